@@ -1,0 +1,58 @@
+locals {
+  template_names = {
+    for name, ca in var.certificate_authorities :
+    name => ca.provisioning.type == "JITP" ? coalesce(ca.provisioning.template_name, name) : null
+  }
+
+  # Each CA as it shall be, in the words of the program.
+  certificate_authorities = {
+    for name, ca in var.certificate_authorities : name => {
+      certificate_pem   = ca.certificate_pem
+      certificate_mode  = ca.certificate_mode
+      status            = ca.status
+      auto_registration = ca.auto_registration
+      template_name     = local.template_names[name]
+      verification      = ca.verification
+      tags              = merge(var.tags, ca.tags)
+    }
+  }
+}
+
+module "lookup" {
+  source = "./modules/lookup"
+
+  certificate_authorities = local.certificate_authorities
+  credentials             = var.credentials
+  python_command          = var.python_command
+}
+
+module "jitp" {
+  source   = "./modules/jitp"
+  for_each = { for name, ca in var.certificate_authorities : name => ca.provisioning if ca.provisioning.type == "JITP" }
+
+  template_name    = local.template_names[each.key]
+  certificate_arn  = module.lookup.certificate_authorities[each.key].certificate_arn
+  certificate_id   = module.lookup.certificate_authorities[each.key].certificate_id
+  certificate_mode = module.lookup.certificate_authorities[each.key].certificate_mode
+  template_body    = each.value.template_body
+  device_policy    = each.value.device_policy
+  role_arn         = each.value.role_arn
+  create_role      = each.value.create_role
+  tags             = local.certificate_authorities[each.key].tags
+}
+
+module "registration" {
+  source = "./modules/registration"
+
+  target = module.lookup.target
+  certificate_authorities = {
+    for name, ca in local.certificate_authorities : name => merge(ca, {
+      certificate_id = module.lookup.certificate_authorities[name].certificate_id
+      revision       = module.lookup.certificate_authorities[name].revision
+      on_destroy     = var.certificate_authorities[name].on_destroy
+      # By way of the template itself: it must be there before a device can meet the CA.
+      template_name = try(module.jitp[name].template_name, null)
+    })
+  }
+  python_command = var.python_command
+}

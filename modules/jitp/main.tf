@@ -1,0 +1,122 @@
+locals {
+  create_role = coalesce(var.create_role, var.role_arn == null)
+
+  # arn:PARTITION:iot:REGION:ACCOUNT
+  iot       = join(":", slice(split(":", var.certificate_arn), 0, 5))
+  partition = split(":", var.certificate_arn)[1]
+
+  tags = merge(var.tags, {
+    "iot-ca:certificate-id"   = var.certificate_id
+    "iot-ca:certificate-mode" = var.certificate_mode
+  })
+
+  device_policy = coalesce(var.device_policy, jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = "iot:Connect"
+        Resource = "${local.iot}:client/$${iot:Connection.Thing.ThingName}"
+      },
+      {
+        Effect = "Allow"
+        Action = ["iot:Publish", "iot:Receive", "iot:RetainPublish"]
+        Resource = [
+          "${local.iot}:topic/$${iot:Connection.Thing.ThingName}/*",
+          "${local.iot}:topic/$aws/things/$${iot:Connection.Thing.ThingName}/*",
+        ]
+      },
+      {
+        Effect = "Allow"
+        Action = "iot:Subscribe"
+        Resource = [
+          "${local.iot}:topicfilter/$${iot:Connection.Thing.ThingName}/*",
+          "${local.iot}:topicfilter/$aws/things/$${iot:Connection.Thing.ThingName}/*",
+        ]
+      },
+    ]
+  }))
+
+  template_body = coalesce(var.template_body, jsonencode({
+    # Provisioning fails for a device whose certificate lacks a parameter that is declared here.
+    Parameters = {
+      "AWS::IoT::Certificate::CommonName" = { Type = "String" }
+      "AWS::IoT::Certificate::Id"         = { Type = "String" }
+    }
+    Resources = {
+      thing = {
+        Type = "AWS::IoT::Thing"
+        Properties = {
+          ThingName = { Ref = "AWS::IoT::Certificate::CommonName" }
+          # A thing without a type has room for three attributes.
+          AttributePayload = {
+            ca_certificate_id   = var.certificate_id
+            ca_certificate_mode = var.certificate_mode
+          }
+        }
+      }
+      certificate = {
+        Type = "AWS::IoT::Certificate"
+        Properties = {
+          CertificateId = { Ref = "AWS::IoT::Certificate::Id" }
+          Status        = "ACTIVE"
+        }
+      }
+      policy = {
+        Type       = "AWS::IoT::Policy"
+        Properties = { PolicyDocument = local.device_policy }
+      }
+    }
+  }))
+}
+
+resource "aws_iam_role" "provisioning" {
+  count = local.create_role ? 1 : 0
+
+  # A prefix of at most 38 characters: IAM is global, and two regions may use the same names.
+  name_prefix = "iot-jitp-${substr(var.template_name, 0, 28)}-"
+  description = "AWS IoT provisions devices of CA ${var.certificate_id} with it."
+  tags        = local.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "iot.amazonaws.com" }
+    }]
+  })
+
+  lifecycle {
+    # The CA must let go of its template, and the template of its role, before either goes.
+    create_before_destroy = true
+  }
+}
+
+resource "aws_iam_role_policy_attachment" "provisioning" {
+  count = local.create_role ? 1 : 0
+
+  role       = aws_iam_role.provisioning[0].name
+  policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+
+  lifecycle {
+    create_before_destroy = true
+    # It never changes, but a plan that defers the lookup does not know the partition, and would
+    # detach the policy to attach it again.
+    ignore_changes = [policy_arn]
+  }
+}
+
+resource "aws_iot_provisioning_template" "provisioning" {
+  name                  = var.template_name
+  description           = "Just-in-time provisioning of devices of CA ${var.certificate_id} (${var.certificate_mode})"
+  type                  = "JITP"
+  enabled               = true
+  provisioning_role_arn = local.create_role ? aws_iam_role.provisioning[0].arn : var.role_arn
+  template_body         = local.template_body
+  tags                  = local.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}

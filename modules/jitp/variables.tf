@@ -1,0 +1,59 @@
+variable "template_name" {
+  description = "Name of the provisioning template."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9A-Za-z_-]{1,36}$", var.template_name))
+    error_message = "template_name must have 1 to 36 letters, digits, \"_\" and \"-\"."
+  }
+}
+
+variable "certificate_id" {
+  description = "ID of the CA certificate whose devices the template provisions."
+  type        = string
+  nullable    = false
+}
+
+variable "certificate_arn" {
+  description = "ARN of that CA certificate."
+  type        = string
+  nullable    = false
+}
+
+variable "certificate_mode" {
+  description = "Mode of that CA certificate, `SNI_ONLY` or `DEFAULT`."
+  type        = string
+  nullable    = false
+}
+
+variable "template_body" {
+  description = "The template as JSON. Default: thing, certificate and policy, see README."
+  type        = string
+  default     = null
+}
+
+variable "device_policy" {
+  description = "Policy document (JSON) that the default template attaches to each device. Default: its own topics and shadow."
+  type        = string
+  default     = null
+}
+
+variable "role_arn" {
+  description = "Role that AWS IoT assumes to provision devices. Default: one is made."
+  type        = string
+  default     = null
+}
+
+variable "create_role" {
+  description = "Whether to make that role. Default: made where `role_arn` is null. Set it to `false` if `role_arn` is only known after apply."
+  type        = bool
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags of the template and the role."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -1,0 +1,63 @@
+variable "certificate_authorities" {
+  description = <<-EOT
+    The CAs to look up, by a name of your choosing, each as it should be. What AWS has is compared
+    with this; nothing is written.
+
+    - `certificate_pem`: the CA's certificate, as PEM text.
+    - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
+    - `status`: `ACTIVE` or `INACTIVE`.
+    - `auto_registration`: whether unknown device certificates of this CA are registered.
+    - `template_name`: name of the provisioning template attached to the CA; null for none.
+    - `verification`: how ownership is proved in `DEFAULT` mode, where the CA is not registered yet:
+      `certificate_pem` or `ca_private_key_file`.
+    - `tags`: tags that the CA should carry.
+  EOT
+  type = map(object({
+    certificate_pem   = string
+    certificate_mode  = optional(string, "SNI_ONLY")
+    status            = optional(string, "ACTIVE")
+    auto_registration = optional(bool, true)
+    template_name     = optional(string)
+    verification = optional(object({
+      certificate_pem     = optional(string)
+      ca_private_key_file = optional(string)
+    }))
+    tags = optional(map(string), {})
+  }))
+  nullable = false
+
+  validation {
+    # AWS allows 50 tags on a CA; three are the module's own.
+    condition     = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 47])
+    error_message = "A CA can carry at most 47 tags, those of the whole module included."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for ca in values(var.certificate_authorities) : [
+        for key, value in ca.tags :
+        can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{1,128}$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{0,256}$", value))
+      ]
+    ]))
+    error_message = "Tags of a CA take letters, digits, spaces and _ . : / = + - @, up to 128 characters in a key and 256 in a value."
+  }
+}
+
+variable "credentials" {
+  description = "Where the program takes its AWS credentials from: `profile`, `role_arn`, `external_id`, `session_name`, all optional. By default the environment, as the AWS CLI does."
+  type = object({
+    profile      = optional(string)
+    role_arn     = optional(string)
+    external_id  = optional(string)
+    session_name = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "python_command" {
+  description = "The command that runs a Python 3.10 or later with boto3 and cryptography, as a list of words."
+  type        = list(string)
+  default     = ["python3"]
+  nullable    = false
+}

@@ -1,0 +1,30 @@
+output "certificate_authorities" {
+  description = <<-EOT
+    Each CA by its name in the input, as it is once this configuration is applied:
+
+    - `certificate_id`: the certificate ID in AWS IoT, which is the fingerprint (lowercase hex SHA-256
+      of the DER). The same in every account and region.
+    - `certificate_arn`: ARN of the CA certificate in this account and region.
+    - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
+    - `status`: `ACTIVE` or `INACTIVE`.
+    - `auto_registration_status`: `ENABLE` or `DISABLE`, in the words of AWS IoT.
+    - `not_before`, `not_after`: the certificate's validity, RFC 3339 in UTC.
+    - `provisioning_template_name`, `provisioning_template_arn`: null where there is no template.
+  EOT
+  value = {
+    for name in keys(var.certificate_authorities) : name => {
+      certificate_id             = module.lookup.certificate_authorities[name].certificate_id
+      certificate_arn            = module.lookup.certificate_authorities[name].certificate_arn
+      certificate_mode           = module.lookup.certificate_authorities[name].certificate_mode
+      status                     = module.lookup.certificate_authorities[name].status
+      auto_registration_status   = module.lookup.certificate_authorities[name].auto_registration_status
+      not_before                 = module.lookup.certificate_authorities[name].not_before
+      not_after                  = module.lookup.certificate_authorities[name].not_after
+      provisioning_template_name = try(module.jitp[name].template_name, null)
+      provisioning_template_arn  = try(module.jitp[name].template_arn, null)
+    }
+  }
+
+  # Whoever uses an ID may rely on the CA being registered.
+  depends_on = [module.registration]
+}

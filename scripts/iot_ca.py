@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["boto3>=1.35", "cryptography>=42"]
+# ///
+"""Find, register and deregister the CA certificates of AWS IoT Core for Terraform.
+
+Usage: iot_ca.py inspect | register | deregister
+
+    inspect     reads a query from standard input (the protocol of Terraform's external data
+                source) and answers what each CA is and what has to be done; never writes to AWS
+    register    carries out the request in the environment variable IOT_CA_REQUEST
+    deregister  likewise, the way back
+
+Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEBUG=1 adds the
+traceback.
+"""
+
+import importlib.util
+import os
+import shutil
+import sys
+
+# What the program imports -> what to install. botocore is boto3's core and comes with it.
+PACKAGES = {"botocore": "boto3", "cryptography": "cryptography"}
+
+
+def missing_packages():  # type: () -> list[str]
+    """Names, as pip knows them, of the packages that this Python lacks."""
+    return [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
+
+
+def main(argv):  # type: (list[str]) -> int
+    """Run one command; returns the exit status.
+
+    Kept to syntax that every Python 3 reads, so that an old one is told what it lacks.
+    """
+    if sys.version_info < (3, 10):  # noqa: UP036
+        version = ".".join(map(str, sys.version_info[:3]))
+        message = "iot_ca: Python 3.10 or later is needed, this is %s (%s); set python_command"
+        print(message % (version, sys.executable), file=sys.stderr)
+        return 1
+    missing = missing_packages()
+    if missing:
+        return run_through_uv(missing, argv)
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    from iot_ca.commands import run
+
+    return run(argv)
+
+
+def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
+    """Start over under `uv run`, which provides the packages named at the top of this file.
+
+    Standard input must be untouched: the query is still to be read from it.
+    """
+    uv = shutil.which("uv")
+    if uv and "IOT_CA_THROUGH_UV" not in os.environ:
+        os.environ["IOT_CA_THROUGH_UV"] = "1"
+        os.execv(uv, [uv, "run", "--quiet", "--no-project", "--script", __file__, *argv])
+    message = (
+        "iot_ca: %s lacks %s; install with `%s -m pip install %s`, or put uv on the PATH, or set "
+        "python_command to a Python that has them"
+    )
+    names = " ".join(missing)
+    print(message % (sys.executable, " and ".join(missing), sys.executable, names), file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

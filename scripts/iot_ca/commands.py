@@ -1,0 +1,311 @@
+"""The three commands: what is looked up, what is written, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+
+from iot_ca import certificate as certificates
+from iot_ca import drift, protocol, verification
+from iot_ca.certificate import Certificate
+from iot_ca.drift import Observed, Register, Step, Tag, Untag, Update
+from iot_ca.failure import Failure, one_line
+from iot_ca.protocol import CertificateAuthority, DeregisterRequest, RegisterRequest, Result, Target
+from iot_ca.registry import Registry
+
+REQUEST_VARIABLE = "IOT_CA_REQUEST"
+DEBUG_VARIABLE = "IOT_CA_DEBUG"
+
+_DONE = {Register: "registered", Update: "updated", Untag: "untagged", Tag: "tagged"}
+
+_LOOKS = 8
+# Seconds before a step is made again that does not show up in what AWS answers next.
+_PATIENCE = 1.0
+
+
+class Failures(Exception):
+    """One Failure for each of several CAs, by name."""
+
+    def __init__(self, target: Target, by_name: Mapping[str, Failure]) -> None:
+        super().__init__(target, by_name)
+        self.target = target
+        self.by_name = by_name
+
+    def lines(self) -> list[str]:
+        """One line for each thing that is wrong, naming every CA it is wrong with."""
+        names: dict[str, list[str]] = {}
+        for name, failure in self.by_name.items():
+            names.setdefault(one_line(str(failure)), []).append(name)
+        return [f"{_some(named)} ({self.target}): {text}" for text, named in names.items()]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; returns the exit status. Prints what Terraform shows of it."""
+    commands: dict[str, Callable[[], str]] = {
+        "inspect": lambda: inspect(sys.stdin.read()),
+        "register": lambda: register(_request()),
+        "deregister": lambda: deregister(_request()),
+    }
+    try:
+        if len(argv) != 1 or argv[0] not in commands:
+            raise Failure(f"usage: iot_ca.py {' | '.join(commands)}")
+        print(commands[argv[0]]())
+        return 0
+    except Failures as failures:
+        lines = failures.lines()
+        _debug()
+    except Failure as failure:
+        lines = [one_line(str(failure))]
+        _debug()
+    except KeyboardInterrupt:
+        lines = ["interrupted; run again to finish what was begun"]
+    except Exception as error:
+        # The class alone: the text of an unforeseen error could carry what was read.
+        lines = [f"unforeseen {type(error).__name__}; run with {DEBUG_VARIABLE}=1 and report it"]
+        _debug()
+    for line in lines:
+        print(f"iot_ca: {line}", file=sys.stderr)
+    return 1
+
+
+def inspect(query: str) -> str:
+    """Look up every CA of the query; returns one JSON object of strings. Writes nothing.
+
+    Raises Failures naming every CA that is not as it must be, so that one plan shows them all.
+    """
+    request = protocol.read_inspect(query)
+    target = request.target
+    registry = Registry(target)
+    now = _now()
+    failures: dict[str, Failure] = {}
+    read: dict[str, Certificate] = {}
+    for name, authority in request.certificate_authorities.items():
+        try:
+            read[name] = certificates.read(authority.certificate_pem)
+        except Failure as failure:
+            failures[name] = failure
+    failures.update(_same_certificate_twice(read))
+    observed: Mapping[str, Observed | Failure | None] = {}
+    if not failures and read:
+        try:
+            observed = registry.observe(each.certificate_id for each in read.values())
+        except Failure as failure:
+            raise Failures(target, dict.fromkeys(read, failure)) from failure
+    results: dict[str, Result] = {}
+    for name, certificate in read.items():
+        if name in failures:
+            continue
+        authority = request.certificate_authorities[name]
+        try:
+            if certificate.certificate_id not in observed:
+                certificates.check(certificates.parse(certificate), now)
+                continue
+            found = observed[certificate.certificate_id]
+            if isinstance(found, Failure):
+                raise found
+            results[name] = _result(registry, authority, certificate, found, now)
+        except Failure as failure:
+            failures[name] = failure
+    if failures:
+        raise Failures(target, failures)
+    return protocol.write_results(results)
+
+
+def register(text: str) -> str:
+    """Make AWS hold one CA as the request wants it; returns what was done, in words.
+
+    Looks first, writes only what differs, writes the revision last, and looks again: it ends
+    when there is nothing left to write. Raises Failures.
+    """
+    request = protocol.read_register(text)
+    try:
+        done = _converge(request)
+    except Failure as failure:
+        raise Failures(request.target, {request.name: failure}) from failure
+    return f"iot_ca: {request.name} ({request.target}): {done}"
+
+
+def deregister(text: str) -> str:
+    """Take one CA out of the account as the request says; returns what was done, in words.
+
+    A CA that is gone already is no error. Raises Failures.
+    """
+    request = protocol.read_deregister(text)
+    try:
+        done = _leave(request)
+    except Failure as failure:
+        raise Failures(request.target, {request.name: failure}) from failure
+    return f"iot_ca: {request.name} ({request.target}): {done}"
+
+
+def _result(
+    registry: Registry,
+    desired: CertificateAuthority,
+    certificate: Certificate,
+    observed: Observed | None,
+    now: datetime,
+) -> Result:
+    parsed = certificates.parse(certificate)
+    warnings = []
+    if certificate.followers:
+        warnings.append(
+            f"certificate_pem holds {certificate.followers + 1} certificates; the first one is used"
+        )
+    if observed is None:
+        certificates.check(parsed, now)
+        if desired.certificate_mode == "DEFAULT":
+            code = registry.registration_code
+            verification.certificate_pem(desired.verification, parsed, code, now)
+    else:
+        _refuse_other_mode(desired, observed)
+        if now > certificates.not_after(parsed):
+            warnings.append(
+                f"expired at {certificates.rfc3339(certificates.not_after(parsed))}; it stays "
+                "registered, but its devices' certificates no longer verify"
+            )
+    revision = drift.converged_revision(desired, observed) or drift.fresh_revision(
+        desired, observed, secrets.token_hex(4)
+    )
+    return Result(
+        certificate_id=certificate.certificate_id,
+        certificate_arn=registry.arn(certificate.certificate_id),
+        certificate_mode=desired.certificate_mode,
+        status=desired.status,
+        auto_registration_status=drift.enable(desired.auto_registration),
+        not_before=certificates.rfc3339(certificates.not_before(parsed)),
+        not_after=certificates.rfc3339(certificates.not_after(parsed)),
+        revision=revision,
+        drift=(
+            ["not registered"]
+            if observed is None
+            else [str(each) for each in drift.differences(desired, observed)]
+        ),
+        warnings=warnings,
+    )
+
+
+def _converge(request: RegisterRequest) -> str:
+    desired = request.certificate_authority
+    certificate = certificates.read(desired.certificate_pem)
+    registry = Registry(request.target)
+    done: list[str] = []
+    before: list[Step] = []
+    for _ in range(_LOOKS):
+        observed = registry.observe_one(certificate.certificate_id)
+        if observed is not None:
+            _refuse_other_mode(desired, observed)
+        steps = drift.steps(desired, observed, request.revision)
+        if not steps:
+            template = f", template {desired.template_name}" if desired.template_name else ""
+            return (
+                f"{', '.join(done) or 'nothing to do'}; "
+                f"{desired.certificate_mode}, {desired.status}{template}"
+            )
+        if steps == before:
+            time.sleep(_PATIENCE)
+        before = steps
+        proof = None
+        if observed is None:
+            parsed = certificates.parse(certificate)
+            now = _now()
+            certificates.check(parsed, now)
+            if desired.certificate_mode == "DEFAULT":
+                code = registry.registration_code
+                proof = verification.certificate_pem(desired.verification, parsed, code, now)
+        for step in steps:
+            registry.carry_out(step, certificate, proof)
+            done.append(_DONE[type(step)])
+    raise Failure(
+        "what was written does not show up in AWS IoT, or something else changes the CA at the "
+        "same time; run again when nothing else does"
+    )
+
+
+def _leave(request: DeregisterRequest) -> str:
+    registry = Registry(request.target)
+    certificate_id = request.certificate_id
+    observed = registry.observe_one(certificate_id)
+    if observed is None:
+        return "not registered, nothing to do"
+    if observed.origin == "registered":
+        on_destroy, why = "delete", "this module registered it"
+    else:
+        on_destroy, why = "retain", "this module only adopted it"
+    if request.on_destroy is not None:
+        on_destroy, why = request.on_destroy, "on_destroy says so"
+    if on_destroy == "delete":
+        if observed.status == "ACTIVE":
+            registry.update(certificate_id, Update(status="INACTIVE"))
+        registry.delete(certificate_id)
+        return f"deleted, since {why}"
+    done = _detach(registry, request, observed)
+    if on_destroy == "deactivate":
+        if observed.status == "ACTIVE":
+            registry.update(certificate_id, Update(status="INACTIVE"))
+        return f"{done}deactivated, since {why}"
+    return f"{done}retained, since {why}"
+
+
+def _detach(registry: Registry, request: DeregisterRequest, observed: Observed) -> str:
+    """Take the template that is about to go off a CA that stays; all else stays as it is."""
+    if request.template_name is None or observed.template_name != request.template_name:
+        return ""
+    registry.update(request.certificate_id, Update(remove_registration_config=True))
+    after = registry.observe_one(request.certificate_id)
+    if after is not None and after.auto_registration != observed.auto_registration:
+        registry.update(
+            request.certificate_id, Update(auto_registration=observed.auto_registration)
+        )
+    return f"template {request.template_name} detached, "
+
+
+def _refuse_other_mode(desired: CertificateAuthority, observed: Observed) -> None:
+    wanted = desired.certificate_mode
+    if observed.mode != wanted:
+        raise Failure(
+            f"registered in {observed.mode} mode, wanted {wanted}; AWS IoT can't change the mode "
+            f'of a registered CA: set certificate_mode = "{observed.mode}", or deactivate and '
+            "delete the CA in this account and apply again"
+        )
+
+
+def _same_certificate_twice(read: Mapping[str, Certificate]) -> dict[str, Failure]:
+    names: dict[str, list[str]] = {}
+    for name, certificate in read.items():
+        names.setdefault(certificate.certificate_id, []).append(name)
+    return {
+        name: Failure(f"same certificate {certificate_id}; keep one of the names")
+        for certificate_id, named in names.items()
+        if len(named) > 1
+        for name in named
+    }
+
+
+def _request() -> str:
+    try:
+        return os.environ[REQUEST_VARIABLE]
+    except KeyError:
+        raise Failure(
+            f"{REQUEST_VARIABLE} is not set; the module sets it, this command is not for typing"
+        ) from None
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = 5
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _debug() -> None:
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        import traceback
+
+        traceback.print_exc()

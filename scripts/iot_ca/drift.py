@@ -1,0 +1,265 @@
+"""What differs between a CA as wanted and as AWS has it, and the calls that mend it.
+
+Pure functions: no AWS, no Terraform, no clock. The order of the steps is a promise: the revision
+is written last, so a run that dies half-way is never taken for a finished one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iot_ca.protocol import CertificateAuthority, CertificateMode
+
+# Tags of the module's own on every CA it manages. No secret is in them.
+TAG_PREFIX = "iot-ca:"
+REVISION_TAG = TAG_PREFIX + "revision"
+ORIGIN_TAG = TAG_PREFIX + "origin"
+MANAGED_TAGS_TAG = TAG_PREFIX + "managed-tags"
+
+Origin = Literal["registered", "adopted"]
+
+_DIGEST_LENGTH = 5
+_REVISION_LENGTH = 256
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A CA as AWS has it, where the account has it at all.
+
+    Attributes:
+        mode, status: as DescribeCACertificate says.
+        auto_registration: autoRegistrationStatus is ENABLE.
+        template_name: the provisioning template in its registrationConfig.
+        has_registration_config: true also where the configuration names no template but carries
+            a template body of its own.
+        tags: all tags, the module's own among them.
+    """
+
+    mode: str
+    status: str
+    auto_registration: bool
+    template_name: str | None = None
+    has_registration_config: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def revision(self) -> str | None:
+        """The revision that last converged this CA."""
+        return self.tags.get(REVISION_TAG)
+
+    @property
+    def origin(self) -> Origin:
+        """Whether this module registered the CA or found it there."""
+        return "registered" if self.tags.get(ORIGIN_TAG) == "registered" else "adopted"
+
+
+@dataclass(frozen=True)
+class Register:
+    """RegisterCACertificate, everything wanted in the one call."""
+
+    certificate_mode: CertificateMode
+    active: bool
+    auto_registration: bool
+    template_name: str | None
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Update:
+    """UpdateCACertificate; None leaves a setting as it is."""
+
+    status: str | None = None
+    auto_registration: bool | None = None
+    template_name: str | None = None
+    remove_registration_config: bool = False
+
+
+@dataclass(frozen=True)
+class Untag:
+    """UntagResource."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tag:
+    """TagResource."""
+
+    tags: dict[str, str]
+
+
+Step = Register | Update | Untag | Tag
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One attribute that is not as wanted; `wanted` is empty where any value would do."""
+
+    attribute: str
+    observed: str
+    wanted: str
+
+    def __str__(self) -> str:
+        wanted = f", wanted {self.wanted}" if self.wanted else ""
+        return f"{self.attribute} is {self.observed}{wanted}"
+
+
+def differences(desired: CertificateAuthority, observed: Observed) -> list[Difference]:
+    """Everything about a registered CA that is not as wanted.
+
+    The mode is not compared: it can't be mended in place and is refused before this is asked.
+    """
+    found = []
+    if observed.status != desired.status:
+        found.append(Difference("status", observed.status, desired.status))
+    if observed.auto_registration != desired.auto_registration:
+        found.append(
+            Difference(
+                "auto-registration",
+                enable(observed.auto_registration),
+                enable(desired.auto_registration),
+            )
+        )
+    if not _same_registration_config(desired, observed):
+        found.append(
+            Difference("template", _template_in_words(observed), desired.template_name or "none")
+        )
+    for key, value in sorted(desired.tags.items()):
+        if observed.tags.get(key) != value:
+            found.append(Difference(f"tag {key}", observed.tags.get(key, "missing"), value))
+    for key in forsaken_tags(desired, observed):
+        found.append(Difference(f"tag {key}", observed.tags[key], "none"))
+    if ORIGIN_TAG not in observed.tags:
+        found.append(Difference("origin tag", "missing", ""))
+    if observed.revision is None:
+        found.append(Difference("revision tag", "missing", ""))
+    wanted_memory = _bookkeeping(desired, observed.origin).get(MANAGED_TAGS_TAG, "none")
+    memory = observed.tags.get(MANAGED_TAGS_TAG, "none")
+    if not found and memory != wanted_memory:
+        found.append(Difference("managed-tags tag", memory, wanted_memory))
+    return found
+
+
+def steps(desired: CertificateAuthority, observed: Observed | None, revision: str) -> list[Step]:
+    """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
+
+    To be asked again with what AWS has after them, until it is empty: AWS has all of it then, and
+    applying once more writes nothing. The tags, and with them the revision, come only once the
+    settings have been seen to be right.
+    """
+    if observed is None:
+        tags = {**desired.tags, **_bookkeeping(desired, "registered"), REVISION_TAG: revision}
+        return [
+            Register(
+                certificate_mode=desired.certificate_mode,
+                active=desired.status == "ACTIVE",
+                auto_registration=desired.auto_registration,
+                template_name=desired.template_name,
+                tags=tags,
+            )
+        ]
+    needed: list[Step] = []
+    same_config = _same_registration_config(desired, observed)
+    update = Update(
+        status=desired.status if observed.status != desired.status else None,
+        auto_registration=(
+            desired.auto_registration
+            if observed.auto_registration != desired.auto_registration
+            else None
+        ),
+        template_name=None if same_config else desired.template_name,
+        remove_registration_config=not same_config and desired.template_name is None,
+    )
+    if update != Update():
+        # Alone: what a call really did is read back before the tags call the CA converged.
+        return [update]
+    forsaken = forsaken_tags(desired, observed)
+    if MANAGED_TAGS_TAG in observed.tags and not desired.tags:
+        forsaken.append(MANAGED_TAGS_TAG)
+    if forsaken:
+        needed.append(Untag(tuple(forsaken)))
+    wanted_tags = {
+        **desired.tags,
+        **_bookkeeping(desired, observed.origin),
+        REVISION_TAG: revision,
+    }
+    missing = {k: v for k, v in wanted_tags.items() if observed.tags.get(k) != v}
+    if missing:
+        needed.append(Tag(missing))
+    return needed
+
+
+def converged_revision(desired: CertificateAuthority, observed: Observed | None) -> str | None:
+    """The revision that the CA carries if there is nothing left to mend, else None."""
+    if observed is None or observed.revision is None:
+        return None
+    return None if steps(desired, observed, observed.revision) else observed.revision
+
+
+def fresh_revision(desired: CertificateAuthority, observed: Observed | None, token: str) -> str:
+    """A revision that no CA has yet and that says why it is needed, as a tag value.
+
+    Unique by `token`: a hash of wanted and observed would be the same again for a CA that was
+    deleted behind Terraform's back, and nothing would be planned.
+    """
+    if observed is None:
+        return f"register {token}"
+    verb = "repair" if ORIGIN_TAG in observed.tags else "adopt"
+    reasons = [verb]
+    for difference in differences(desired, observed):
+        about_a_tag = "tag" in difference.attribute.split()
+        reason = "tags" if about_a_tag else f"{difference.attribute}={difference.observed}"
+        if reason not in reasons:
+            reasons.append(reason)
+    text = " ".join(reasons).replace("an inline body", "inline")
+    return f"{text[: _REVISION_LENGTH - len(token) - 1]} {token}"
+
+
+def forsaken_tags(desired: CertificateAuthority, observed: Observed) -> list[str]:
+    """Keys that this module once put on the CA and that are no longer wanted, sorted.
+
+    Tags that somebody else put there are nobody's business but theirs.
+    """
+    remembered = observed.tags.get(MANAGED_TAGS_TAG, "")
+    ours = {
+        remembered[start : start + _DIGEST_LENGTH]
+        for start in range(0, len(remembered), _DIGEST_LENGTH)
+    }
+    return sorted(
+        key
+        for key in observed.tags
+        if key not in desired.tags and not key.startswith(TAG_PREFIX) and _digest(key) in ours
+    )
+
+
+def enable(flag: bool) -> Literal["ENABLE", "DISABLE"]:
+    """An on/off setting in AWS IoT's words."""
+    return "ENABLE" if flag else "DISABLE"
+
+
+def _bookkeeping(desired: CertificateAuthority, origin: Origin) -> dict[str, str]:
+    tags = {ORIGIN_TAG: str(origin)}
+    if desired.tags:
+        # Fixed-width digests, not the keys: 47 keys of 128 characters would not fit one value.
+        tags[MANAGED_TAGS_TAG] = "".join(_digest(key) for key in sorted(desired.tags))
+    return tags
+
+
+def _digest(key: str) -> str:
+    return base64.b64encode(hashlib.sha256(key.encode()).digest())[:_DIGEST_LENGTH].decode()
+
+
+def _same_registration_config(desired: CertificateAuthority, observed: Observed) -> bool:
+    if desired.template_name is None:
+        return not observed.has_registration_config
+    return observed.template_name == desired.template_name
+
+
+def _template_in_words(observed: Observed) -> str:
+    if observed.template_name:
+        return observed.template_name
+    return "an inline body" if observed.has_registration_config else "none"

@@ -1,0 +1,248 @@
+variable "certificate_authorities" {
+  description = <<-EOT
+    The certificate authorities (CAs) that AWS IoT Core shall know in this account and region, by a
+    name of your choosing. The name appears in messages and in Terraform's addresses, and is the
+    default name of the CA's provisioning template.
+
+    - `certificate_pem`: the CA's certificate, as PEM text (`file("root-ca.pem")`). Of several
+      certificates the first one counts. Never the private key.
+    - `certificate_mode`: `SNI_ONLY` (any number of accounts, no proof of ownership, devices must
+      send SNI) or `DEFAULT` (one account per region, needs `verification`).
+    - `status`: `ACTIVE` or `INACTIVE`. New devices can only be provisioned under an active CA.
+    - `auto_registration`: whether an unknown device certificate of this CA is registered when the
+      device first connects. JITP needs it.
+    - `provisioning`: what happens when a device connects for the first time.
+      - `type`: `JITP` (an `aws_iot_provisioning_template` is made and attached to the CA) or `NONE`.
+      - `template_name`: name of the template, 1 to 36 letters, digits, `_` and `-`. Default: the
+        CA's name.
+      - `template_body`: the template as JSON. Default: a thing named by the device certificate's
+        common name with the CA's ID and mode as attributes, the certificate, and `device_policy`.
+      - `device_policy`: policy document (JSON) that the default template attaches to each device.
+        Default: connect as its own thing, publish and subscribe below its own name and shadow.
+      - `role_arn`: role that AWS IoT assumes to provision. Default: one is made for this template.
+      - `create_role`: whether to make that role. Default: made where `role_arn` is null. Set it to
+        `false` if `role_arn` is only known after apply.
+    - `verification`: how ownership is proved in `DEFAULT` mode; exactly one of its attributes. Read
+      only while the CA is not registered yet.
+      - `certificate_pem`: a verification certificate, signed by the CA, whose common name is the
+        registration code of this account and region.
+      - `ca_private_key_file`: path of the CA's private key (PEM, not encrypted) on the machine that
+        runs Terraform. The path is all that is stored.
+    - `allow_mode_change`: not available in this version; must stay `false`.
+    - `on_destroy`: what happens to the CA when it leaves this map or the module is destroyed:
+      `delete`, `deactivate` or `retain`. Default: delete what this module registered, retain what
+      it adopted. The template goes in any case and is taken off a CA that stays.
+    - `tags`: tags of the CA, its template and its role, beside the module's `tags`. Tags on the CA
+      that somebody else put there are left alone.
+  EOT
+  type = map(object({
+    certificate_pem   = string
+    certificate_mode  = optional(string, "SNI_ONLY")
+    status            = optional(string, "ACTIVE")
+    auto_registration = optional(bool, true)
+    provisioning = optional(object({
+      type          = string
+      template_name = optional(string)
+      template_body = optional(string)
+      device_policy = optional(string)
+      role_arn      = optional(string)
+      create_role   = optional(bool)
+    }), { type = "NONE" })
+    verification = optional(object({
+      certificate_pem     = optional(string)
+      ca_private_key_file = optional(string)
+    }))
+    allow_mode_change = optional(bool, false)
+    on_destroy        = optional(string)
+    tags              = optional(map(string), {})
+  }))
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : !strcontains(ca.certificate_pem, "PRIVATE KEY-----")
+    ])
+    error_message = "certificate_pem holds a private key. Give the CA's certificate alone, and treat the key as exposed if this configuration was stored or logged."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : contains(["SNI_ONLY", "DEFAULT"], ca.certificate_mode)
+    ])
+    error_message = "certificate_mode must be \"SNI_ONLY\" or \"DEFAULT\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : contains(["ACTIVE", "INACTIVE"], ca.status)
+    ])
+    error_message = "status must be \"ACTIVE\" or \"INACTIVE\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : contains(["JITP", "JITR", "NONE"], ca.provisioning.type)
+    ])
+    error_message = "provisioning.type must be \"JITP\" or \"NONE\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.type != "JITR"
+    ])
+    error_message = "provisioning.type \"JITR\" is not available in this version. Use \"NONE\" and a topic rule of your own on $aws/events/certificates/registered/<certificate ID>."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, ca in var.certificate_authorities : ca.provisioning.type != "JITP" || can(
+        regex("^[0-9A-Za-z_-]{1,36}$", coalesce(ca.provisioning.template_name, name))
+      )
+    ])
+    error_message = "The name of a provisioning template has 1 to 36 letters, digits, \"_\" and \"-\". It is provisioning.template_name, or else the CA's name in this map: set a template_name that fits."
+  }
+
+  validation {
+    condition = length(distinct([
+      for name, ca in var.certificate_authorities :
+      coalesce(ca.provisioning.template_name, name) if ca.provisioning.type == "JITP"
+      ])) == length([
+      for ca in values(var.certificate_authorities) : ca if ca.provisioning.type == "JITP"
+    ])
+    error_message = "Two CAs have the same provisioning.template_name. Each CA has a template of its own."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.template_body == null || can(jsondecode(ca.provisioning.template_body).Resources)
+    ])
+    error_message = "provisioning.template_body must be JSON with Resources (such as jsonencode({ Parameters = {...}, Resources = {...} }))."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.device_policy == null || can(jsondecode(ca.provisioning.device_policy).Statement)
+    ])
+    error_message = "provisioning.device_policy must be a policy document in JSON, with a Statement."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.template_body == null || ca.provisioning.device_policy == null
+    ])
+    error_message = "Set provisioning.template_body or provisioning.device_policy, not both: the policy is part of the default template body."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITP" || alltrue([
+        for key, value in ca.provisioning : key == "type" || value == null
+      ])
+    ])
+    error_message = "template_name, template_body, device_policy, role_arn and create_role are settings of provisioning.type \"JITP\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.create_role != false || ca.provisioning.role_arn != null
+    ])
+    error_message = "provisioning.create_role = false needs a provisioning.role_arn."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.verification == null || length([
+        for proof in values(coalesce(ca.verification, {})) : proof if proof != null
+      ]) == 1
+    ])
+    error_message = "verification takes exactly one of certificate_pem and ca_private_key_file."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.verification == null || ca.certificate_mode == "DEFAULT"
+    ])
+    error_message = "verification is for certificate_mode = \"DEFAULT\" only: AWS IoT refuses a verification certificate in SNI_ONLY mode."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : !ca.allow_mode_change
+    ])
+    error_message = "allow_mode_change is not available in this version. To change the mode, delete the CA's registration and apply again."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.on_destroy == null || contains(["delete", "deactivate", "retain"], coalesce(ca.on_destroy, "retain"))
+    ])
+    error_message = "on_destroy must be \"delete\", \"deactivate\" or \"retain\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags)]) :
+      !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")
+    ])
+    error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own)."
+  }
+}
+
+variable "credentials" {
+  description = <<-EOT
+    Where the program behind the module takes its AWS credentials from. It does not inherit the
+    settings of the `aws` provider; by default it uses the environment, as the AWS CLI does. It
+    refuses to work in another account than the provider's.
+
+    - `profile`: name of a profile in the AWS configuration files.
+    - `role_arn`: role to assume, with the profile's or the environment's credentials.
+    - `external_id`: external ID that the role asks for.
+    - `session_name`: name of the session, as CloudTrail shows it. Default: `terraform-aws-iot-ca`.
+  EOT
+  type = object({
+    profile      = optional(string)
+    role_arn     = optional(string)
+    external_id  = optional(string)
+    session_name = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.credentials.role_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.credentials.role_arn))
+    error_message = "credentials.role_arn must be the ARN of an IAM role (arn:aws:iam::111122223333:role/NAME)."
+  }
+
+  validation {
+    condition     = var.credentials.role_arn != null || (var.credentials.external_id == null && var.credentials.session_name == null)
+    error_message = "credentials.external_id and credentials.session_name need a credentials.role_arn."
+  }
+}
+
+variable "python_command" {
+  description = "The command that runs a Python 3.10 or later with boto3 and cryptography, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). Where the packages are missing and `uv` is on the PATH, the program fetches them through it."
+  type        = list(string)
+  default     = ["python3"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.python_command) > 0
+    error_message = "python_command must have at least one word."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything this module makes: CAs, provisioning templates and roles. A CA's own `tags` win."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")])
+    error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own)."
+  }
+}
