@@ -16,9 +16,9 @@ Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEB
 traceback.
 """
 
+import gc
 import importlib.util
 import os
-import shutil
 import sys
 
 # What the program imports -> what to install. botocore is boto3's core and comes with it.
@@ -43,6 +43,9 @@ def main(argv):  # type: (list[str]) -> int
     missing = missing_packages()
     if missing:
         return run_through_uv(missing, argv)
+    # A plan waits for this process, which ends before garbage matters: collecting it while botocore
+    # loads its models took an eighth of the time.
+    gc.disable()
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     from iot_ca.commands import run
 
@@ -54,6 +57,8 @@ def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
 
     Standard input must be untouched: the query is still to be read from it.
     """
+    import shutil
+
     uv = shutil.which("uv")
     if uv and "IOT_CA_THROUGH_UV" not in os.environ:
         os.environ["IOT_CA_THROUGH_UV"] = "1"

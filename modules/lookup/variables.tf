@@ -27,9 +27,9 @@ variable "certificate_authorities" {
   nullable = false
 
   validation {
-    # AWS allows 50 tags on a CA; three are the module's own.
-    condition     = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 47])
-    error_message = "A CA can carry at most 47 tags, those of the whole module included."
+    # AWS allows 50 tags on a CA; four are the module's own.
+    condition     = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 46])
+    error_message = "A CA can carry at most 46 tags, those of the whole module included."
   }
 
   validation {

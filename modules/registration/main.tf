@@ -1,3 +1,13 @@
+locals {
+  # Each certificate's base64 without line ends: the same whatever stands around it in the PEM text.
+  bodies = {
+    for name, ca in var.certificate_authorities : name => sha256(replace(
+      try(regex("-----BEGIN CERTIFICATE-----([^-]*)-----END", ca.certificate_pem)[0], ca.certificate_pem),
+      "/\\s+/", ""
+    ))
+  }
+}
+
 # Registers a CA, or mends it, whenever the lookup answers another revision. It is replaced each
 # time, which touches nothing by itself: it has no destroy-time provisioner.
 resource "terraform_data" "registration" {
@@ -15,6 +25,8 @@ resource "terraform_data" "registration" {
         name     = each.key
         target   = var.target
         revision = each.value.revision
+        # There before the CA is: even a registration that fails half-way is taken out by destroy.
+        owner = terraform_data.deregistration[each.key].id
         certificate_authority = {
           for key, value in each.value : key => value if !contains(["certificate_id", "revision", "on_destroy"], key)
         }
@@ -22,8 +34,10 @@ resource "terraform_data" "registration" {
     }
   }
 
-  # There before the CA is, so that even a registration that failed half-way is taken out by destroy.
-  depends_on = [terraform_data.deregistration]
+  lifecycle {
+    # A CA is its owner's to take out: a new owner has to be written on it.
+    replace_triggered_by = [terraform_data.deregistration[each.key].id]
+  }
 }
 
 # Takes a CA out when it leaves the configuration. A resource of its own, since the one above is
@@ -31,13 +45,9 @@ resource "terraform_data" "registration" {
 resource "terraform_data" "deregistration" {
   for_each = var.certificate_authorities
 
-  # Another certificate under the same name: the old CA leaves first. The PEM's body, not the
-  # looked-up ID: that is unknown in a plan that defers the lookup, and an unknown trigger would
-  # take the CA out for nothing.
-  triggers_replace = sha256(replace(
-    try(regex("-----BEGIN CERTIFICATE-----([^-]*)-----END", each.value.certificate_pem)[0], each.value.certificate_pem),
-    "/\\s+/", ""
-  ))
+  # What the name stands for since it came into the state, see lifecycle. The PEM's body, not the
+  # looked-up ID: that is unknown in every plan that defers the lookup.
+  triggers_replace = local.bodies[each.key]
 
   input = {
     python_command = var.python_command
@@ -57,7 +67,18 @@ resource "terraform_data" "deregistration" {
     quiet       = true
 
     environment = {
-      IOT_CA_REQUEST = jsonencode(self.input.request)
+      IOT_CA_REQUEST = jsonencode(merge(self.input.request, { owner = self.id }))
+    }
+  }
+
+  lifecycle {
+    # Replacing would take the CA out first, also where a plan can't know that the certificate is
+    # still the same. So a name keeps its certificate, and leaving is always a removal from the map.
+    ignore_changes = [triggers_replace]
+
+    postcondition {
+      condition     = self.triggers_replace == local.bodies[each.key]
+      error_message = "${each.key}: certificate_pem is another certificate than the one registered under this name. Give the new CA a name of its own beside this one (then devices of both are known while you rotate), and remove this name when it is no longer needed."
     }
   }
 }

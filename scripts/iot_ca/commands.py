@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TypeVar
 
 from iot_ca import certificate as certificates
 from iot_ca import drift, protocol, verification
@@ -16,6 +16,11 @@ from iot_ca.drift import Observed, Register, Step, Tag, Untag, Update
 from iot_ca.failure import Failure, one_line
 from iot_ca.protocol import CertificateAuthority, DeregisterRequest, RegisterRequest, Result, Target
 from iot_ca.registry import Registry
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+T = TypeVar("T")
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 DEBUG_VARIABLE = "IOT_CA_DEBUG"
@@ -77,41 +82,38 @@ def inspect(query: str) -> str:
 
     Raises Failures naming every CA that is not as it must be, so that one plan shows them all.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     request = protocol.read_inspect(query)
-    target = request.target
-    registry = Registry(target)
-    now = _now()
-    failures: dict[str, Failure] = {}
-    read: dict[str, Certificate] = {}
-    for name, authority in request.certificate_authorities.items():
-        try:
-            read[name] = certificates.read(authority.certificate_pem)
-        except Failure as failure:
-            failures[name] = failure
+    wanted = request.certificate_authorities
+    read, failures = _each(wanted, lambda name: certificates.read(wanted[name].certificate_pem))
     failures.update(_same_certificate_twice(read))
-    observed: Mapping[str, Observed | Failure | None] = {}
-    if not failures and read:
-        try:
-            observed = registry.observe(each.certificate_id for each in read.values())
-        except Failure as failure:
-            raise Failures(target, dict.fromkeys(read, failure)) from failure
-    results: dict[str, Result] = {}
-    for name, certificate in read.items():
-        if name in failures:
-            continue
-        authority = request.certificate_authorities[name]
-        try:
-            if certificate.certificate_id not in observed:
-                certificates.check(certificates.parse(certificate), now)
-                continue
-            found = observed[certificate.certificate_id]
-            if isinstance(found, Failure):
-                raise found
-            results[name] = _result(registry, authority, certificate, found, now)
-        except Failure as failure:
-            failures[name] = failure
-    if failures:
-        raise Failures(target, failures)
+    if not read:
+        _raise_any(request.target, failures)
+        return protocol.write_results({})
+    registry = Registry(request.target)
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(registry.observe, [each.certificate_id for each in read.values()])
+        # While AWS answers: importing what parses a certificate takes as long as the calls do.
+        parsed, damaged = _each(read, lambda name: certificates.parse(read[name]))
+    failures.update(damaged)
+    try:
+        observed = looking.result()
+    except Failure as failure:
+        raise Failures(request.target, {**dict.fromkeys(read, failure), **failures}) from failure
+    now = _now()
+    results, refused = _each(
+        parsed,
+        lambda name: _result(
+            registry,
+            wanted[name],
+            read[name],
+            parsed[name],
+            observed[read[name].certificate_id],
+            now,
+        ),
+    )
+    _raise_any(request.target, {**refused, **failures})
     return protocol.write_results(results)
 
 
@@ -142,14 +144,35 @@ def deregister(text: str) -> str:
     return f"iot_ca: {request.name} ({request.target}): {done}"
 
 
+def _each(
+    names: Iterable[str], work: Callable[[str], T]
+) -> tuple[dict[str, T], dict[str, Failure]]:
+    """What `work` answers for each name, and what it failed with."""
+    done: dict[str, T] = {}
+    failures: dict[str, Failure] = {}
+    for name in names:
+        try:
+            done[name] = work(name)
+        except Failure as failure:
+            failures[name] = failure
+    return done, failures
+
+
+def _raise_any(target: Target, failures: Mapping[str, Failure]) -> None:
+    if failures:
+        raise Failures(target, failures)
+
+
 def _result(
     registry: Registry,
     desired: CertificateAuthority,
     certificate: Certificate,
-    observed: Observed | None,
+    parsed: x509.Certificate,
+    observed: Observed | Failure | None,
     now: datetime,
 ) -> Result:
-    parsed = certificates.parse(certificate)
+    if isinstance(observed, Failure):
+        raise observed
     warnings = []
     if certificate.followers:
         warnings.append(
@@ -168,7 +191,7 @@ def _result(
                 "registered, but its devices' certificates no longer verify"
             )
     revision = drift.converged_revision(desired, observed) or drift.fresh_revision(
-        desired, observed, secrets.token_hex(4)
+        desired, observed, os.urandom(4).hex()
     )
     return Result(
         certificate_id=certificate.certificate_id,
@@ -198,7 +221,7 @@ def _converge(request: RegisterRequest) -> str:
         observed = registry.observe_one(certificate.certificate_id)
         if observed is not None:
             _refuse_other_mode(desired, observed)
-        steps = drift.steps(desired, observed, request.revision)
+        steps = drift.steps(desired, observed, request.revision, request.owner)
         if not steps:
             template = f", template {desired.template_name}" if desired.template_name else ""
             return (
@@ -231,6 +254,8 @@ def _leave(request: DeregisterRequest) -> str:
     observed = registry.observe_one(certificate_id)
     if observed is None:
         return "not registered, nothing to do"
+    if observed.owner not in (None, request.owner):
+        return "left alone, since another record in a Terraform state manages it now"
     if observed.origin == "registered":
         on_destroy, why = "delete", "this module registered it"
     else:

@@ -18,6 +18,7 @@ from iot_ca.protocol import CertificateAuthority, CertificateMode
 TAG_PREFIX = "iot-ca:"
 REVISION_TAG = TAG_PREFIX + "revision"
 ORIGIN_TAG = TAG_PREFIX + "origin"
+OWNER_TAG = TAG_PREFIX + "owner"
 MANAGED_TAGS_TAG = TAG_PREFIX + "managed-tags"
 
 Origin = Literal["registered", "adopted"]
@@ -50,6 +51,11 @@ class Observed:
     def revision(self) -> str | None:
         """The revision that last converged this CA."""
         return self.tags.get(REVISION_TAG)
+
+    @property
+    def owner(self) -> str | None:
+        """The record in a Terraform state whose destruction takes this CA out."""
+        return self.tags.get(OWNER_TAG)
 
     @property
     def origin(self) -> Origin:
@@ -133,18 +139,22 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
             found.append(Difference(f"tag {key}", observed.tags.get(key, "missing"), value))
     for key in forsaken_tags(desired, observed):
         found.append(Difference(f"tag {key}", observed.tags[key], "none"))
-    if ORIGIN_TAG not in observed.tags:
-        found.append(Difference("origin tag", "missing", ""))
-    if observed.revision is None:
-        found.append(Difference("revision tag", "missing", ""))
-    wanted_memory = _bookkeeping(desired, observed.origin).get(MANAGED_TAGS_TAG, "none")
-    memory = observed.tags.get(MANAGED_TAGS_TAG, "none")
+    found.extend(
+        Difference(f"tag {key}", "missing", "")
+        for key in (ORIGIN_TAG, OWNER_TAG, REVISION_TAG)
+        if key not in observed.tags
+    )
+    memory, wanted_memory = observed.tags.get(MANAGED_TAGS_TAG), _managed_tags(desired)
     if not found and memory != wanted_memory:
-        found.append(Difference("managed-tags tag", memory, wanted_memory))
+        found.append(
+            Difference(f"tag {MANAGED_TAGS_TAG}", memory or "missing", wanted_memory or "none")
+        )
     return found
 
 
-def steps(desired: CertificateAuthority, observed: Observed | None, revision: str) -> list[Step]:
+def steps(
+    desired: CertificateAuthority, observed: Observed | None, revision: str, owner: str
+) -> list[Step]:
     """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
 
     To be asked again with what AWS has after them, until it is empty: AWS has all of it then, and
@@ -152,7 +162,7 @@ def steps(desired: CertificateAuthority, observed: Observed | None, revision: st
     settings have been seen to be right.
     """
     if observed is None:
-        tags = {**desired.tags, **_bookkeeping(desired, "registered"), REVISION_TAG: revision}
+        tags = _wanted_tags(desired, "registered", revision, owner)
         return [
             Register(
                 certificate_mode=desired.certificate_mode,
@@ -182,22 +192,22 @@ def steps(desired: CertificateAuthority, observed: Observed | None, revision: st
         forsaken.append(MANAGED_TAGS_TAG)
     if forsaken:
         needed.append(Untag(tuple(forsaken)))
-    wanted_tags = {
-        **desired.tags,
-        **_bookkeeping(desired, observed.origin),
-        REVISION_TAG: revision,
-    }
-    missing = {k: v for k, v in wanted_tags.items() if observed.tags.get(k) != v}
+    wanted = _wanted_tags(desired, observed.origin, revision, owner)
+    missing = {key: value for key, value in wanted.items() if observed.tags.get(key) != value}
     if missing:
         needed.append(Tag(missing))
     return needed
 
 
 def converged_revision(desired: CertificateAuthority, observed: Observed | None) -> str | None:
-    """The revision that the CA carries if there is nothing left to mend, else None."""
-    if observed is None or observed.revision is None:
+    """The revision that the CA carries if there is nothing left to mend, else None.
+
+    Who owns it is not asked: the plan that looks does not know its own record yet.
+    """
+    if observed is None or observed.revision is None or observed.owner is None:
         return None
-    return None if steps(desired, observed, observed.revision) else observed.revision
+    left = steps(desired, observed, observed.revision, observed.owner)
+    return None if left else observed.revision
 
 
 def fresh_revision(desired: CertificateAuthority, observed: Observed | None, token: str) -> str:
@@ -241,12 +251,25 @@ def enable(flag: bool) -> Literal["ENABLE", "DISABLE"]:
     return "ENABLE" if flag else "DISABLE"
 
 
-def _bookkeeping(desired: CertificateAuthority, origin: Origin) -> dict[str, str]:
-    tags = {ORIGIN_TAG: str(origin)}
-    if desired.tags:
-        # Fixed-width digests, not the keys: 47 keys of 128 characters would not fit one value.
-        tags[MANAGED_TAGS_TAG] = "".join(_digest(key) for key in sorted(desired.tags))
-    return tags
+def _wanted_tags(
+    desired: CertificateAuthority, origin: Origin, revision: str, owner: str
+) -> dict[str, str]:
+    memory = _managed_tags(desired)
+    return {
+        **desired.tags,
+        **({MANAGED_TAGS_TAG: memory} if memory else {}),
+        ORIGIN_TAG: origin,
+        OWNER_TAG: owner,
+        REVISION_TAG: revision,
+    }
+
+
+def _managed_tags(desired: CertificateAuthority) -> str | None:
+    """Which tags are this module's to remove: fixed-width digests of their keys.
+
+    Not the keys themselves: 46 keys of 128 characters would not fit the value of one tag.
+    """
+    return "".join(_digest(key) for key in sorted(desired.tags)) or None
 
 
 def _digest(key: str) -> str:

@@ -74,21 +74,26 @@ class InspectRequest:
 
 @dataclass(frozen=True)
 class RegisterRequest:
-    """Make AWS hold one CA as wanted, and write `revision` on it last."""
+    """Make AWS hold one CA as wanted, and write `revision` and `owner` on it last."""
 
     name: str
     target: Target
     certificate_authority: CertificateAuthority
     revision: str
+    owner: str
 
 
 @dataclass(frozen=True)
 class DeregisterRequest:
-    """Take one CA out; `on_destroy` None leaves it to who registered the CA."""
+    """Take one CA out, if it is still `owner`'s to take out.
+
+    `on_destroy` None leaves what that means to who registered the CA.
+    """
 
     name: str
     target: Target
     certificate_id: str
+    owner: str
     template_name: str | None = None
     on_destroy: OnDestroy | None = None
 
