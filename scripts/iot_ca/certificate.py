@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -107,8 +108,8 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
     """Refuse what AWS IoT Core would refuse to register, before it is asked.
 
     Format, validity, key and signature are AWS's own checks (developer guide, "Manage your CA
-    certificates"). X.509 v3 and CA:TRUE are not documented as hard rules; without them no
-    standard TLS stack takes the certificate for a CA, so they are required too.
+    certificates"). X.509 v3, CA:TRUE and, where there is a key usage, keyCertSign are not
+    documented as hard rules; without them no standard TLS stack takes it for a CA's.
 
     Raises Failure for the first rule that is broken. `now` must be timezone-aware.
     """
@@ -119,8 +120,8 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
     if certificate.version is not x509.Version.v3:
         raise Failure("the certificate is X.509 v1; AWS IoT needs a v3 certificate with CA:TRUE")
     try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-        is_authority = constraints.value.ca
+        extensions = certificate.extensions
+        is_authority = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         is_authority = False
     except ValueError:
@@ -130,6 +131,9 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
             "the certificate is not a CA's (basicConstraints lacks CA:TRUE); give the certificate "
             "that signs the devices' certificates, not a device's"
         )
+    with suppress(x509.ExtensionNotFound):
+        if not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
+            raise Failure("the certificate's key usage lacks keyCertSign: it may not sign others")
     if now < certificate.not_valid_before_utc:
         raise Failure(f"the certificate is not valid before {rfc3339(not_before(certificate))}")
     if now > certificate.not_valid_after_utc:
