@@ -1,0 +1,205 @@
+"""Starts and steers a sandbox: for the tests and the demo. Standard library only.
+
+with start() as sandbox:
+    run(["aws", "iot", ...], env={**os.environ, **sandbox.environment("111111111111", "eu-west-1")})
+    assert not sandbox.calls(write=True)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .calls import Call
+from .faults import Fault
+
+__all__ = ["Call", "Fault", "Sandbox", "SandboxError", "start"]
+
+# Never through a proxy: the sandbox is on loopback.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class SandboxError(Exception):
+    """The sandbox didn't start, or refused a control request."""
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox. ``process`` is None for one that was started elsewhere."""
+
+    endpoint: str
+    process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def environment(self, account: str, region: str) -> dict[str, str]:
+        """Variables that make any AWS client act as ``account``'s root user in ``region``.
+
+        To be laid over the process's own environment: the user's configuration files never count.
+        """
+        nowhere = str(Path(os.devnull))
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_SESSION_TOKEN": "",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_CONFIG_FILE": nowhere,
+            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def health(self) -> dict[str, Any]:
+        """What the server is."""
+        return self._control("GET", "health")
+
+    def calls(
+        self,
+        *,
+        service: str | None = None,
+        operation: str | None = None,
+        account: str | None = None,
+        region: str | None = None,
+        write: bool | None = None,
+    ) -> list[Call]:
+        """The AWS calls so far, in the order of their arrival; only those that match, if asked."""
+        wanted = {
+            "service": service,
+            "operation": operation,
+            "account": account,
+            "region": region,
+            "write": None if write is None else str(write).lower(),
+        }
+        query = urllib.parse.urlencode({k: v for k, v in wanted.items() if v is not None})
+        found = self._control("GET", f"calls?{query}")["calls"]
+        return [Call(**call) for call in found]
+
+    def forget_calls(self) -> None:
+        """Forgets the calls so far."""
+        self._control("DELETE", "calls")
+
+    def fault(
+        self,
+        kind: str,
+        *,
+        service: str | None = None,
+        operation: str | None = None,
+        account: str | None = None,
+        region: str | None = None,
+        skip: int = 0,
+        times: int | None = 1,
+        code: str | None = None,
+        status: int | None = None,
+        message: str | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Orders a failure of the next matching calls; see :class:`sandbox.faults.Fault`.
+
+        Raises SandboxError for an order that makes no sense.
+        """
+        order = {
+            "kind": kind,
+            "service": service,
+            "operation": operation,
+            "account": account,
+            "region": region,
+            "skip": skip,
+            "times": times,
+            "code": code,
+            "status": status,
+            "message": message,
+            "seconds": seconds,
+        }
+        self._control("POST", "faults", order)
+
+    def faults(self) -> list[Fault]:
+        """The faults still to come."""
+        return [Fault(**fault) for fault in self._control("GET", "faults")["faults"]]
+
+    def forget_faults(self) -> None:
+        """Forgets the faults still to come."""
+        self._control("DELETE", "faults")
+
+    def reset(self) -> None:
+        """Forgets everything: resources, sessions, calls and faults."""
+        self._control("POST", "reset")
+
+    def stop(self) -> None:
+        """Stops the server that :func:`start` started; may be called twice."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+
+    def _control(self, method: str, name: str, document: object = None) -> dict[str, Any]:
+        body = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(
+            f"{self.endpoint}/_sandbox/{name}",
+            body,
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        try:
+            with _OPENER.open(request, timeout=30) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                text = error.read().decode(errors="replace")
+            raise SandboxError(f"{method} {name}: {error.code} {text.strip()}") from None
+        except OSError as error:
+            raise SandboxError(f"no sandbox at {self.endpoint}: {error}") from None
+        assert isinstance(answer, dict)
+        return answer
+
+
+def start(port: int = 0) -> Sandbox:
+    """Starts a sandbox on ``port`` (0: a free one) and waits until it accepts connections.
+
+    It ends with :meth:`Sandbox.stop`, with the ``with`` block, or with this process. Works from
+    any working directory. Raises SandboxError if the server doesn't start.
+    """
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.environ.get("PYTHONPATH")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", str(port), "--stop-with-stdin"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([root, path] if path else [root])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    endpoint = process.stdout.readline().strip()
+    if not endpoint:
+        sandbox = Sandbox("", process)
+        sandbox.stop()
+        raise SandboxError("the sandbox did not start; its standard error says why")
+    return Sandbox(endpoint, process)

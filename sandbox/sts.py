@@ -1,0 +1,162 @@
+"""moto's STS with roles that must exist and must trust the caller, and sessions that end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timezone
+from typing import Any
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.core.responses import ActionResult
+from moto.iam.models import iam_backends
+from moto.sts.models import STSBackend, sts_backends
+from moto.sts.responses import TokenResponse
+
+from .accounts import Principal, Session, partition_of, trusts
+from .wire import AWSError, error_response
+
+# Sessions by access key ID. Module state, like moto's own; one server is one process.
+SESSIONS: dict[str, Session] = {}
+
+# Set by the server on every request, so that a response knows who calls.
+PRINCIPAL_KEY = "sandbox.principal"
+
+ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\w+=,.@/-]*/)?([\w+=,.@-]{1,64})")
+
+
+def _validation(message: str) -> AWSError:
+    return AWSError("ValidationError", message)
+
+
+class Response(TokenResponse):
+    """The STS operations that differ from moto's."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who calls."""
+        principal: Principal = self.normalized_request.environ[PRINCIPAL_KEY]
+        return principal
+
+    def call_action(self) -> TYPE_RESPONSE:
+        """Runs the operation; a refusal becomes the XML in which STS sends it."""
+        try:
+            return super().call_action()
+        except AWSError as error:
+            response = error_response(error, "query")
+            return response.status, dict(response.headers), response.body.decode()
+
+    def get_caller_identity(self) -> ActionResult:
+        """Answers with the principal that the request was authenticated as."""
+        caller = self.principal
+        return ActionResult(
+            {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}
+        )
+
+    def assume_role(self) -> ActionResult:
+        """Issues a session of a role that exists and trusts the caller (API ref., AssumeRole)."""
+        caller = self.principal
+        role_arn = str(self._get_param("RoleArn") or "")
+        session_name = str(self._get_param("RoleSessionName") or "")
+        duration = int(self._get_int_param("DurationSeconds", 3600))
+        if not re.fullmatch(r"[\w+=,.@-]{2,64}", session_name):
+            raise _validation(
+                f"1 validation error detected: Value '{session_name}' at 'roleSessionName' failed "
+                "to satisfy constraint: Member must satisfy regular expression pattern: "
+                r"[\w+=,.@-]* and have length between 2 and 64"
+            )
+        if not 900 <= duration <= 43200:
+            raise _validation(
+                f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
+                "satisfy constraint: Member must have value between 900 and 43200"
+            )
+        if not role_arn.startswith("arn:"):
+            raise _validation(f"{role_arn} is invalid")
+        denied = AWSError(
+            "AccessDenied",
+            f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
+            f"{role_arn}",
+            403,
+        )
+        found = ROLE_ARN.fullmatch(role_arn)
+        if not found or found[1] != self.partition:
+            raise denied
+        role = next(
+            (
+                role
+                for role in iam_backends[found[2]][self.partition].roles.values()
+                if role.arn == role_arn
+            ),
+            None,
+        )
+        # AWS says the same whether the role is missing or doesn't trust the caller.
+        external_id = self._get_param("ExternalId")
+        if role is None or not trusts(role.assume_role_policy_document, caller, external_id):
+            raise denied
+        if caller.role_arn and duration > 3600:
+            raise _validation(
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
+                "by role chaining"
+            )
+        if duration > int(role.max_session_duration or 3600):
+            raise _validation(
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+            )
+        session = self.backend.assume_role(
+            region_name=self.region,
+            role_session_name=session_name,
+            role_arn=role_arn,
+            policy=self._get_param("Policy"),
+            duration=duration,
+            external_id=external_id,
+        )
+        SESSIONS[session.access_key_id] = Session(
+            access_key_id=session.access_key_id,
+            session_token=session.session_token,
+            expiration=session.expiration.replace(tzinfo=timezone.utc),
+            principal=Principal(session.account_id, session.arn, session.user_id, role_arn),
+        )
+        return ActionResult(
+            {
+                "Credentials": session,
+                "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
+                "PackedPolicySize": 6,
+            }
+        )
+
+    def _not_here(self) -> ActionResult:
+        raise AWSError("AccessDenied", "The sandbox issues sessions by AssumeRole only", 403)
+
+    # moto answers these with keys that belong to nobody.
+    get_session_token = _not_here
+    get_federation_token = _not_here
+    assume_role_with_saml = _not_here
+    assume_role_with_web_identity = _not_here
+
+
+class Backend(STSBackend):
+    """moto's STS backend, answered for by this module's Response."""
+
+    @property
+    def url_paths(self) -> dict[str, Callable[[Any, str, Any], TYPE_RESPONSE]]:
+        """Where requests go."""
+        return {"/$": Response.dispatch}
+
+
+def principal_of_access_key(access_key_id: str, region: str) -> Principal | None:
+    """The IAM user whose key this is, in any account; None for a key nobody has issued."""
+    partition = partition_of(region)
+    for account in list(iam_backends):
+        backend = iam_backends[account][partition]
+        key = backend.access_keys.get(access_key_id)
+        if key is None or key.status != "Active" or key.user_name is None:
+            continue
+        user = backend.users.get(key.user_name)
+        if user is not None:
+            return Principal(account, user.arn, user.id)
+    return None
+
+
+def install() -> None:
+    """Makes moto use this module's STS."""
+    sts_backends.backend = Backend

@@ -1,0 +1,175 @@
+"""``python -m sandbox`` itself, and the AWS CLI against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.control import Sandbox, SandboxError, start
+from tests.sandbox.conftest import ONE, REGION, THREE, TWO
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "sandbox" / "README.md"
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "sandbox"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        yield running
+        running.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_line_and_a_clean_end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    assert process.stdout is not None
+    endpoint = process.stdout.readline().strip()
+    assert endpoint.startswith("http://127.0.0.1:")
+    sandbox = Sandbox(endpoint)
+    assert sandbox.health()["pid"] == process.pid
+    code, out = aws(sandbox, ONE, "iot", "list-ca-certificates")
+    assert (code, json.loads(out)) == (0, {"certificates": []})
+    process.send_signal(number)
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0
+
+
+def test_listens_on_loopback_only(sandbox: Sandbox) -> None:
+    port = int(sandbox.endpoint.rpartition(":")[2])
+    with socket.socket() as another:
+        another.settimeout(2)
+        assert another.connect_ex(("127.0.0.2", port)) != 0
+
+
+def test_no_other_host_is_offered() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "--host", "0.0.0.0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_taken_port_is_one_line(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
+    port = int(sandbox.endpoint.rpartition(":")[2])
+    with pytest.raises(SandboxError, match="did not start"):
+        start(port)
+    assert capfd.readouterr().err == f"sandbox: port {port}: Address already in use\n"
+
+
+def test_start_works_from_anywhere_whatever_the_users_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", "999999999999")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with start() as sandbox:
+        code, out = aws(sandbox, TWO, "sts", "get-caller-identity")
+        assert (code, json.loads(out)["Account"]) == (0, TWO)
+        assert sandbox.process is not None
+    assert sandbox.process.returncode == 0
+    with pytest.raises(SandboxError, match="no sandbox at"):
+        sandbox.health()
+
+
+def test_the_sandbox_ends_with_its_starter() -> None:
+    program = (
+        "from sandbox.control import start; import os; "
+        "print(start().endpoint, flush=True); os._exit(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    orphan = Sandbox(done.stdout.strip())
+    for _ in range(200):
+        try:
+            orphan.health()
+        except SandboxError:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{orphan.endpoint} still answers")
+
+
+# --- the AWS CLI
+
+
+def aws(sandbox: Sandbox, account: str, *arguments: str, cwd: Path = ROOT) -> tuple[int, str]:
+    """Runs the AWS CLI as ``account``: its status, and what it says."""
+    cli = Path(sys.executable).parent / "aws"
+    if not cli.exists():
+        pytest.skip("no AWS CLI beside this Python")
+    done = subprocess.run(
+        [str(cli), *arguments],
+        cwd=cwd,
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
+            **sandbox.environment(account, REGION),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_readmes_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    script = "\n".join(blocks).replace("http://127.0.0.1:5555", sandbox.endpoint)
+    for program in ("curl", "openssl"):
+        if not shutil.which(program):
+            pytest.skip(f"no {program}")
+    bare = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    path = os.pathsep.join([str(Path(sys.executable).parent), bare["PATH"]])
+    done = subprocess.run(
+        ["sh", "-uc", script],
+        cwd=tmp_path,
+        env={**bare, **sandbox.environment(ONE, REGION), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for account in (ONE, TWO, THREE):
+        assert f"arn:aws:iot:{REGION}:{account}:cacert/" in said
+    assert "arn:aws:iot:eu-west-1:444444444444:cacert/" not in said
+    assert "Cannot accept this CACertificate" in said
+    assert said.count("An error occurred") == 2
+    assert "(ThrottlingException)" in said
+    assert f"arn:aws:sts::{TWO}:assumed-role/deploy/me" in said
+    calls = sandbox.calls(operation="RegisterCACertificate")
+    assert [(call.account, call.status) for call in calls] == [
+        (ONE, 200), (TWO, 200), (THREE, 200), ("444444444444", 400),
+    ]  # fmt: skip
+    modes = [call.parameters.get("certificateMode", "DEFAULT") for call in calls]
+    assert modes == ["SNI_ONLY", "SNI_ONLY", "DEFAULT", "DEFAULT"]
+
+
+def test_cli_retries_a_throttled_call(sandbox: Sandbox) -> None:
+    sandbox.fault("throttling", operation="ListCACertificates")
+    status, _ = aws(sandbox, ONE, "iot", "list-ca-certificates")
+    assert status == 0
+    calls = sandbox.calls()
+    assert [call.status for call in calls] == [400, 200]
+    assert calls[0].user_agent.startswith("aws-cli/")

@@ -1,0 +1,120 @@
+"""Calls at once: what is checked still holds when it is written."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.control import Sandbox
+from sandbox.server import Sandbox as ServedSandbox
+from sandbox.wire import Request
+from tests.sandbox import pki
+from tests.sandbox.conftest import Clients
+
+ACCOUNTS = [str(100000000000 + i) for i in range(8)]
+
+
+def outcomes(calls: list[Any]) -> list[str]:
+    """Runs the calls at once; their error codes, or "ok", sorted."""
+
+    def outcome(call: Any) -> str:
+        try:
+            call()
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "ok"
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return sorted(pool.map(outcome, calls))
+
+
+def test_one_default_among_accounts_at_once(aws: Clients) -> None:
+    for _ in range(3):
+        ca = pki.make_ca()
+        calls = []
+        for account in ACCOUNTS:
+            iot = aws.iot(account)
+            code = iot.get_registration_code()["registrationCode"]
+            wanted = {
+                "caCertificate": ca.pem,
+                "verificationCertificate": ca.verification(code),
+            }
+            calls.append(lambda iot=iot, wanted=wanted: iot.register_ca_certificate(**wanted))
+        assert outcomes(calls) == ["InvalidRequestException"] * 7 + ["ok"]
+
+
+def test_one_registration_in_an_account_at_once(sandbox: Sandbox, aws: Clients) -> None:
+    for _ in range(3):
+        ca = pki.make_ca()
+        clients = [aws.iot() for _ in range(8)]
+        calls = [
+            lambda iot=iot, ca=ca: iot.register_ca_certificate(
+                caCertificate=ca.pem, certificateMode="SNI_ONLY"
+            )
+            for iot in clients
+        ]
+        assert outcomes(calls) == ["ResourceAlreadyExistsException"] * 7 + ["ok"]
+    assert len(sandbox.calls(operation="RegisterCACertificate")) == 24
+
+
+def test_quota_at_once(aws: Clients) -> None:
+    iot = aws.iot()
+    calls = [
+        lambda ca=ca: iot.register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
+        for ca in [pki.make_ca("Same") for _ in range(14)]
+    ]
+    assert outcomes(calls) == ["LimitExceededException"] * 4 + ["ok"] * 10
+
+
+def test_updates_at_once_all_count(aws: Clients) -> None:
+    ca, iot = pki.make_ca(), aws.iot()
+    iot.register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
+    calls = [
+        lambda: iot.update_ca_certificate(certificateId=ca.id, newStatus="ACTIVE")
+        for _ in range(20)
+    ]
+    assert outcomes(calls) == ["ok"] * 20
+    found = iot.describe_ca_certificate(certificateId=ca.id)["certificateDescription"]
+    assert found["customerVersion"] == 21
+
+
+def test_calls_are_carried_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above can pass by luck; this one sees any two calls that overlap."""
+    inside: list[int] = []
+    overlaps: list[int] = []
+
+    def application(_: Any, start_response: Any) -> list[bytes]:
+        inside.append(1)
+        overlaps.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        start_response("200 OK", [])
+        return [b"{}"]
+
+    server = ServedSandbox()
+    monkeypatch.setattr(server, "_moto", application)
+    scope = "Credential={}/20250101/eu-west-1/iot/aws4_request, SignedHeaders=host, Signature=0"
+    requests = [
+        Request("GET", "/registrationcode", "/registrationcode", "",
+                {"authorization": f"AWS4-HMAC-SHA256 {scope.format(account)}"}, b"")
+        for account in ACCOUNTS
+    ]  # fmt: skip
+    with ThreadPoolExecutor(len(requests)) as pool:
+        answers = list(pool.map(server.respond, requests))
+    assert [answer.status for answer in answers if answer] == [200] * len(ACCOUNTS)
+    assert overlaps == [1] * len(ACCOUNTS)
+
+
+def test_a_waiting_call_holds_nobody_up(sandbox: Sandbox, aws: Clients) -> None:
+    sandbox.fault("latency", operation="GetRegistrationCode", seconds=2)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(aws.iot().get_registration_code)
+        while not sandbox.calls(operation="GetRegistrationCode"):
+            pass
+        aws.iot().list_ca_certificates()
+        assert not slow.done()
+        assert slow.result()["registrationCode"]
