@@ -1,0 +1,66 @@
+# `make` lists what there is. Everything that is installed or written goes below .venv and .cache.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# uv must not look after Pythons of its own in the home folder.
+COMPILE := UV_PYTHON_DOWNLOADS=never UV_PYTHON_INSTALL_DIR=.cache/uv-python "$(BIN)/python" -m uv \
+	pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
+	--no-annotate --upgrade --system-certs --cache-dir .cache/uv
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: $(STAMP) ## Install what the other targets need into .venv (PYTHON=... chooses the Python)
+
+$(STAMP): requirements-dev.txt
+	@PYTHON="$(PYTHON)" tools/setup.sh "$(VENV)"
+	@touch "$(STAMP)"
+
+.PHONY: test
+test: $(STAMP) ## Run all tests, with every Terraform there is (PYTEST_ARGS=... goes to pytest)
+	@"$(BIN)/python" -m pytest -n "$(WORKERS)" $(PYTEST_ARGS)
+
+.PHONY: demo
+demo: $(STAMP) ## Run the main job on the sandbox: three accounts, drift, repair, destroy
+	@"$(BIN)/python" -m tools.demo
+
+.PHONY: bench
+bench: $(STAMP) ## Measure the program and the plans against what else there is
+	@"$(BIN)/python" -m tools.bench
+
+.PHONY: lint
+lint: $(STAMP) ## Run the linters: ruff, mypy, terraform fmt and validate
+	@"$(BIN)/python" -m ruff check .
+	@"$(BIN)/python" -m ruff format --check .
+	@"$(BIN)/python" -m tools.typecheck
+	@"$(BIN)/python" -m tools.lint_terraform
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format Python and Terraform in place
+	@"$(BIN)/python" -m ruff check --fix-only --quiet .
+	@"$(BIN)/python" -m ruff format .
+	@"$(BIN)/python" -m tools.lint_terraform --fix
+
+.PHONY: lock
+lock: $(STAMP) ## Choose the newest packages and write requirements*.txt
+	@$(COMPILE) requirements.in --output-file requirements.txt
+	@$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+	@sed "s/^\(tf==[^ ]*\) ; python_full_version >= '3.11' /\1 /" requirements-dev.txt > .cache/lock
+	@mv .cache/lock requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove everything that make has made
+	@rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name .terraform -type d -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""Every `*.tftest.hcl` of the repository, by `terraform test` on every engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.lint_terraform import copy_configuration, folders
+from tools.terraform import ROOT, Terraform
+
+# `terraform test` reads these two folders of a module.
+PLACES = (".", "tests")
+FOLDERS = [
+    folder.relative_to(ROOT).as_posix()
+    for folder in folders(ROOT)
+    if any(any((folder / place).glob("*.tftest.hcl")) for place in PLACES)
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_terraform_test(workspace: Terraform, folder: str) -> None:
+    copy_configuration(ROOT, workspace.folder)
+    there = Terraform(workspace.folder / folder, workspace.engine, workspace.environment)
+    there.init()
+    done = there.run("test", check=False)
+    assert done.status == 0, done.stdout + done.stderr
+    counts = re.search(r"(\d+) passed, 0 failed", done.stdout)
+    assert counts, done.stdout
+    assert int(counts[1]) > 0, done.stdout
+
+
+def test_no_test_file_is_out_of_reach() -> None:
+    reached = {ROOT / folder / place for folder in FOLDERS for place in PLACES}
+    everywhere = [path for top in ROOT.glob("[!.]*") for path in _below(top)]
+    lost = [path for path in everywhere if path.parent not in {r.resolve() for r in reached}]
+    assert lost == []
+
+
+def _below(top: Path) -> list[Path]:
+    return list(top.rglob("*.tftest.hcl")) if top.is_dir() else [top] * top.match("*.tftest.hcl")

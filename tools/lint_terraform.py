@@ -1,0 +1,76 @@
+"""`python -m tools.lint_terraform [--fix]`: terraform fmt, and validate on all configurations."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools.providers import resolve
+from tools.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+
+
+def main(arguments: list[str]) -> int:
+    """Print what is wrong; returns 0 if that is nothing. With --fix, only format in place."""
+    try:
+        engine = find_engine()
+        if arguments == ["--fix"]:
+            return _fmt(engine, "-list=true")
+        return _fmt(engine, "-check", "-diff") or _validate(engine)
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def folders(root: Path) -> list[Path]:
+    """The root module, the modules and the examples: every one that a user may use by itself."""
+    candidates = [root, *sorted(root.glob("modules/*")), *sorted(root.glob("examples/*"))]
+    return [folder for folder in candidates if any(folder.glob("*.tf"))]
+
+
+def copy_configuration(root: Path, target: Path) -> None:
+    """Copy what Terraform needs of a checkout, so that nothing is written into the checkout."""
+    for path in [*root.glob("*.tf"), *root.glob("*.tfvars")]:
+        shutil.copy2(path, target)
+    ignored = shutil.ignore_patterns(".terraform*", "__pycache__", "*.tfstate*")
+    for name in ("modules", "examples", "scripts", "tests"):
+        if (root / name).is_dir():
+            shutil.copytree(root / name, target / name, ignore=ignored)
+
+
+def _fmt(engine: Engine, *options: str) -> int:
+    done = Terraform(ROOT, engine, environment(None)).run(
+        "fmt", "-recursive", *options, check=False
+    )
+    print(done.stdout + done.stderr, end="")
+    if done.status:
+        print("terraform fmt: `make fmt` formats these", file=sys.stderr)
+    return done.status
+
+
+def _validate(engine: Engine) -> int:
+    providers = resolve(engine, say=print)
+    settings = environment(providers)
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(2) as pool:
+        copy = Path(place)
+        copy_configuration(ROOT, copy)
+        runs = [Terraform(folder, engine, settings) for folder in folders(copy)]
+        problems = list(filter(None, pool.map(_problem, runs)))
+        print(f"terraform validate: {len(runs)} folders, {len(problems)} with problems ({engine})")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _problem(terraform: Terraform) -> str | None:
+    for command in (("init", "-backend=false"), ("validate",)):
+        done = terraform.run(*command, check=False)
+        if done.status:
+            return f"{terraform.folder.name}: terraform {command[0]}\n{done.stdout}{done.stderr}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
