@@ -26,19 +26,20 @@ module "lookup" {
   python_command          = var.python_command
 }
 
+# By the template's name, not the CA's: a template that passes to another CA is updated in place.
 module "jitp" {
   source   = "./modules/jitp"
-  for_each = { for name, ca in var.certificate_authorities : name => ca.provisioning if ca.provisioning.type == "JITP" }
+  for_each = { for name, template in local.template_names : template => name if template != null }
 
-  template_name    = local.template_names[each.key]
-  certificate_arn  = module.lookup.certificate_authorities[each.key].certificate_arn
-  certificate_id   = module.lookup.certificate_authorities[each.key].certificate_id
-  certificate_mode = module.lookup.certificate_authorities[each.key].certificate_mode
-  template_body    = each.value.template_body
-  device_policy    = each.value.device_policy
-  role_arn         = each.value.role_arn
-  create_role      = each.value.create_role
-  tags             = local.certificate_authorities[each.key].tags
+  template_name    = each.key
+  certificate_arn  = module.lookup.certificate_authorities[each.value].certificate_arn
+  certificate_id   = module.lookup.certificate_authorities[each.value].certificate_id
+  certificate_mode = module.lookup.certificate_authorities[each.value].certificate_mode
+  template_body    = var.certificate_authorities[each.value].provisioning.template_body
+  device_policy    = var.certificate_authorities[each.value].provisioning.device_policy
+  role_arn         = var.certificate_authorities[each.value].provisioning.role_arn
+  create_role      = var.certificate_authorities[each.value].provisioning.create_role
+  tags             = local.certificate_authorities[each.value].tags
 }
 
 module "registration" {
@@ -51,7 +52,7 @@ module "registration" {
       revision       = module.lookup.certificate_authorities[name].revision
       on_destroy     = var.certificate_authorities[name].on_destroy
       # By way of the template itself: it must be there before a device can meet the CA.
-      template_name = try(module.jitp[name].template_name, null)
+      template_name = ca.template_name == null ? null : module.jitp[ca.template_name].template_name
     })
   }
   python_command = var.python_command

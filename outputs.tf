@@ -20,8 +20,8 @@ output "certificate_authorities" {
       auto_registration_status   = module.lookup.certificate_authorities[name].auto_registration_status
       not_before                 = module.lookup.certificate_authorities[name].not_before
       not_after                  = module.lookup.certificate_authorities[name].not_after
-      provisioning_template_name = try(module.jitp[name].template_name, null)
-      provisioning_template_arn  = try(module.jitp[name].template_arn, null)
+      provisioning_template_name = local.template_names[name] == null ? null : module.jitp[local.template_names[name]].template_name
+      provisioning_template_arn  = local.template_names[name] == null ? null : module.jitp[local.template_names[name]].template_arn
     }
   }
 

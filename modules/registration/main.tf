@@ -72,6 +72,10 @@ resource "terraform_data" "deregistration" {
   }
 
   lifecycle {
+    # A CA that gets another name is registered under it before the old name's record goes, and has
+    # another owner by then. Without replacements the provisioner above runs all the same.
+    create_before_destroy = true
+
     # Replacing would take the CA out first, also where a plan can't know that the certificate is
     # still the same. So a name keeps its certificate, and leaving is always a removal from the map.
     ignore_changes = [triggers_replace]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from iot_ca.failure import Failure
@@ -183,7 +182,7 @@ def _decode(kind: type[T], value: Any, where: str) -> T:
         return kind(
             **{key: _decode(hints[key], item, f"{where}.{key}") for key, item in given.items()}
         )
-    if isinstance(kind, UnionType):
+    if type(None) in get_args(kind):
         return _decode(_without_none(kind), value, where)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
@@ -199,5 +198,5 @@ def _decode(kind: type[T], value: Any, where: str) -> T:
     return value
 
 
-def _without_none(kind: UnionType) -> Any:
+def _without_none(kind: Any) -> Any:
     return next(each for each in get_args(kind) if each is not type(None))
