@@ -154,11 +154,34 @@ variable "certificate_authorities" {
 
   validation {
     condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.create_role != true || ca.provisioning.role_arn == null
+    ])
+    error_message = "provisioning.create_role = true makes a role: leave provisioning.role_arn out."
+  }
+
+  validation {
+    condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.verification == null || length([
         for proof in values(coalesce(ca.verification, {})) : proof if proof != null
       ]) == 1
     ])
     error_message = "verification takes exactly one of certificate_pem and ca_private_key_file."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      !strcontains(try(coalesce(ca.verification.ca_private_key_file), ""), "-----")
+    ])
+    error_message = "verification.ca_private_key_file holds a key. Give the path of its file, and treat the key as exposed if this configuration was stored or logged."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      !strcontains(try(coalesce(ca.verification.certificate_pem), ""), "PRIVATE KEY-----")
+    ])
+    error_message = "verification.certificate_pem holds a private key. Give the verification certificate alone, and treat the key as exposed if this configuration was stored or logged."
   }
 
   validation {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["boto3>=1.35", "cryptography>=42"]
+# dependencies = ["boto3>=1.40", "cryptography>=42"]
 # ///
 """Find, register and deregister the CA certificates of AWS IoT Core for Terraform.
 

@@ -33,6 +33,14 @@ variable "certificate_authorities" {
   }
 
   validation {
+    condition = alltrue([
+      for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags)]) :
+      !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")
+    ])
+    error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own)."
+  }
+
+  validation {
     condition = alltrue(flatten([
       for ca in values(var.certificate_authorities) : [
         for key, value in ca.tags :

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +61,7 @@ def read(text: str) -> Certificate:
         raise Failure(f"certificate_pem is a PEM block of type {label}; give a CERTIFICATE")
     try:
         der = base64.b64decode(re.sub(r"\s+", "", blocks[0].group(2)), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; a character beyond ASCII gives another
         raise Failure("certificate_pem is damaged: its body is not base64") from None
     return Certificate(
         der=der,
@@ -97,8 +97,11 @@ def parse(certificate: Certificate) -> x509.Certificate:
     from cryptography import x509
 
     try:
-        return x509.load_der_x509_certificate(certificate.der)
-    except ValueError:
+        with warnings.catch_warnings():
+            # Of a serial number that breaks RFC 5280: stderr is for failures.
+            warnings.simplefilter("ignore")
+            return x509.load_der_x509_certificate(certificate.der)
+    except (ValueError, x509.InvalidVersion):
         raise Failure(
             "certificate_pem is damaged or truncated: it is no X.509 certificate"
         ) from None
@@ -124,7 +127,7 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
         is_authority = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         is_authority = False
-    except ValueError:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise Failure("the certificate's extensions can't be read") from None
     if not is_authority:
         raise Failure(

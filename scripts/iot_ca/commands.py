@@ -51,7 +51,7 @@ class Failures(Exception):
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit status. Prints what Terraform shows of it."""
     commands: dict[str, Callable[[], str]] = {
-        "inspect": lambda: inspect(sys.stdin.read()),
+        "inspect": lambda: inspect(_query()),
         "register": lambda: register(_request()),
         "deregister": lambda: deregister(_request()),
     }
@@ -73,7 +73,7 @@ def run(argv: Sequence[str]) -> int:
         lines = [f"unforeseen {type(error).__name__}; run with {DEBUG_VARIABLE}=1 and report it"]
         _debug()
     for line in lines:
-        print(f"iot_ca: {line}", file=sys.stderr)
+        print(f"iot_ca: {one_line(line)}", file=sys.stderr)
     return 1
 
 
@@ -308,6 +308,16 @@ def _same_certificate_twice(read: Mapping[str, Certificate]) -> dict[str, Failur
         if len(named) > 1
         for name in named
     }
+
+
+def _query() -> str:
+    try:
+        # Terraform writes UTF-8, whatever the locale says.
+        return sys.stdin.buffer.read().decode("utf-8")
+    except (AttributeError, OSError):
+        raise Failure("the query can't be read: there is no standard input") from None
+    except UnicodeDecodeError:
+        raise Failure("the query is not UTF-8") from None
 
 
 def _request() -> str:

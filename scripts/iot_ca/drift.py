@@ -107,10 +107,10 @@ class Difference:
 
     attribute: str
     observed: str
-    wanted: str
+    wanted: str | None
 
     def __str__(self) -> str:
-        wanted = f", wanted {self.wanted}" if self.wanted else ""
+        wanted = "" if self.wanted is None else f", wanted {self.wanted}"
         return f"{self.attribute} is {self.observed}{wanted}"
 
 
@@ -140,10 +140,13 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
     for key in forsaken_tags(desired, observed):
         found.append(Difference(f"tag {key}", observed.tags[key], "none"))
     found.extend(
-        Difference(f"tag {key}", "missing", "")
+        Difference(f"tag {key}", "missing", None)
         for key in (ORIGIN_TAG, OWNER_TAG, REVISION_TAG)
         if key not in observed.tags
     )
+    origin = observed.tags.get(ORIGIN_TAG)
+    if origin not in (None, observed.origin):
+        found.append(Difference(f"tag {ORIGIN_TAG}", origin or "empty", observed.origin))
     memory, wanted_memory = observed.tags.get(MANAGED_TAGS_TAG), _managed_tags(desired)
     if not found and memory != wanted_memory:
         found.append(

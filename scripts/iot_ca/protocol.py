@@ -157,7 +157,7 @@ def _certificate_authority(value: Any, name: str) -> CertificateAuthority:
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Failure(f"{where} is not valid JSON") from None
 
 
@@ -183,7 +183,8 @@ def _decode(kind: type[T], value: Any, where: str) -> T:
             **{key: _decode(hints[key], item, f"{where}.{key}") for key, item in given.items()}
         )
     if type(None) in get_args(kind):
-        return _decode(_without_none(kind), value, where)
+        inner: type[T] = _without_none(kind)
+        return _decode(inner, value, where)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             choices = " or ".join(json.dumps(choice) for choice in get_args(kind))

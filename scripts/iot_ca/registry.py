@@ -234,9 +234,11 @@ class Registry:
             request["nextToken"] = page["nextToken"]
 
     def _check_answer(self, answer: Mapping[str, Any], certificate_id: str) -> None:
-        description = answer["certificateDescription"]
-        self._refuse_other(description["certificateArn"].split(":")[4])
-        _refuse_other_id(description["certificateId"], certificate_id)
+        with self._failures():
+            description = answer["certificateDescription"]
+            arn, answered = description["certificateArn"], description["certificateId"]
+        self._refuse_other(arn.split(":")[4])
+        _refuse_other_id(answered, certificate_id)
 
     def _refuse_other(self, account: str) -> None:
         if account != self.target.account_id:
@@ -257,6 +259,10 @@ class Registry:
             _refused(error, self.target)
         except BotoCoreError as error:
             _unreachable(error, self.target)
+        except KeyError as error:
+            raise Failure(
+                f"the answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
+            ) from error
 
 
 def _loader(session: Session) -> Loader:
@@ -358,7 +364,9 @@ def _unreachable(error: BotoCoreError, target: Target) -> NoReturn:
     from botocore import exceptions
 
     said = one_line(str(error))
-    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+    if isinstance(error, exceptions.PartialCredentialsError):
+        raise Failure(f"{said}; set all of them or none") from error
+    if isinstance(error, exceptions.NoCredentialsError):
         raise Failure(
             "no AWS credentials found; the aws provider's own settings are not inherited: set "
             "credentials.profile or credentials.role_arn, or AWS_PROFILE or AWS_ACCESS_KEY_ID in "

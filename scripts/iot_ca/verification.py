@@ -83,11 +83,18 @@ def _load_key(path: str, authority: x509.Certificate) -> RSAPrivateKey | Ellipti
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    if "-----" in path:
+        raise Failure(
+            "verification.ca_private_key_file holds a key instead of the path of its file; treat "
+            "the key as exposed if this configuration was planned, stored or logged"
+        )
     where = f"verification.ca_private_key_file {path}"
     try:
         data = Path(path).expanduser().read_bytes()
     except OSError as error:
         raise Failure(f"{where} can't be read: {error.strerror}") from None
+    except (RuntimeError, ValueError):
+        raise Failure(f"{where} can't be read: no such path") from None
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError:

@@ -13,7 +13,7 @@ variables {
   certificate_mode = "SNI_ONLY"
 }
 
-run "the_template_tells_whose_devices_it_provisions" {
+run "a_template_and_a_role_are_made_for_the_ca" {
   command = plan
   variables {
     tags = { team = "fleet" }
@@ -47,20 +47,12 @@ run "the_template_tells_whose_devices_it_provisions" {
     })
     error_message = "The template's tags are not the given ones and the CA's ID and mode."
   }
-}
-
-run "the_default_template_makes_a_thing_that_knows_its_ca" {
-  command = plan
-  variables {
-    certificate_mode = "DEFAULT"
-  }
-
   assert {
     condition = jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.thing == {
       Type = "AWS::IoT::Thing"
       Properties = {
         ThingName        = { Ref = "AWS::IoT::Certificate::CommonName" }
-        AttributePayload = { ca_certificate_id = "1f1a", ca_certificate_mode = "DEFAULT" }
+        AttributePayload = { ca_certificate_id = "1f1a", ca_certificate_mode = "SNI_ONLY" }
       }
     }
     error_message = "The thing is not named by the device or lacks the CA's ID and mode."
@@ -78,11 +70,6 @@ run "the_default_template_makes_a_thing_that_knows_its_ca" {
     ]
     error_message = "What is declared and not in a device's certificate makes provisioning fail."
   }
-}
-
-run "the_default_policy_keeps_a_device_to_itself" {
-  command = plan
-
   assert {
     condition     = can(jsondecode(jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.policy.Properties.PolicyDocument))
     error_message = "The policy document must be JSON inside a string."
@@ -111,6 +98,24 @@ run "the_default_policy_keeps_a_device_to_itself" {
     ])
     error_message = "A statement does not allow."
   }
+  assert {
+    condition     = length(aws_iam_role.provisioning) == 1
+    error_message = "Without a role_arn a role is made."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role.provisioning[0].assume_role_policy).Statement == [
+      { Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "iot.amazonaws.com" } }
+    ]
+    error_message = "Somebody else than AWS IoT may assume the role."
+  }
+  assert {
+    condition     = aws_iam_role_policy_attachment.provisioning[0].policy_arn == "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+    error_message = "The role lacks AWS's policy for provisioning."
+  }
+  assert {
+    condition     = aws_iam_role.provisioning[0].tags == aws_iot_provisioning_template.provisioning.tags
+    error_message = "The role's tags are not the template's."
+  }
 }
 
 run "a_device_policy_takes_the_place_of_the_default" {
@@ -134,65 +139,6 @@ run "a_template_body_takes_the_place_of_the_default" {
   assert {
     condition     = aws_iot_provisioning_template.provisioning.template_body == "{\"Resources\": {\"mine\": {}}}"
     error_message = "template_body is not the template's."
-  }
-}
-
-run "a_role_is_made_that_only_aws_iot_may_assume" {
-  command = plan
-
-  assert {
-    condition     = length(aws_iam_role.provisioning) == 1
-    error_message = "Without a role_arn a role is made."
-  }
-  assert {
-    condition = jsondecode(aws_iam_role.provisioning[0].assume_role_policy).Statement == [
-      { Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "iot.amazonaws.com" } }
-    ]
-    error_message = "Somebody else than AWS IoT may assume the role."
-  }
-  assert {
-    condition     = aws_iam_role_policy_attachment.provisioning[0].policy_arn == "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
-    error_message = "The role lacks AWS's policy for provisioning."
-  }
-  assert {
-    condition     = aws_iam_role.provisioning[0].tags == aws_iot_provisioning_template.provisioning.tags
-    error_message = "The role's tags are not the template's."
-  }
-}
-
-run "the_template_uses_the_role_that_was_made" {
-  assert {
-    condition     = aws_iot_provisioning_template.provisioning.provisioning_role_arn == "arn:aws:iam::111122223333:role/made"
-    error_message = "The template has another role than the one made for it."
-  }
-  assert {
-    condition     = output.role_arn == "arn:aws:iam::111122223333:role/made"
-    error_message = "The role does not come out."
-  }
-  assert {
-    condition     = output.template_name == "devices"
-    error_message = "The template's name does not come out."
-  }
-  assert {
-    condition     = output.template_arn == aws_iot_provisioning_template.provisioning.arn
-    error_message = "The template's ARN does not come out."
-  }
-}
-
-run "the_name_of_the_role_fits_the_longest_name_of_a_template" {
-  command = plan
-  variables {
-    template_name = "abcdefghijklmnopqrstuvwxyz_012345678"
-  }
-
-  assert {
-    # IAM takes 38 characters: 64 less the 26 that make it unique.
-    condition     = length(aws_iam_role.provisioning[0].name_prefix) <= 38
-    error_message = "IAM refuses a prefix of more than 38 characters."
-  }
-  assert {
-    condition     = aws_iot_provisioning_template.provisioning.name == "abcdefghijklmnopqrstuvwxyz_012345678"
-    error_message = "36 characters are allowed in a template's name."
   }
 }
 
@@ -225,10 +171,12 @@ run "a_role_that_is_not_known_yet_can_be_announced" {
   }
 }
 
-run "other_partitions_have_their_own_arns" {
+run "other_partitions_other_modes_and_the_longest_name" {
   command = plan
   variables {
-    certificate_arn = "arn:aws-cn:iot:cn-north-1:111122223333:cacert/1f1a"
+    template_name    = "abcdefghijklmnopqrstuvwxyz_012345678"
+    certificate_mode = "DEFAULT"
+    certificate_arn  = "arn:aws-cn:iot:cn-north-1:111122223333:cacert/1f1a"
   }
 
   assert {
@@ -239,22 +187,36 @@ run "other_partitions_have_their_own_arns" {
     condition     = strcontains(jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.policy.Properties.PolicyDocument, "arn:aws-cn:iot:cn-north-1:111122223333:client/")
     error_message = "The policy is about another partition, region or account."
   }
+  assert {
+    # IAM takes 38 characters: 64 less the 26 that make it unique.
+    condition     = length(aws_iam_role.provisioning[0].name_prefix) <= 38
+    error_message = "IAM refuses a prefix of more than 38 characters."
+  }
+  assert {
+    condition     = aws_iot_provisioning_template.provisioning.name == "abcdefghijklmnopqrstuvwxyz_012345678"
+    error_message = "36 characters are allowed in a template's name."
+  }
+  assert {
+    condition     = jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.thing.Properties.AttributePayload.ca_certificate_mode == "DEFAULT"
+    error_message = "The thing has another mode than its CA."
+  }
 }
 
-# template_name must have 1 to 36 letters
-run "refuses_a_template_name_of_37_letters" {
-  command = plan
-  variables {
-    template_name = "abcdefghijklmnopqrstuvwxyz-0123456789"
+run "the_template_uses_the_role_that_was_made" {
+  assert {
+    condition     = aws_iot_provisioning_template.provisioning.provisioning_role_arn == "arn:aws:iam::111122223333:role/made"
+    error_message = "The template has another role than the one made for it."
   }
-  expect_failures = [var.template_name]
-}
-
-# template_name must have 1 to 36 letters
-run "refuses_a_template_name_with_a_space" {
-  command = plan
-  variables {
-    template_name = "the devices"
+  assert {
+    condition     = output.role_arn == "arn:aws:iam::111122223333:role/made"
+    error_message = "The role does not come out."
   }
-  expect_failures = [var.template_name]
+  assert {
+    condition     = output.template_name == "devices"
+    error_message = "The template's name does not come out."
+  }
+  assert {
+    condition     = output.template_arn == aws_iot_provisioning_template.provisioning.arn
+    error_message = "The template's ARN does not come out."
+  }
 }

@@ -23,7 +23,7 @@ variables {
   certificate_authorities = { root = { certificate_pem = "PEM" } }
 }
 
-run "one_process_is_asked_about_every_ca" {
+run "one_process_is_asked_and_its_answer_comes_out" {
   command = plan
 
   assert {
@@ -49,15 +49,24 @@ run "one_process_is_asked_about_every_ca" {
     error_message = "The query does not name the provider's account and region."
   }
   assert {
-    condition     = keys(data.external.certificate_authorities.query) == ["certificate_authorities", "target"]
+    condition     = join(" ", keys(data.external.certificate_authorities.query)) == "certificate_authorities target"
     error_message = "The query holds something else."
+  }
+  assert {
+    condition     = output.certificate_authorities["root"].certificate_id == "1f1a"
+    error_message = "The answer is not decoded."
+  }
+  assert {
+    condition     = output.target.account_id == "111122223333" && output.target.region == "eu-west-1"
+    error_message = "The target is not the provider's account and region."
   }
 }
 
-run "the_program_runs_with_the_given_python" {
+run "the_program_runs_with_the_given_python_and_credentials" {
   command = plan
   variables {
     python_command = ["uv", "run", "python"]
+    credentials    = { profile = "deployer" }
   }
 
   assert {
@@ -66,14 +75,6 @@ run "the_program_runs_with_the_given_python" {
     ])
     error_message = "The program is not called as it should be."
   }
-}
-
-run "credentials_are_handed_to_the_program" {
-  command = plan
-  variables {
-    credentials = { profile = "deployer" }
-  }
-
   assert {
     condition     = jsondecode(data.external.certificate_authorities.query.target).credentials.profile == "deployer"
     error_message = "The program does not learn of the profile."
@@ -81,19 +82,6 @@ run "credentials_are_handed_to_the_program" {
   assert {
     condition     = output.target.credentials.profile == "deployer"
     error_message = "The registration would not learn of the profile."
-  }
-}
-
-run "the_answer_comes_out_decoded" {
-  command = plan
-
-  assert {
-    condition     = output.certificate_authorities["root"].certificate_id == "1f1a"
-    error_message = "The answer is not decoded."
-  }
-  assert {
-    condition     = output.target.account_id == "111122223333" && output.target.region == "eu-west-1"
-    error_message = "The target is not the provider's account and region."
   }
 }
 
@@ -130,66 +118,4 @@ run "an_answer_about_other_cas_is_refused" {
     values = { result = { other = "{\"drift\": [], \"warnings\": []}" } }
   }
   expect_failures = [data.external.certificate_authorities]
-}
-
-# A CA can carry at most 47 tags
-run "refuses_48_tags" {
-  command = plan
-  variables {
-    certificate_authorities = {
-      root = { certificate_pem = "PEM", tags = { for number in range(48) : "tag ${number}" => "value" } }
-    }
-  }
-  expect_failures = [var.certificate_authorities]
-}
-
-run "accepts_47_tags_of_the_greatest_length" {
-  command = plan
-  variables {
-    certificate_authorities = {
-      root = {
-        certificate_pem = "PEM"
-        tags = {
-          for number in range(47) :
-          format("%03d%s", number, join("", [for _ in range(125) : "é"])) => join("", [for _ in range(256) : "ß"])
-        }
-      }
-    }
-  }
-
-  assert {
-    condition     = length(var.certificate_authorities["root"].tags) == 47
-    error_message = "A tag was lost."
-  }
-}
-
-# Tags of a CA take letters, digits
-run "refuses_a_tag_key_with_a_character_of_its_own" {
-  command = plan
-  variables {
-    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "key#" = "" } } }
-  }
-  expect_failures = [var.certificate_authorities]
-}
-
-# Tags of a CA take letters, digits
-run "refuses_a_tag_key_of_129_characters" {
-  command = plan
-  variables {
-    certificate_authorities = {
-      root = { certificate_pem = "PEM", tags = { (join("", [for _ in range(129) : "k"])) = "" } }
-    }
-  }
-  expect_failures = [var.certificate_authorities]
-}
-
-# Tags of a CA take letters, digits
-run "refuses_a_tag_value_of_257_characters" {
-  command = plan
-  variables {
-    certificate_authorities = {
-      root = { certificate_pem = "PEM", tags = { key = join("", [for _ in range(257) : "v"]) } }
-    }
-  }
-  expect_failures = [var.certificate_authorities]
 }

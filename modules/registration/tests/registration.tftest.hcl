@@ -67,20 +67,20 @@ run "destroy_is_told_all_it_needs_and_no_more" {
   }
 }
 
-run "another_certificate_takes_the_old_one_out" {
+run "a_name_remembers_which_certificate_it_stands_for" {
   command = plan
 
   assert {
     condition     = terraform_data.deregistration["devices"].triggers_replace != terraform_data.deregistration["gateways"].triggers_replace
-    error_message = "Two certificates have the same trigger."
+    error_message = "Two certificates are taken for one."
   }
   assert {
     condition     = terraform_data.deregistration["devices"].triggers_replace == sha256("MIIBAAAA")
-    error_message = "The trigger is not the digest of the PEM's body."
+    error_message = "What is remembered is not the digest of the PEM's body."
   }
 }
 
-run "the_same_certificate_written_otherwise_stays" {
+run "it_does_not_matter_how_the_certificate_is_written" {
   command = plan
   variables {
     certificate_authorities = {
@@ -99,7 +99,7 @@ run "the_same_certificate_written_otherwise_stays" {
 
   assert {
     condition     = alltrue([for it in terraform_data.deregistration : it.triggers_replace == sha256("MIIBAAAA")])
-    error_message = "Line ends, leading text or a chain would take the CA out."
+    error_message = "Line ends, leading text or a chain would make it another certificate."
   }
 }
 
@@ -113,15 +113,4 @@ run "the_python_command_is_part_of_what_destroy_needs" {
     condition     = terraform_data.deregistration["devices"].input.python_command == tolist(["uv", "run", "python"])
     error_message = "Destroy would run another Python."
   }
-}
-
-# on_destroy must be "delete", "deactivate" or "retain".
-run "refuses_an_unknown_on_destroy" {
-  command = plan
-  variables {
-    certificate_authorities = {
-      devices = { certificate_pem = "PEM", certificate_id = "1f1a", revision = "1", on_destroy = "keep" }
-    }
-  }
-  expect_failures = [var.certificate_authorities]
 }

@@ -1,0 +1,96 @@
+# What the module refuses to look up, one run for each rule; see tests/validations.tftest.hcl.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-1" }
+  }
+}
+
+mock_provider "external" {
+  mock_data "external" {
+    defaults = { result = { root = "{\"drift\": [], \"warnings\": []}" } }
+  }
+}
+
+# A CA can carry at most 46 tags
+run "refuses_47_tags" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", tags = { for number in range(47) : "tag ${number}" => "value" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+run "accepts_46_tags_of_the_greatest_length" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        tags = {
+          for number in range(46) :
+          format("%03d%s", number, join("", [for _ in range(125) : "é"])) => join("", [for _ in range(256) : "ß"])
+        }
+      }
+    }
+  }
+
+  assert {
+    condition     = length(var.certificate_authorities["root"].tags) == 46
+    error_message = "A tag was lost."
+  }
+}
+
+# Tag keys must not begin with
+run "refuses_a_tag_of_the_module_itself" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "iot-ca:owner" = "me" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tag keys must not begin with
+run "refuses_a_tag_of_aws" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "AWS:owner" = "me" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tags of a CA take letters, digits
+run "refuses_a_tag_key_with_a_character_of_its_own" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "key#" = "" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tags of a CA take letters, digits
+run "refuses_a_tag_key_of_129_characters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", tags = { (join("", [for _ in range(129) : "k"])) = "" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tags of a CA take letters, digits
+run "refuses_a_tag_value_of_257_characters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", tags = { key = join("", [for _ in range(257) : "v"]) } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}

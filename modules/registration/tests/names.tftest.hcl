@@ -1,0 +1,79 @@
+# A name stands for one certificate as long as it is in the state. The only applies here: in place of
+# Python they run `true`, which registers nothing.
+
+variables {
+  target         = { account_id = "111122223333", region = "eu-west-1" }
+  python_command = ["true"]
+  certificate_authorities = {
+    devices = {
+      certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
+      certificate_id  = "1f1a"
+      revision        = "register 00000001"
+    }
+  }
+}
+
+run "a_ca_is_registered" {
+  assert {
+    condition     = output.revisions == { devices = "register 00000001" }
+    error_message = "The revision does not come out."
+  }
+}
+
+run "another_certificate_under_the_same_name_is_refused" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices = {
+        certificate_pem = "-----BEGIN CERTIFICATE-----\nMIICAAAA\n-----END CERTIFICATE-----\n"
+        certificate_id  = "2f2b"
+        revision        = "register 00000002"
+      }
+    }
+  }
+  expect_failures = [terraform_data.deregistration["devices"]]
+}
+
+run "another_certificate_under_another_name_is_welcome" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices = {
+        certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
+        certificate_id  = "1f1a"
+        revision        = "register 00000001"
+      }
+      devices-2 = {
+        certificate_pem = "-----BEGIN CERTIFICATE-----\nMIICAAAA\n-----END CERTIFICATE-----\n"
+        certificate_id  = "2f2b"
+        revision        = "register 00000002"
+      }
+    }
+  }
+  assert {
+    # An ID that is known in the plan is one that stays.
+    condition     = length(terraform_data.deregistration["devices"].id) > 0
+    error_message = "The CA that stays would get a new owner."
+  }
+}
+
+run "a_repair_keeps_the_owner" {
+  variables {
+    certificate_authorities = {
+      devices = {
+        certificate_pem = "a comment\r\n-----BEGIN CERTIFICATE-----\r\nMIIB\r\nAAAA\r\n-----END CERTIFICATE-----\r\n"
+        certificate_id  = "1f1a"
+        revision        = "repair status=INACTIVE 00000002"
+        on_destroy      = "delete"
+      }
+    }
+  }
+  assert {
+    condition     = terraform_data.registration["devices"].triggers_replace == "repair status=INACTIVE 00000002"
+    error_message = "The repair is not recorded."
+  }
+  assert {
+    condition     = terraform_data.deregistration["devices"].output.request.on_destroy == "delete"
+    error_message = "A new on_destroy does not reach the state in place."
+  }
+}
