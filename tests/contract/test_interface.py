@@ -1,0 +1,264 @@
+"""The modules and the program mean the same by the same names, in both directions."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from iot_ca import protocol
+from iot_ca.protocol import (
+    CertificateAuthority,
+    CertificateMode,
+    Credentials,
+    DeregisterRequest,
+    InspectRequest,
+    OnDestroy,
+    RegisterRequest,
+    Result,
+    Status,
+    Target,
+    Verification,
+)
+from tests.contract.hcl import Type, blocks, output_attributes, read, text, variable_type
+from tools.lint_terraform import copy_configuration
+from tools.providers import Providers
+from tools.terraform import ROOT, Engine, Terraform, environment
+
+CAS = "certificate_authorities"
+ROOT_CAS = variable_type(".", CAS)
+LOOKUP_CAS = variable_type("modules/lookup", CAS)
+REGISTRATION_CAS = variable_type("modules/registration", CAS)
+# What the registration needs beside what the lookup is asked.
+ANSWERS = {"certificate_id", "revision", "on_destroy"}
+
+
+def attributes(kind: type) -> set[str]:
+    """The fields of a dataclass."""
+    return {field.name for field in fields(kind)}
+
+
+def literal(value: object) -> str:
+    """A default as it is written in Terraform."""
+    return json.dumps(value).replace("{}", "{ }")
+
+
+def test_the_lookup_sends_the_query_that_the_program_reads() -> None:
+    data = read("modules/lookup")["data"]
+    (query,) = [block["external"][CAS]["query"] for block in data if "external" in block]
+    assert set(query) == attributes(InspectRequest)
+    assert query[CAS] == f"${{jsonencode(var.{CAS})}}"
+    assert query["target"] == "${jsonencode(local.target)}"
+
+
+def test_the_target_is_the_programs_target() -> None:
+    assert _keys("modules/lookup", "target") == attributes(Target)
+    assert variable_type("modules/registration", "target").names == attributes(Target)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "where"),
+    [
+        (variable_type(".", "credentials"), "root"),
+        (variable_type("modules/lookup", "credentials"), "lookup"),
+        (
+            variable_type("modules/registration", "target").attribute("credentials").type,
+            "registration",
+        ),
+    ],
+)
+def test_credentials_are_the_programs_credentials(credentials: Type, where: str) -> None:
+    assert credentials.names == attributes(Credentials), where
+    assert all(attribute.optional for _, attribute in credentials.attributes)
+
+
+def test_the_lookup_takes_what_the_program_takes() -> None:
+    assert LOOKUP_CAS.names == attributes(CertificateAuthority)
+
+
+def test_the_registration_takes_what_the_lookup_takes_and_answers() -> None:
+    assert REGISTRATION_CAS.names == LOOKUP_CAS.names | ANSWERS
+    for name in LOOKUP_CAS.names:
+        assert REGISTRATION_CAS.attribute(name) == LOOKUP_CAS.attribute(name), name
+
+
+def test_the_root_module_means_the_same_by_the_same_names() -> None:
+    shared = ROOT_CAS.names & LOOKUP_CAS.names
+    assert LOOKUP_CAS.names - shared == {"template_name"}
+    for name in shared:
+        assert ROOT_CAS.attribute(name) == LOOKUP_CAS.attribute(name), name
+    # What the program has no business with, and where it goes.
+    assert ROOT_CAS.names - shared == {"provisioning", "allow_mode_change", "on_destroy"}
+    assert ROOT_CAS.attribute("on_destroy") == REGISTRATION_CAS.attribute("on_destroy")
+
+
+def test_the_root_module_hands_everything_on() -> None:
+    assert _keys(".", CAS) == attributes(CertificateAuthority)
+
+
+@pytest.mark.parametrize("kind", [ROOT_CAS, LOOKUP_CAS, REGISTRATION_CAS])
+def test_verification_is_the_programs_verification(kind: Type) -> None:
+    verification = kind.attribute("verification")
+    assert verification.type.names == attributes(Verification)
+    assert verification.optional
+
+
+@pytest.mark.parametrize("field", fields(CertificateAuthority), ids=lambda field: field.name)
+def test_the_defaults_are_the_same_in_terraform_and_in_the_program(field: Any) -> None:
+    attribute = LOOKUP_CAS.attribute(field.name)
+    default = field.default if field.default is not MISSING else field.default_factory
+    if default is MISSING:
+        assert not attribute.optional
+        return
+    value = default() if default is field.default_factory else default
+    assert attribute.optional
+    assert attribute.default == (None if value is None else literal(value))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "choices"),
+    [("certificate_mode", CertificateMode), ("status", Status), ("on_destroy", OnDestroy)],
+)
+def test_the_choices_are_the_same_in_terraform_and_in_the_program(
+    attribute: str, choices: Any
+) -> None:
+    found = re.findall(rf"contains\(\[([^\]]*)\], (?:coalesce\()?ca\.{attribute}\b", text("."))
+    assert [set(json.loads(f"[{choice}]")) for choice in found] == [set(get_args(choices))]
+
+
+def test_the_settings_of_jitp_are_those_of_its_module() -> None:
+    settings = ROOT_CAS.attribute("provisioning").type
+    variables = blocks("modules/jitp", "variable")
+    assert settings.names - {"type"} <= set(variables)
+    for name in settings.names - {"type", "template_name"}:
+        assert settings.attribute(name).type == variable_type("modules/jitp", name), name
+        assert settings.attribute(name).optional
+    (call,) = [block["jitp"] for block in read(".")["module"] if "jitp" in block]
+    assert set(variables) == {key for key in call if not key.startswith("__")} - {
+        "source",
+        "for_each",
+    }
+
+
+def test_the_template_is_made_from_what_the_lookup_answered() -> None:
+    (call,) = [block["jitp"] for block in read(".")["module"] if "jitp" in block]
+    for name in ("certificate_id", "certificate_arn", "certificate_mode"):
+        assert re.fullmatch(rf"\${{module\.lookup\.{CAS}\[each\.\w+]\.{name}}}", call[name])
+
+
+def test_what_terraform_reads_of_an_answer_is_in_it_and_all_of_it_is_read() -> None:
+    results = attributes(Result)
+    looked_up = re.findall(rf"module\.lookup\.{CAS}\[[\w.]+\]\.(\w+)", text("."))
+    checked = re.findall(r"\bca\.(\w+)", " ".join(map(str, read("modules/lookup")["check"])))
+    assert set(looked_up) | set(checked) == results
+    described = set(re.findall(r"`(\w+)`", blocks("modules/lookup", "output")[CAS]["description"]))
+    assert described == results
+
+
+def test_the_output_has_the_attributes_of_the_design() -> None:
+    described = blocks(".", "output")[CAS]["description"]
+    written = output_attributes()
+    assert written == {
+        *("certificate_id", "certificate_arn", "certificate_mode", "status"),
+        *("auto_registration_status", "not_before", "not_after"),
+        *("provisioning_template_name", "provisioning_template_arn"),
+    }
+    assert written <= set(re.findall(r"`(\w+)`", described))
+
+
+def test_what_terraform_sends_is_what_the_program_reads(
+    engine: Engine, providers: Providers, tmp_path: Path
+) -> None:
+    """The real requests, caught by a stand-in for Python on their way to the program."""
+    copy_configuration(ROOT, tmp_path)
+    place = tmp_path / "requests"
+    place.mkdir()
+    catch = f'printf %s "$IOT_CA_REQUEST" > "{place}/$1.json"'
+    cas = {
+        "root": {
+            "certificate_pem": "PEM",
+            "certificate_mode": "DEFAULT",
+            "status": "INACTIVE",
+            "auto_registration": False,
+            "template_name": "t",
+            "verification": {"ca_private_key_file": "ca.key"},
+            "tags": {"a": "1"},
+            "certificate_id": "1f1a",
+            "revision": "register 1",
+            "on_destroy": "retain",
+        }
+    }
+    credentials = {"profile": "p", "role_arn": "r", "external_id": "e", "session_name": "s"}
+    target = {"account_id": "111122223333", "region": "eu-west-1", "credentials": credentials}
+    values = {
+        "target": target,
+        CAS: cas,
+        "python_command": ["sh", "-c", catch],
+    }
+    module = tmp_path / "modules" / "registration"
+    (module / "terraform.tfvars.json").write_text(json.dumps(values))
+    terraform = Terraform(module, engine, environment(providers))
+    terraform.init()
+    terraform.apply()
+    sent = (place / "register.json").read_text()
+    request = protocol.read_register(sent)
+    assert set(json.loads(sent)) == attributes(RegisterRequest)
+    assert set(json.loads(sent)["certificate_authority"]) == attributes(CertificateAuthority)
+    assert request == RegisterRequest(
+        name="root",
+        target=Target("111122223333", "eu-west-1", Credentials(**credentials)),
+        certificate_authority=CertificateAuthority(
+            "PEM", "DEFAULT", "INACTIVE", False, "t", Verification(None, "ca.key"), {"a": "1"}
+        ),
+        revision="register 1",
+        owner=request.owner,
+    )
+    terraform.destroy()
+    sent = (place / "deregister.json").read_text()
+    assert set(json.loads(sent)) == attributes(DeregisterRequest)
+    assert protocol.read_deregister(sent) == DeregisterRequest(
+        name="root",
+        target=request.target,
+        certificate_id="1f1a",
+        # The record that registered the CA is the one that takes it out.
+        owner=request.owner,
+        template_name="t",
+        on_destroy="retain",
+    )
+
+
+def test_the_least_that_terraform_sends_is_enough(
+    engine: Engine, providers: Providers, tmp_path: Path
+) -> None:
+    copy_configuration(ROOT, tmp_path)
+    catch = f'printf %s "$IOT_CA_REQUEST" > "{tmp_path}/$1.json"'
+    values = {
+        "target": {"account_id": "111122223333", "region": "eu-west-1"},
+        CAS: {"root": {"certificate_pem": "PEM", "certificate_id": "1f1a", "revision": "1"}},
+        "python_command": ["sh", "-c", catch],
+    }
+    module = tmp_path / "modules" / "registration"
+    (module / "terraform.tfvars.json").write_text(json.dumps(values))
+    terraform = Terraform(module, engine, environment(providers))
+    terraform.init()
+    terraform.apply()
+    request = protocol.read_register((tmp_path / "register.json").read_text())
+    assert request.certificate_authority == CertificateAuthority("PEM")
+    assert request.target.credentials == Credentials()
+    terraform.destroy()
+    taken_out = protocol.read_deregister((tmp_path / "deregister.json").read_text())
+    assert (taken_out.template_name, taken_out.on_destroy) == (None, None)
+
+
+def _keys(folder: str, local: str) -> set[str]:
+    """The attributes of a local value: of an object, or of the objects in a map of them."""
+    (value,) = [block[local] for block in read(folder)["locals"] if local in block]
+    if isinstance(value, dict):
+        return {key for key in value if not key.startswith("__")}
+    inner = value.partition("=> {")[2]
+    names = re.findall(r"(?:^|, )(\w+) = ", inner)
+    return set(names)

@@ -1,0 +1,141 @@
+"""Each rule for a variable has a run of `terraform test` that fails without it.
+
+The rules need neither provider nor program, so they are tried on the variables alone: Terraform
+starts the aws provider for each run otherwise, which takes a hundred times as long.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.contract.hcl import MODULES, ROOT
+from tools.providers import Providers
+from tools.terraform import Terraform, environment, find_engines
+
+VALIDATIONS = "validations.tftest.hcl"
+
+_RULE = re.compile(r"^  validation \{\n.*?^  \}\n", re.DOTALL | re.MULTILINE)
+_MESSAGE = re.compile(r'error_message = "((?:[^"\\]|\\.)*)"')
+_VARIABLE = re.compile(r'^variable "(\w+)"', re.MULTILINE)
+_MOCK = re.compile(r"^mock_provider [^\n]*(?:\{\}|\{\n.*?^\})\n", re.DOTALL | re.MULTILINE)
+_RUN = re.compile(r'^(?:# ([^\n]*)\n)?run "(\w+)" \{\n(.*?)^\}', re.DOTALL | re.MULTILINE)
+_REFUSAL = re.compile(r"expect_failures = \[var\.(\w+)\]")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A `validation` block, the variable that it is about, and what it says."""
+
+    folder: str
+    variable: str
+    block: str
+    message: str
+
+    def __str__(self) -> str:
+        words = re.findall(r"\w+", self.message)
+        return "-".join([self.folder.replace("/", "."), self.variable, *words[:6]])
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A run that expects a variable to be refused, and the beginning of what is said then."""
+
+    name: str
+    variable: str
+    message: str
+
+    def breaks(self, rule: Rule) -> bool:
+        """Whether the comment above the run is the beginning of the rule's message."""
+        about = self.message and rule.message.startswith(self.message)
+        return bool(about) and self.variable == rule.variable
+
+
+def rules(folder: str) -> list[Rule]:
+    """All validations of a module."""
+    text = (ROOT / folder / "variables.tf").read_text(encoding="utf-8")
+    found = []
+    for match in _RULE.finditer(text):
+        variable = _VARIABLE.findall(text, 0, match.start())[-1]
+        message = _MESSAGE.search(match.group())
+        assert message is not None, match.group()
+        found.append(Rule(folder, variable, match.group(), message.group(1).replace('\\"', '"')))
+    return found
+
+
+def refusals(folder: str) -> list[Refusal]:
+    """All runs of a module's validations.tftest.hcl that expect a refusal."""
+    path = ROOT / folder / "tests" / VALIDATIONS
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [
+        Refusal(name, refused.group(1), message)
+        for message, name, body in _RUN.findall(text)
+        if (refused := _REFUSAL.search(body))
+    ]
+
+
+RULES = [rule for folder in MODULES for rule in rules(folder)]
+FOLDERS = sorted({rule.folder for rule in RULES})
+
+
+def test_the_rules_are_found() -> None:
+    written = sum(
+        len(re.findall(r"^\s+validation \{", (ROOT / folder / "variables.tf").read_text(), re.M))
+        for folder in MODULES
+    )
+    assert len(RULES) == written > 20
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_breaks_a_rule_is_refused(folder: str, providers: Providers, tmp_path: Path) -> None:
+    passed, failed = outcome(variables_alone(folder, providers, tmp_path))
+    assert failed == []
+    assert {refusal.name for refusal in refusals(folder)} <= set(passed)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_refusal_says_which_rule_it_is_about(folder: str) -> None:
+    for refusal in refusals(folder):
+        assert [refusal.breaks(rule) for rule in rules(folder)].count(True) == 1, refusal
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_without_a_rule_its_runs_fail_and_no_others(
+    rule: Rule, providers: Providers, tmp_path: Path
+) -> None:
+    mine = [refusal.name for refusal in refusals(rule.folder) if refusal.breaks(rule)]
+    assert mine, "no run under a comment with the beginning of this rule's message"
+    terraform = variables_alone(rule.folder, providers, tmp_path)
+    text = (tmp_path / "variables.tf").read_text(encoding="utf-8")
+    terraform.write(text.replace(rule.block, "", 1), "variables.tf")
+    _, failed = outcome(terraform)
+    assert failed == mine
+
+
+def variables_alone(folder: str, providers: Providers, place: Path) -> Terraform:
+    """A module of nothing but the variables, and the runs about them."""
+    shutil.copy2(ROOT / folder / "variables.tf", place)
+    tests = (ROOT / folder / "tests" / VALIDATIONS).read_text(encoding="utf-8")
+    runs = [match.group() + "\n" for match in _RUN.finditer(tests)]
+    common = _MOCK.sub("", _RUN.sub("", tests))
+    (place / "tests").mkdir()
+    # Each run in a file of its own: in one, those behind a failure are left out.
+    for number, run in enumerate(runs):
+        path = place / "tests" / f"{number:03}.tftest.hcl"
+        path.write_text(common + run, encoding="utf-8")
+    terraform = Terraform(place, find_engines()[0], environment(providers))
+    terraform.init()
+    return terraform
+
+
+def outcome(terraform: Terraform) -> tuple[list[str], list[str]]:
+    """The names of the runs that passed, and of those that did not."""
+    done = terraform.run("test", check=False)
+    runs = re.findall(r'^  run "(\w+)"\.\.\. (\w+)', done.stdout, re.MULTILINE)
+    assert runs, done.output
+    passed = [name for name, ended in runs if ended == "pass"]
+    return passed, [name for name, ended in runs if ended != "pass"]

@@ -1,0 +1,60 @@
+"""Fixtures of the unit tests. No network, no Terraform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore.loaders import Loader
+from botocore.session import Session
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from iot_ca import registry
+from tests.unit.support import FakeAws, issue
+
+# The same examples in every run: a test that fails now and then helps nobody.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
+set_hypothesis_home_dir(str(Path(__file__).parents[2] / ".cache" / "hypothesis"))
+
+
+@pytest.fixture(scope="session")
+def rsa_key() -> rsa.RSAPrivateKey:
+    """A key as most CAs have it."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture(scope="session")
+def root(rsa_key: rsa.RSAPrivateKey) -> x509.Certificate:
+    """A CA that AWS IoT accepts, with `rsa_key`."""
+    return issue(rsa_key)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: Loader) -> FakeAws:
+    """An AWS in memory that the program talks to, with credentials that fit."""
+    fake = FakeAws()
+    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0000")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setattr("iot_ca.registry._client", fake.client)
+    monkeypatch.setattr("iot_ca.registry._loader", lambda _: loader)
+    return fake
+
+
+@pytest.fixture(scope="session")
+def loader() -> Loader:
+    """One loader for all: reading the model of a service takes longer than a test."""
+    return registry._loader(Session())

@@ -1,0 +1,649 @@
+"""The three commands from their text to their text, on an AWS in memory."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from iot_ca import commands
+from iot_ca.commands import run
+from iot_ca.drift import OWNER_TAG, REVISION_TAG
+from iot_ca.protocol import Result
+from tests.unit.support import (
+    ACCOUNT,
+    NOW,
+    REGION,
+    FakeAws,
+    assert_tells_nothing_of,
+    ec_key,
+    issue,
+    key_pem,
+    pem,
+)
+
+TARGET = {"account_id": ACCOUNT, "region": REGION}
+WHERE = f"account {ACCOUNT}, {REGION}"
+KEY = ec_key()
+ROOT = issue(KEY)
+OTHER = issue(ec_key(), common_name="other")
+
+
+class Program:
+    """Runs the program inside this process, as Terraform would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def run(self, *argv: str) -> tuple[int, str, list[str]]:
+        """Exit status, standard output, and the lines of standard error."""
+        status = run(argv)
+        out, err = self._capsys.readouterr()
+        return status, out, err.splitlines()
+
+    def inspect_text(self, text: str) -> tuple[int, str, list[str]]:
+        """`inspect` with this text on standard input."""
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
+        self._monkeypatch.setattr("sys.stdin", stdin)
+        return self.run("inspect")
+
+    def query(self, authorities: Any) -> tuple[int, str, list[str]]:
+        """`inspect` with these certificate authorities."""
+        return self.inspect_text(
+            json.dumps(
+                {
+                    "target": json.dumps(TARGET),
+                    "certificate_authorities": json.dumps(authorities),
+                }
+            )
+        )
+
+    def inspect(self, authorities: Any) -> dict[str, dict[str, Any]]:
+        """What `inspect` answers for each CA."""
+        status, out, err = self.query(authorities)
+        assert (status, err) == (0, [])
+        return {name: json.loads(text) for name, text in json.loads(out).items()}
+
+    def request(self, command: str, request: Any) -> tuple[int, str, list[str]]:
+        """`register` or `deregister` with this request."""
+        self._monkeypatch.setenv("IOT_CA_REQUEST", json.dumps(request))
+        return self.run(command)
+
+    def register(self, authority: Any, revision: str = "register 1", owner: str = "me") -> str:
+        """`register` that works; returns what it says."""
+        status, out, err = self.request(
+            "register", self.request_to_register(authority, revision, owner)
+        )
+        assert (status, err) == (0, [])
+        return out
+
+    @staticmethod
+    def request_to_register(authority: Any, revision: str = "r", owner: str = "me") -> Any:
+        """The request that the module sends."""
+        return {
+            "name": "root",
+            "target": TARGET,
+            "certificate_authority": authority,
+            "revision": revision,
+            "owner": owner,
+        }
+
+    def deregister(self, certificate_id: str, **more: Any) -> str:
+        """`deregister` that works; returns what it says."""
+        request = {
+            "name": "root",
+            "target": TARGET,
+            "certificate_id": certificate_id,
+            "owner": "me",
+            **more,
+        }
+        status, out, err = self.request("deregister", request)
+        assert (status, err) == (0, [])
+        return out
+
+
+@pytest.fixture
+def program(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
+    del aws
+    monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
+    monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
+    monkeypatch.setattr(commands, "_PATIENCE", 0)
+    return Program(monkeypatch, capsys)
+
+
+def authority(certificate: x509.Certificate = ROOT, **more: Any) -> dict[str, Any]:
+    """A CA as the module describes it."""
+    return {"certificate_pem": pem(certificate), **more}
+
+
+def identity(certificate: x509.Certificate = ROOT) -> str:
+    """The certificate's ID."""
+    from cryptography.hazmat.primitives import hashes
+
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+# inspect
+
+
+def test_a_ca_that_is_missing_is_shown_as_it_will_be(program: Program, aws: FakeAws) -> None:
+    result = program.inspect({"root": authority()})["root"]
+    assert set(result) == {field.name for field in fields(Result)}
+    assert result["certificate_id"] == identity()
+    assert result["certificate_arn"] == aws.arn(identity())
+    assert result["certificate_mode"] == "SNI_ONLY"
+    assert result["status"] == "ACTIVE"
+    assert result["auto_registration_status"] == "ENABLE"
+    assert result["drift"] == ["not registered"]
+    assert result["warnings"] == []
+    assert result["revision"].startswith("register ")
+    assert datetime.fromisoformat(result["not_after"].replace("Z", "+00:00")) > NOW
+    assert aws.writes == []
+
+
+def test_a_fresh_revision_differs_from_plan_to_plan(program: Program) -> None:
+    revisions = [program.inspect({"root": authority()})["root"]["revision"] for _ in range(5)]
+    assert len(set(revisions)) == 5
+
+
+def test_apply_then_plan_shows_nothing_to_do(program: Program, aws: FakeAws) -> None:
+    wanted = authority(template_name="t", tags={"a": "1"}, status="INACTIVE")
+    planned = program.inspect({"root": wanted})["root"]
+    said = program.register(wanted, planned["revision"])
+    assert said == f"iot_ca: root ({WHERE}): registered; SNI_ONLY, INACTIVE, template t\n"
+    aws.calls.clear()
+    assert program.inspect({"root": wanted})["root"] == {**planned, "drift": []}
+    assert sorted(aws.calls) == ["DescribeCACertificate"] + ["ListTagsForResource"] * 3
+    aws.calls.clear()
+    assert "nothing to do" in program.register(wanted, planned["revision"])
+    assert aws.writes == []
+
+
+def test_drift_is_said_and_mended(program: Program, aws: FakeAws) -> None:
+    wanted = authority()
+    program.register(wanted)
+    aws.cas[identity()]["certificateDescription"]["status"] = "INACTIVE"
+    result = program.inspect({"root": wanted})["root"]
+    assert result["drift"] == ["status is INACTIVE, wanted ACTIVE"]
+    assert result["status"] == "ACTIVE"
+    assert result["revision"].startswith("repair status=INACTIVE ")
+    assert "updated, tagged" in program.register(wanted, result["revision"])
+    after = program.inspect({"root": wanted})["root"]
+    assert after == {**result, "drift": []}
+
+
+def test_several_cas_are_answered_by_name(program: Program) -> None:
+    answer = program.inspect({"one": authority(), "two ü": authority(OTHER)})
+    assert answer["one"]["certificate_id"] == identity()
+    assert answer["two ü"]["certificate_id"] == identity(OTHER)
+
+
+def test_no_ca_needs_no_aws(program: Program, aws: FakeAws) -> None:
+    assert program.inspect({}) == {}
+    assert aws.calls == []
+
+
+def test_a_bundle_is_warned_about(program: Program) -> None:
+    text = pem(ROOT) + pem(OTHER)
+    result = program.inspect({"root": {"certificate_pem": text}})["root"]
+    assert result["certificate_id"] == identity()
+    assert result["warnings"] == ["certificate_pem holds 2 certificates; the first one is used"]
+
+
+def test_a_ca_that_expires_while_registered_is_a_warning(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.register(authority())
+    monkeypatch.setattr(commands, "_now", lambda: NOW + timedelta(days=1000))
+    (warning,) = program.inspect({"root": authority()})["root"]["warnings"]
+    assert warning.startswith("expired at ")
+    status, out, err = program.query({"root": authority(), "other": authority(OTHER)})
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert err[0].startswith(f"iot_ca: other ({WHERE}): the certificate expired at ")
+
+
+def test_another_mode_is_refused_with_both_and_what_to_do(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.calls.clear()
+    wanted = authority(certificate_mode="DEFAULT")
+    for status, out, err in (
+        program.query({"root": wanted}),
+        program.request("register", program.request_to_register(wanted)),
+    ):
+        assert (status, out) == (1, "")
+        (line,) = err
+        assert "registered in SNI_ONLY mode, wanted DEFAULT" in line
+        assert 'certificate_mode = "SNI_ONLY"' in line
+        assert "delete" in line
+    assert aws.writes == []
+
+
+def test_one_certificate_under_two_names_is_refused(program: Program, aws: FakeAws) -> None:
+    status, out, err = program.query({"one": authority(), "two": authority()})
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: one, two ({WHERE}): same certificate {identity()}")
+    assert aws.writes == []
+
+
+def test_every_ca_that_is_wrong_is_named_in_one_plan(program: Program) -> None:
+    leaf = issue(ec_key(), ca=False)
+    status, out, err = program.query(
+        {
+            "good": authority(OTHER),
+            "leaf": authority(leaf),
+            "junk": {"certificate_pem": "junk"},
+            "more junk": {"certificate_pem": "more"},
+        }
+    )
+    assert (status, out) == (1, "")
+    assert len(err) == 2
+    assert any(line.startswith(f"iot_ca: leaf ({WHERE}): ") for line in err)
+    assert any(line.startswith(f"iot_ca: junk, more junk ({WHERE}): ") for line in err)
+
+
+def test_a_failure_about_all_names_them_all_once(program: Program, aws: FakeAws) -> None:
+    aws.faults["DescribeCACertificate"] = ("ExpiredTokenException", "expired")
+    roots = {f"root {n}": authority(issue(ec_key())) for n in range(7)}
+    status, out, err = program.query(roots)
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert "root 0, root 1, root 2, root 3, root 4 and 2 more" in line
+    assert "the credentials have expired" in line
+
+
+def test_a_name_with_a_line_break_stays_on_one_line(program: Program) -> None:
+    status, out, err = program.query({"root\nof 2026": {"certificate_pem": "junk"}})
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+
+
+@pytest.mark.parametrize("command", ["inspect", "register"])
+def test_default_mode_without_a_proof_fails_before_anything_is_written(
+    program: Program, aws: FakeAws, command: str
+) -> None:
+    wanted = authority(certificate_mode="DEFAULT")
+    status, out, err = (
+        program.query({"root": wanted})
+        if command == "inspect"
+        else program.request("register", program.request_to_register(wanted))
+    )
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert "DEFAULT mode needs a proof of ownership" in line
+    assert aws.writes == []
+
+
+def test_default_mode_with_the_cas_key(
+    program: Program,
+    aws: FakeAws,
+    tmp_path: Path,
+    root: x509.Certificate,
+    rsa_key: rsa.RSAPrivateKey,
+) -> None:
+    (tmp_path / "ca.key").write_text(key_pem(rsa_key))
+    verification = {"ca_private_key_file": str(tmp_path / "ca.key")}
+    wanted = authority(root, certificate_mode="DEFAULT", verification=verification)
+    planned = program.inspect({"root": wanted})["root"]
+    said = program.register(wanted, planned["revision"])
+    # The first half of the key's file is the modulus, which is public.
+    lines = key_pem(rsa_key).splitlines()
+    private_half = "\n".join(lines[len(lines) // 2 :])
+    assert_tells_nothing_of(private_half, json.dumps(aws.requests) + json.dumps(planned) + said)
+    request = aws.requests[aws.calls.index("RegisterCACertificate")]
+    proof = x509.load_pem_x509_certificate(request["verificationCertificate"].encode())
+    proof.verify_directly_issued_by(root)
+    # Once it is registered the proof has done its work: the key may be away.
+    (tmp_path / "ca.key").unlink()
+    assert program.inspect({"root": wanted})["root"]["drift"] == []
+    assert "nothing to do" in program.register(wanted, planned["revision"])
+
+
+# register
+
+
+def test_a_ca_that_was_registered_by_hand_is_adopted(program: Program, aws: FakeAws) -> None:
+    program.register(authority(tags={"theirs": "1"}))
+    aws.tags[identity()] = {"theirs": "1"}
+    aws.calls.clear()
+    result = program.inspect({"root": authority()})["root"]
+    assert result["revision"].startswith("adopt ")
+    assert "tagged" in program.register(authority(), result["revision"])
+    assert aws.writes == ["TagResource"]
+    assert aws.tags[identity()]["theirs"] == "1"
+    assert program.inspect({"root": authority()})["root"]["drift"] == []
+
+
+@pytest.mark.parametrize("removal_disables", [False, True])
+def test_a_ca_without_provisioning_keeps_its_auto_registration(
+    program: Program, aws: FakeAws, removal_disables: bool
+) -> None:
+    aws.removal_disables = removal_disables
+    program.register(authority(template_name="t"))
+    program.register(authority(), "repair 2")
+    ca = aws.cas[identity()]
+    assert ca["registrationConfig"] == {}
+    assert ca["certificateDescription"]["autoRegistrationStatus"] == "ENABLE"
+    assert program.inspect({"root": authority()})["root"]["revision"] == "repair 2"
+
+
+def test_register_gives_up_on_somebody_who_always_undoes_it(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+
+    def undo(operation: str) -> None:
+        if operation == "DescribeCACertificate":
+            aws.cas[identity()]["certificateDescription"]["status"] = "INACTIVE"
+
+    aws.before = undo
+    status, out, err = program.request("register", program.request_to_register(authority()))
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: root ({WHERE}): what was written does not show up")
+    assert aws.tags[identity()][REVISION_TAG] == "register 1"
+
+
+def test_a_registration_whose_answer_was_lost_is_finished(program: Program, aws: FakeAws) -> None:
+    # Somebody else, or an earlier attempt of the same call, is faster by a moment.
+    fake_register = aws._RegisterCACertificate
+
+    def twice(**request: Any) -> dict[str, Any]:
+        fake_register(**{**request, "tags": []})
+        return fake_register(**request)
+
+    aws._RegisterCACertificate = twice  # type: ignore[method-assign]
+    program.register(authority(tags={"a": "1"}), "register 7")
+    assert aws.tags[identity()]["a"] == "1"
+    assert aws.tags[identity()][REVISION_TAG] == "register 7"
+
+
+def test_register_refuses_what_is_no_ca(program: Program, aws: FakeAws) -> None:
+    wanted = authority(issue(ec_key(), ca=False))
+    status, _, err = program.request("register", program.request_to_register(wanted))
+    assert status == 1
+    assert len(err) == 1
+    assert err[0].startswith(f"iot_ca: root ({WHERE}): the certificate is not a CA's")
+    assert aws.writes == []
+
+
+def test_nothing_is_written_to_another_account(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.account = "999988887777"
+    for ca in aws.cas.values():
+        ca["certificateDescription"]["certificateArn"] = aws.arn(identity())
+    aws.calls.clear()
+    requests: list[tuple[str, Any]] = [
+        ("register", program.request_to_register(authority(status="INACTIVE"))),
+        ("register", program.request_to_register(authority(OTHER))),
+        (
+            "deregister",
+            {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"},
+        ),
+        (
+            "deregister",
+            {"name": "root", "target": TARGET, "certificate_id": "a" * 64, "owner": "me"},
+        ),
+    ]
+    for command, request in requests:
+        status, out, err = program.request(command, request)
+        assert (status, out) == (1, "")
+        (line,) = err
+        assert "999988887777" in line
+        assert ACCOUNT in line
+    assert aws.writes == []
+
+
+# deregister
+
+
+def test_what_was_registered_is_deleted(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    assert "deleted, since this module registered it" in program.deregister(identity())
+    assert aws.cas == {}
+    assert "not registered, nothing to do" in program.deregister(identity())
+
+
+def adopted(program: Program, aws: FakeAws, **settings: Any) -> None:
+    """A CA of somebody else's that the module has taken under its wing."""
+    program.register(authority(**settings))
+    aws.tags[identity()] = {}
+    program.register(authority(**settings))
+
+
+def test_what_was_adopted_is_retained(program: Program, aws: FakeAws) -> None:
+    adopted(program, aws)
+    before = json.dumps(aws.cas)
+    assert "retained, since this module only adopted it" in program.deregister(identity())
+    assert json.dumps(aws.cas) == before
+
+
+@pytest.mark.parametrize(
+    ("on_destroy", "left"), [("delete", None), ("deactivate", "INACTIVE"), ("retain", "ACTIVE")]
+)
+@pytest.mark.parametrize("origin", ["registered", "adopted"])
+def test_on_destroy_has_the_last_word(
+    program: Program, aws: FakeAws, on_destroy: str, left: str | None, origin: str
+) -> None:
+    if origin == "adopted":
+        adopted(program, aws)
+    else:
+        program.register(authority())
+    said = program.deregister(identity(), on_destroy=on_destroy)
+    assert "since on_destroy says so" in said
+    if left is None:
+        assert aws.cas == {}
+    else:
+        assert aws.cas[identity()]["certificateDescription"]["status"] == left
+
+
+@pytest.mark.parametrize("removal_disables", [False, True])
+def test_a_ca_that_stays_lets_go_of_the_template_and_of_nothing_else(
+    program: Program, aws: FakeAws, removal_disables: bool
+) -> None:
+    aws.removal_disables = removal_disables
+    adopted(program, aws, template_name="t")
+    said = program.deregister(identity(), template_name="t")
+    assert "template t detached" in said
+    assert aws.cas[identity()]["registrationConfig"] == {}
+    assert aws.cas[identity()]["certificateDescription"]["status"] == "ACTIVE"
+    assert aws.cas[identity()]["certificateDescription"]["autoRegistrationStatus"] == "ENABLE"
+
+
+def test_a_template_of_somebody_elses_stays(program: Program, aws: FakeAws) -> None:
+    adopted(program, aws, template_name="theirs")
+    aws.calls.clear()
+    program.deregister(identity(), template_name="t")
+    assert aws.writes == []
+    assert aws.cas[identity()]["registrationConfig"] == {"templateName": "theirs"}
+
+
+def test_what_another_state_manages_now_is_left_alone(program: Program, aws: FakeAws) -> None:
+    program.register(authority(), owner="another")
+    assert aws.tags[identity()][OWNER_TAG] == "another"
+    aws.calls.clear()
+    assert "left alone" in program.deregister(identity(), on_destroy="delete")
+    assert aws.writes == []
+
+
+# How it ends
+
+
+def test_stdout_holds_the_answer_and_nothing_else(program: Program) -> None:
+    _, out, err = program.query({"root": authority()})
+    assert out.count("\n") == 1
+    assert set(json.loads(out)) == {"root"}
+    assert err == []
+
+
+@pytest.mark.parametrize("argv", [(), ("unknown",), ("inspect", "more"), ("--help",)])
+def test_a_wrong_command_is_told_the_right_ones(program: Program, argv: tuple[str, ...]) -> None:
+    status, out, err = program.run(*argv)
+    assert (status, out) == (1, "")
+    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister"]
+
+
+@pytest.mark.parametrize("command", ["register", "deregister"])
+def test_without_a_request_it_is_said_who_sets_it(program: Program, command: str) -> None:
+    status, out, err = program.run(command)
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "IOT_CA_REQUEST is not set" in err[0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"target": 1}', "\x00"])
+def test_an_unreadable_query_is_one_line(program: Program, text: str) -> None:
+    status, out, err = program.inspect_text(text)
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert err[0].startswith("iot_ca: the query ")
+
+
+def test_bytes_that_are_no_text_are_one_line_that_blames_the_query(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe{}"), "utf-8"))
+    status, out, err = program.run("inspect")
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "the query" in err[0]
+
+
+def test_a_closed_standard_input_is_one_line_that_blames_the_query(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What Python makes of `<&-`.
+    monkeypatch.setattr("sys.stdin", None)
+    status, out, err = program.run("inspect")
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "the query" in err[0]
+
+
+def test_names_are_read_as_utf_8_whatever_the_locale(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Terraform writes UTF-8; a Windows or an old Unix has another encoding for its streams.
+    text = json.dumps(
+        {
+            "target": json.dumps(TARGET),
+            "certificate_authorities": json.dumps({"Wurzel ü": authority()}, ensure_ascii=False),
+        },
+        ensure_ascii=False,
+    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), "latin-1"))
+    status, out, err = program.run("inspect")
+    assert (status, err) == (0, [])
+    assert list(json.loads(out)) == ["Wurzel ü"]
+
+
+def explode(*_: object, **__: object) -> None:
+    raise ValueError("the text of an unforeseen error")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "iot_ca.protocol.read_inspect",
+        "iot_ca.certificate.read",
+        "iot_ca.certificate.parse",
+        "iot_ca.certificate.check",
+        "iot_ca.registry.Registry.observe",
+        "iot_ca.drift.converged_revision",
+        "iot_ca.protocol.write_results",
+    ],
+)
+def test_an_unforeseen_error_never_tells_its_text(
+    program: Program, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(place, explode)
+    status, out, err = program.query({"root": authority()})
+    assert (status, out) == (1, "")
+    assert err == ["iot_ca: unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"]
+
+
+@pytest.mark.parametrize("debug", ["", "0", "true"])
+def test_a_traceback_is_only_for_those_who_ask(
+    program: Program, monkeypatch: pytest.MonkeyPatch, debug: str
+) -> None:
+    monkeypatch.setenv("IOT_CA_DEBUG", debug)
+    _, _, err = program.query({"root": {"certificate_pem": "junk"}})
+    assert len(err) == 1
+    monkeypatch.setenv("IOT_CA_DEBUG", "1")
+    status, out, err = program.query({"root": {"certificate_pem": "junk"}})
+    assert (status, out) == (1, "")
+    assert any(line.startswith("Traceback") for line in err)
+    assert err[-1].startswith(f"iot_ca: root ({WHERE}): ")
+
+
+def test_an_interrupt_is_one_line(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("iot_ca.protocol.read_inspect", interrupt)
+    status, out, err = program.query({})
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "interrupted" in err[0]
+
+
+# The private key
+
+
+@pytest.mark.parametrize("debug", ["0", "1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda key, _: authority(certificate_pem=key),
+        lambda key, _: authority(certificate_pem=pem(ROOT) + key),
+        lambda key, _: authority(certificate_pem="".join(key.splitlines()[1:-1])),
+        lambda key, _: authority(verification={"certificate_pem": key}),
+        lambda key, _: authority(verification={"ca_private_key_file": key}),
+        lambda _, path: authority(verification={"ca_private_key_file": path}),
+        lambda key, _: authority(verification=key),
+        lambda key, _: authority(certificate_mode=key),
+        lambda key, _: authority(status=key),
+        lambda key, _: authority(auto_registration=key),
+        lambda key, _: authority(tags=key),
+        lambda key, _: {"certificate_pem": [key]},
+        lambda key, _: key,
+    ],
+    ids=[
+        *("as-certificate", "behind-certificate", "as-base64", "as-proof", "as-path", "other-key"),
+        *("as-verification", "as-mode", "as-status", "as-flag", "as-tags", "in-a-list", "as-ca"),
+    ],
+)
+@pytest.mark.parametrize("command", ["inspect", "register"])
+def test_no_way_to_go_wrong_prints_the_private_key(
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    rsa_key: rsa.RSAPrivateKey,
+    command: str,
+    wrong: Callable[[str, str], Any],
+    debug: str,
+) -> None:
+    key = key_pem(rsa_key)
+    (tmp_path / "ca.key").write_text(key)
+    wanted = wrong(key, str(tmp_path / "ca.key"))
+    if isinstance(wanted, dict) and "verification" in wanted:
+        wanted["certificate_mode"] = "DEFAULT"
+    monkeypatch.setenv("IOT_CA_DEBUG", debug)
+    if command == "inspect":
+        status, out, err = program.query({"root": wanted})
+    else:
+        status, out, err = program.request("register", program.request_to_register(wanted))
+    assert (status, out) == (1, "")
+    assert_tells_nothing_of(key, "\n".join(err))
+    if debug == "0":
+        assert len(err) == 1

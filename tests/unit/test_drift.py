@@ -1,0 +1,364 @@
+"""What is done about a difference, tried on a small model of AWS."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iot_ca import drift
+from iot_ca.drift import (
+    MANAGED_TAGS_TAG,
+    ORIGIN_TAG,
+    OWNER_TAG,
+    REVISION_TAG,
+    TAG_PREFIX,
+    Observed,
+    Register,
+    Step,
+    Tag,
+    Untag,
+    Update,
+)
+from iot_ca.protocol import CertificateAuthority
+
+OWNER = "a-record-in-the-state"
+# Few keys, so that wanted, forsaken and foreign tags often meet; the values are the tricky ones.
+KEYS = st.sampled_from(["a", "b", "c", "Team Name", "é", "k" * 128])
+VALUES = st.sampled_from(["", "1", "2", "none", "missing", "v" * 256])
+TAGS = st.dictionaries(KEYS, VALUES, max_size=6)
+TEMPLATES = st.none() | st.sampled_from(["template", "Template_2", "t" * 36])
+DESIRED = st.builds(
+    CertificateAuthority,
+    certificate_pem=st.just("PEM"),
+    certificate_mode=st.sampled_from(["SNI_ONLY", "DEFAULT"]),
+    status=st.sampled_from(["ACTIVE", "INACTIVE"]),
+    auto_registration=st.booleans(),
+    template_name=TEMPLATES,
+    tags=TAGS,
+)
+
+
+@st.composite
+def observed(draw: st.DrawFn) -> Observed:
+    """A CA in any state that this module, another one or a human may have left it in."""
+    before = draw(DESIRED)
+    tags = {**draw(TAGS), **draw(st.sampled_from([{}, before.tags]))}
+    whose = {
+        ORIGIN_TAG: draw(st.none() | st.sampled_from(["registered", "adopted", "by hand"])),
+        OWNER_TAG: draw(st.none() | st.sampled_from([OWNER, "another"])),
+        REVISION_TAG: draw(st.none() | st.sampled_from(["register 1", "repair tags 2"])),
+        MANAGED_TAGS_TAG: draw(
+            st.none() | st.just(drift._managed_tags(before)) | st.sampled_from(["none", "x"])
+        ),
+    }
+    template = draw(TEMPLATES)
+    return Observed(
+        mode=before.certificate_mode,
+        status=draw(st.sampled_from(["ACTIVE", "INACTIVE"])),
+        auto_registration=draw(st.booleans()),
+        template_name=template,
+        has_registration_config=template is not None or draw(st.booleans()),
+        tags={**tags, **{key: value for key, value in whose.items() if value is not None}},
+    )
+
+
+TOKENS = st.text("0123456789abcdef", min_size=8, max_size=8)
+
+
+def carried_out(step: Step, before: Observed | None) -> Observed:
+    """What AWS has after a step."""
+    if isinstance(step, Register):
+        assert before is None
+        return Observed(
+            mode=step.certificate_mode,
+            status="ACTIVE" if step.active else "INACTIVE",
+            auto_registration=step.auto_registration,
+            template_name=step.template_name,
+            has_registration_config=step.template_name is not None,
+            tags=step.tags,
+        )
+    assert before is not None
+    if isinstance(step, Tag):
+        return replace(before, tags={**before.tags, **step.tags})
+    if isinstance(step, Untag):
+        assert set(step.keys) <= set(before.tags)
+        return replace(before, tags={k: v for k, v in before.tags.items() if k not in step.keys})
+    after = before
+    if step.status is not None:
+        after = replace(after, status=step.status)
+    if step.remove_registration_config:
+        # AWS also switches auto-registration off then.
+        after = replace(
+            after, template_name=None, has_registration_config=False, auto_registration=False
+        )
+    if step.template_name is not None:
+        after = replace(after, template_name=step.template_name, has_registration_config=True)
+    if step.auto_registration is not None:
+        after = replace(after, auto_registration=step.auto_registration)
+    return after
+
+
+def converged(
+    desired: CertificateAuthority, before: Observed | None, revision: str
+) -> tuple[Observed, list[list[Step]]]:
+    """What AWS has in the end, and the rounds of steps that led there."""
+    rounds: list[list[Step]] = []
+    now = before
+    while steps := drift.steps(desired, now, revision, OWNER):
+        rounds.append(steps)
+        assert len(rounds) <= 4, "it does not converge"
+        for step in steps:
+            now = carried_out(step, now)
+    assert now is not None
+    return now, rounds
+
+
+@st.composite
+def nearly(draw: st.DrawFn) -> tuple[CertificateAuthority, Observed]:
+    """A CA as it is wanted but for a change or two behind Terraform's back."""
+    desired = draw(DESIRED)
+    now, _ = converged(desired, None, "register 1")
+    for _ in range(draw(st.integers(0, 2))):
+        tag = draw(st.sampled_from(sorted({*now.tags, "foreign"})))
+        value = draw(VALUES | st.just("by hand"))
+        changes: list[Observed] = [
+            replace(now, status=draw(st.sampled_from(["ACTIVE", "INACTIVE"]))),
+            replace(now, auto_registration=draw(st.booleans())),
+            replace(now, template_name=None, has_registration_config=draw(st.booleans())),
+            replace(now, template_name="other", has_registration_config=True),
+            replace(now, tags={**now.tags, tag: value}),
+            replace(now, tags={key: now.tags[key] for key in now.tags if key != tag}),
+        ]
+        now = draw(st.sampled_from(changes))
+    return desired, now
+
+
+Case = tuple[CertificateAuthority, Observed]
+MaybeCase = tuple[CertificateAuthority, Observed | None]
+CASES = nearly() | st.tuples(DESIRED, observed())
+MAYBE_CASES = CASES | st.tuples(DESIRED, st.none())
+
+
+@given(MAYBE_CASES, TOKENS)
+def test_a_ca_is_as_wanted_in_the_end(case: MaybeCase, token: str) -> None:
+    desired, before = case
+    revision = drift.fresh_revision(desired, before, token)
+    after, _ = converged(desired, before, revision)
+    assert after.status == desired.status
+    assert after.auto_registration == desired.auto_registration
+    assert after.template_name == desired.template_name
+    assert after.has_registration_config == (desired.template_name is not None)
+    assert desired.tags.items() <= after.tags.items()
+    assert (after.revision, after.owner) == (revision, OWNER)
+    assert drift.differences(desired, after) == []
+    # The next plan reads back the value that the state holds: nothing changes.
+    assert drift.converged_revision(desired, after) == revision
+
+
+@given(MAYBE_CASES)
+def test_applying_twice_writes_once(case: MaybeCase) -> None:
+    desired, before = case
+    after, _ = converged(desired, before, "repair 1")
+    assert drift.steps(desired, after, "repair 1", OWNER) == []
+
+
+@given(MAYBE_CASES)
+def test_the_revision_is_written_last(case: MaybeCase) -> None:
+    desired, before = case
+    _, rounds = converged(desired, before, "repair 1")
+    steps = [step for round_ in rounds for step in round_]
+    writes_revision = [
+        isinstance(step, Register | Tag) and step.tags.get(REVISION_TAG) == "repair 1"
+        for step in steps
+    ]
+    if before is None or before.revision != "repair 1":
+        assert writes_revision == [False] * (len(steps) - 1) + [True]
+
+
+@given(MAYBE_CASES, st.data())
+def test_a_run_that_dies_half_way_is_never_taken_for_a_finished_one(
+    case: MaybeCase, data: st.DataObject
+) -> None:
+    desired, before = case
+    revision = drift.fresh_revision(desired, before, "00000001")
+    _, rounds = converged(desired, before, revision)
+    steps = [step for round_ in rounds for step in round_]
+    now = before
+    for step in steps[: data.draw(st.integers(0, max(0, len(steps) - 1)))]:
+        now = carried_out(step, now)
+    if steps:
+        assert now is None or now.revision != revision
+        again, _ = converged(desired, now, revision)
+        assert drift.converged_revision(desired, again) == revision
+
+
+@given(MAYBE_CASES)
+def test_what_a_call_really_did_is_looked_at_before_the_tags_are_written(case: MaybeCase) -> None:
+    desired, before = case
+    _, rounds = converged(desired, before, "repair 1")
+    for steps in rounds:
+        if any(isinstance(step, Update | Register) for step in steps):
+            assert len(steps) == 1
+        assert steps != [Update()]
+
+
+@given(CASES)
+def test_nobody_elses_tags_are_touched(case: Case) -> None:
+    desired, before = case
+    remembered = before.tags.get(MANAGED_TAGS_TAG, "")
+    foreign = {
+        key: value
+        for key, value in before.tags.items()
+        if key not in desired.tags
+        and not key.startswith(TAG_PREFIX)
+        and drift._digest(key) not in remembered
+    }
+    after, _ = converged(desired, before, "repair 1")
+    assert foreign.items() <= after.tags.items()
+
+
+@given(DESIRED, DESIRED, TAGS)
+def test_tags_that_are_no_longer_wanted_are_removed_and_only_those(
+    first: CertificateAuthority, then: CertificateAuthority, foreign: dict[str, str]
+) -> None:
+    ours, _ = converged(first, None, "register 1")
+    with_foreign = replace(ours, tags={**foreign, **ours.tags})
+    after, _ = converged(then, with_foreign, "repair 2")
+    theirs = {key: value for key, value in foreign.items() if key not in first.tags}
+    mine = {key: value for key, value in after.tags.items() if not key.startswith(TAG_PREFIX)}
+    assert mine == {**theirs, **then.tags}
+
+
+@given(CASES)
+def test_who_registered_a_ca_is_never_forgotten(case: Case) -> None:
+    desired, before = case
+    fresh, _ = converged(desired, None, "register 1")
+    assert fresh.origin == "registered"
+    found, _ = converged(desired, before, "repair 1")
+    assert found.origin == before.origin
+    assert found.tags[ORIGIN_TAG] == before.origin
+
+
+@settings(max_examples=500)
+@given(CASES)
+def test_whatever_is_mended_is_said_in_words(case: Case) -> None:
+    """A repair without a warning, or a warning without a repair, would be a riddle."""
+    desired, before = case
+    assert (drift.converged_revision(desired, before) is None) == bool(
+        drift.differences(desired, before)
+    )
+
+
+@pytest.mark.parametrize("tag", [ORIGIN_TAG, OWNER_TAG, MANAGED_TAGS_TAG, REVISION_TAG])
+@pytest.mark.parametrize("value", ["by hand", "none", "", None])
+def test_a_change_of_the_modules_own_tags_is_mended_and_said(tag: str, value: str | None) -> None:
+    desired = CertificateAuthority("PEM", tags={"a": "1"})
+    after, _ = converged(desired, None, "register 1")
+    tags = {key: it for key, it in after.tags.items() if key != tag}
+    changed = replace(after, tags=tags if value is None else {**tags, tag: value})
+    mends = drift.converged_revision(desired, changed) is None
+    assert bool(drift.differences(desired, changed)) == mends
+    if value is None:
+        assert mends
+    again, _ = converged(desired, changed, "repair 2")
+    assert drift.converged_revision(desired, again) == "repair 2"
+
+
+@given(CASES)
+def test_words_name_what_is_there_and_what_is_wanted(case: Case) -> None:
+    desired, before = case
+    texts = [str(each) for each in drift.differences(desired, before)]
+    assert len(texts) == len(set(texts))
+    assert (f"status is {before.status}, wanted {desired.status}" in texts) == (
+        before.status != desired.status
+    )
+    for key, value in desired.tags.items():
+        if before.tags.get(key) != value:
+            there = before.tags.get(key, "missing")
+            # What stands for an empty value is the program's choice.
+            assert [
+                text
+                for text in texts
+                if text.startswith(f"tag {key} is {there}") and f", wanted {value}" in text
+            ]
+    for key in (ORIGIN_TAG, OWNER_TAG, REVISION_TAG):
+        assert (f"tag {key} is missing" in texts) == (key not in before.tags)
+
+
+@given(MAYBE_CASES, TOKENS, TOKENS)
+def test_a_fresh_revision_is_a_valid_tag_value_and_never_the_same_again(
+    case: MaybeCase, token: str, other: str
+) -> None:
+    desired, before = case
+    revision = drift.fresh_revision(desired, before, token)
+    # What AWS takes in a tag's value.
+    assert re.fullmatch(r"[\w .:/=+@-]{1,256}", revision)
+    assert revision.strip() == revision
+    assert token in revision
+    same = drift.fresh_revision(desired, before, other)
+    assert (same == revision) == (token == other)
+
+
+def test_a_fresh_revision_says_why() -> None:
+    desired = CertificateAuthority("PEM", template_name="template", tags={"a": "1"})
+    after, _ = converged(desired, None, "register 1")
+    assert drift.fresh_revision(desired, None, "f") == "register f"
+    inactive = replace(after, status="INACTIVE")
+    assert drift.fresh_revision(desired, inactive, "f") == "repair status=INACTIVE f"
+    no_template = replace(after, template_name=None, has_registration_config=False)
+    assert drift.fresh_revision(desired, no_template, "f") == "repair template=none f"
+    inline = replace(after, template_name=None, has_registration_config=True)
+    assert drift.fresh_revision(desired, inline, "f") == "repair template=inline f"
+    silent = replace(after, auto_registration=False)
+    assert drift.fresh_revision(desired, silent, "f") == "repair auto-registration=DISABLE f"
+    untagged = replace(after, tags={k: v for k, v in after.tags.items() if k != "a"})
+    assert drift.fresh_revision(desired, untagged, "f") == "repair tags f"
+    by_hand = replace(after, tags={})
+    assert drift.fresh_revision(desired, by_hand, "f").startswith("adopt ")
+
+
+def test_a_fresh_revision_fits_whatever_aws_says() -> None:
+    strange = Observed(mode="SNI_ONLY", status="S" * 300, auto_registration=True)
+    revision = drift.fresh_revision(CertificateAuthority("PEM"), strange, "3f2a9c01")
+    assert len(revision) <= 256
+    assert revision.endswith(" 3f2a9c01")
+
+
+def test_the_memory_of_tags_fits_one_value() -> None:
+    # AWS allows 50 tags, four of them are the module's own.
+    tags = {f"{number:02}{'k' * 126}": "value" for number in range(46)}
+    after, _ = converged(CertificateAuthority("PEM", tags=tags), None, "register 1")
+    assert len(after.tags) == 50
+    assert all(len(value) <= 256 for value in after.tags.values())
+    emptied, _ = converged(CertificateAuthority("PEM"), after, "repair 2")
+    assert set(emptied.tags) == {ORIGIN_TAG, OWNER_TAG, REVISION_TAG}
+
+
+def test_a_registration_carries_everything_in_one_call() -> None:
+    desired = CertificateAuthority(
+        "PEM",
+        certificate_mode="DEFAULT",
+        status="INACTIVE",
+        auto_registration=False,
+        template_name="template",
+        tags={"a": "1"},
+    )
+    (step,) = drift.steps(desired, None, "register 1", OWNER)
+    assert isinstance(step, Register)
+    assert (step.certificate_mode, step.active, step.auto_registration, step.template_name) == (
+        "DEFAULT",
+        False,
+        False,
+        "template",
+    )
+    assert step.tags["a"] == "1"
+    assert step.tags[REVISION_TAG] == "register 1"
+    assert step.tags[OWNER_TAG] == OWNER
+
+
+def test_what_was_never_seen_is_not_taken_for_converged() -> None:
+    assert drift.converged_revision(CertificateAuthority("PEM"), None) is None

@@ -1,0 +1,266 @@
+"""scripts/iot_ca.py as a process: with its packages, without them, and through uv."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cryptography import x509
+
+from tests.unit.support import ACCOUNT, REGION, pem
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "iot_ca.py"
+TARGET = {"account_id": ACCOUNT, "region": REGION}
+# Enough of an environment for Python and a shell, with nothing of the user's in it.
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def query(authorities: object) -> str:
+    """A query as Terraform writes it."""
+    return json.dumps(
+        {"target": json.dumps(TARGET), "certificate_authorities": json.dumps(authorities)}
+    )
+
+
+def run(
+    *command: str | Path, given: str | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with `given` on standard input."""
+    return subprocess.run(
+        list(map(str, command)),
+        input=query({}) if given is None else given,
+        env={**ENVIRONMENT, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python without any packages."""
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture
+def fake_uv(tmp_path: Path) -> Path:
+    """A folder for the PATH with a `uv` that notes how it was called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    uv = folder / "uv"
+    uv.write_text(
+        f"#!/bin/sh\nprintf '%s\\n' \"$@\" > '{tmp_path}/arguments'\ncat > '{tmp_path}/stdin'\n"
+        'echo \'{"from": "uv"}\'\nexit 7\n'
+    )
+    uv.chmod(0o755)
+    return folder
+
+
+def test_the_program_answers_a_query() -> None:
+    done = run(sys.executable, SCRIPT, "inspect")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+
+
+def test_a_failure_is_status_1_and_one_line(root: x509.Certificate) -> None:
+    del root
+    done = run(sys.executable, SCRIPT, "inspect", given="{")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "iot_ca: the query is not valid JSON\n"
+
+
+def test_a_closed_standard_input_is_one_line() -> None:
+    done = run("/bin/sh", "-c", 'exec "$0" "$1" inspect <&-', sys.executable, SCRIPT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "the query" in done.stderr
+
+
+def test_a_locale_of_another_encoding_changes_nothing() -> None:
+    text = json.dumps(
+        {
+            "target": json.dumps(TARGET),
+            "certificate_authorities": '{"Wurzel ü": {"certificate_pem": "junk"}}',
+        },
+        ensure_ascii=False,
+    )
+    for encoding in ("latin-1", "ascii", "utf-8"):
+        done = subprocess.run(
+            [sys.executable, SCRIPT, "inspect"],
+            input=text.encode(),
+            env={**ENVIRONMENT, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert b"certificate_pem holds no PEM certificate" in line
+        assert b"\xc3\x83" not in line
+
+
+def test_a_python_that_adds_no_path_of_its_own_is_enough(tmp_path: Path) -> None:
+    for settings in ({"PYTHONSAFEPATH": "1"}, {"PYTHONPATH": str(tmp_path)}):
+        assert run(sys.executable, SCRIPT, "inspect", env=settings).stdout == "{}\n"
+    assert run(sys.executable, "-I", SCRIPT, "inspect").stdout == "{}\n"
+    assert run(sys.executable, "-O", "-W", "error", SCRIPT, "inspect").stdout == "{}\n"
+
+
+def test_a_copy_in_a_folder_with_spaces_that_nothing_can_be_written_to(tmp_path: Path) -> None:
+    copy = tmp_path / "a module's copy (1)" / "scripts"
+    shutil.copytree(ROOT / "scripts", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    # Even root can't write into a folder that is a file.
+    (copy / "iot_ca" / "__pycache__").touch()
+    for path in (copy / "iot_ca", copy):
+        path.chmod(0o555)
+    before = sorted(copy.rglob("*"))
+    try:
+        done = run(
+            sys.executable, copy / "iot_ca.py", "inspect", env={"PYTHONDONTWRITEBYTECODE": ""}
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+        assert sorted(copy.rglob("*")) == before
+    finally:
+        copy.chmod(0o755)
+        (copy / "iot_ca").chmod(0o755)
+
+
+def test_without_packages_and_without_uv_it_is_said_what_to_do(bare_python: Path) -> None:
+    done = run(bare_python, SCRIPT, "inspect")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    for part in (
+        f"{bare_python} lacks boto3 and cryptography",
+        f"`{bare_python} -m pip install boto3 cryptography`",
+        "uv",
+        "python_command",
+    ):
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect", "register", "deregister"])
+def test_without_packages_the_program_runs_through_uv(
+    bare_python: Path, fake_uv: Path, tmp_path: Path, command: str
+) -> None:
+    path = {"PATH": f"{fake_uv}:{os.defpath}"}
+    given = "a query that\nonly the program itself may read"
+    done = run(bare_python, SCRIPT, command, given=given, env=path)
+    assert (done.returncode, done.stdout, done.stderr) == (7, '{"from": "uv"}\n', "")
+    assert (tmp_path / "stdin").read_text() == given
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[0] == "run"
+    assert "--script" in arguments
+    assert arguments[-2:] == [str(SCRIPT), command]
+
+
+def test_with_packages_uv_is_not_asked(fake_uv: Path) -> None:
+    path = {"PATH": f"{fake_uv}:{os.defpath}"}
+    assert run(sys.executable, SCRIPT, "inspect", env=path).stdout == "{}\n"
+
+
+def test_a_uv_without_packages_is_asked_only_once(
+    bare_python: Path, fake_uv: Path, tmp_path: Path
+) -> None:
+    (fake_uv / "uv").write_text(
+        f"#!/bin/sh\necho again >> '{tmp_path}/calls'\n"
+        f"for last; do :; done\nexec '{bare_python}' '{SCRIPT}' \"$last\"\n"
+    )
+    path = {"PATH": f"{fake_uv}:{os.defpath}"}
+    done = run(bare_python, SCRIPT, "inspect", env=path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "lacks boto3 and cryptography" in done.stderr
+    assert (tmp_path / "calls").read_text() == "again\n"
+
+
+def test_the_real_uv_provides_the_packages(
+    bare_python: Path, root: x509.Certificate, tmp_path: Path
+) -> None:
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert uv is not None, "uv is among the development requirements"
+    folder = tmp_path / "uv only"
+    folder.mkdir()
+    (folder / "uv").symlink_to(uv)
+    settings = {
+        "PATH": f"{folder}:{os.defpath}",
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config")),
+        "UV_CACHE_DIR": str(ROOT / ".cache" / "uv"),
+        "UV_PYTHON": os.path.realpath(sys.executable),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Where packages come from on this machine is the user's business.
+        **{k: v for k, v in os.environ.items() if k.startswith(("UV_INDEX", "UV_DEFAULT_INDEX"))},
+        **{k: v for k, v in os.environ.items() if k.lower() in ("ssl_cert_file", "https_proxy")},
+    }
+    done = run(bare_python, SCRIPT, "inspect", env=settings)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+    # This one needs both packages, and ends where credentials are missing.
+    done = run(
+        bare_python,
+        SCRIPT,
+        "inspect",
+        given=query({"root": {"certificate_pem": pem(root)}}),
+        env=settings,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "no AWS credentials found" in line
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    """The entry script as a module."""
+    spec = importlib.util.spec_from_file_location("iot_ca_entry", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_old_python_is_told_what_it_lacks(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    assert script.main(["inspect"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "Python 3.10 or later is needed, this is 3.9.18" in err
+
+
+def test_an_old_python_can_read_the_script() -> None:
+    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 5))
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.NamedExpr)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "named"),
+    [({"botocore"}, "boto3"), ({"cryptography"}, "cryptography")],
+)
+def test_one_missing_package_is_named_alone(
+    script: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lacking: set[str],
+    named: str,
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in lacking else found(name)
+    )
+    monkeypatch.setenv("PATH", "")
+    assert script.main(["inspect"]) == 1
+    assert f"lacks {named};" in capsys.readouterr().err

@@ -1,0 +1,489 @@
+"""The calls to AWS, and what is made of its errors: one line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import exceptions
+from cryptography import x509
+
+from iot_ca import certificate as certificates
+from iot_ca.certificate import Certificate
+from iot_ca.drift import Observed, Register, Tag, Untag, Update
+from iot_ca.failure import Failure
+from iot_ca.protocol import Credentials, Target
+from iot_ca.registry import Registry
+from tests.unit.support import ACCOUNT, CODE, REGION, FakeAws, der, everything_said, pem
+
+TARGET = Target(ACCOUNT, REGION)
+REGISTER = Register("SNI_ONLY", True, True, "template", {"a": "1"})
+
+
+@pytest.fixture
+def certificate(root: x509.Certificate) -> Certificate:
+    return certificates.read(pem(root))
+
+
+@pytest.fixture
+def registry(aws: FakeAws) -> Registry:
+    del aws
+    return Registry(TARGET)
+
+
+def refusal(work: Callable[[], object]) -> str:
+    """The message with which something fails, which is one line."""
+    with pytest.raises(Failure) as caught:
+        work()
+    said = str(caught.value)
+    assert len(said.splitlines()) == 1
+    return said
+
+
+# What is called
+
+
+def test_a_registration_sends_everything_in_one_call(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    assert aws.calls == ["RegisterCACertificate"]
+    assert aws.requests == [
+        {
+            "caCertificate": certificate.pem,
+            "certificateMode": "SNI_ONLY",
+            "setAsActive": True,
+            "allowAutoRegistration": True,
+            "registrationConfig": {"templateName": "template"},
+            "tags": [{"Key": "a", "Value": "1"}],
+        }
+    ]
+
+
+def test_a_proof_is_sent_where_there_is_one(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(Register("DEFAULT", False, False, None, {}), certificate, "PROOF")
+    (request,) = aws.requests
+    assert request["verificationCertificate"] == "PROOF"
+    assert request["setAsActive"] is False
+    assert request["allowAutoRegistration"] is False
+    assert "registrationConfig" not in request
+
+
+@pytest.mark.parametrize(
+    ("update", "sent"),
+    [
+        (Update(status="INACTIVE"), {"newStatus": "INACTIVE"}),
+        (Update(auto_registration=False), {"newAutoRegistrationStatus": "DISABLE"}),
+        (Update(auto_registration=True), {"newAutoRegistrationStatus": "ENABLE"}),
+        (Update(template_name="t"), {"registrationConfig": {"templateName": "t"}}),
+        (Update(remove_registration_config=True), {"removeAutoRegistration": True}),
+    ],
+)
+def test_an_update_sends_what_it_names_and_nothing_else(
+    registry: Registry,
+    aws: FakeAws,
+    certificate: Certificate,
+    update: Update,
+    sent: dict[str, Any],
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    registry.carry_out(update, certificate, None)
+    assert aws.requests[1:] == [{"certificateId": certificate.certificate_id, **sent}]
+
+
+def test_tags_are_written_and_removed_on_the_ca(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    registry.carry_out(Tag({"b": "2", "c": ""}), certificate, None)
+    registry.carry_out(Untag(("a",)), certificate, None)
+    assert aws.tags[certificate.certificate_id] == {"b": "2", "c": ""}
+
+
+def test_what_is_registered_is_observed_with_all_its_tags(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    tags = {f"key {number}": str(number) for number in range(5)}
+    registry.carry_out(Register("DEFAULT", False, True, "t", tags), certificate, "PROOF")
+    aws.calls.clear()
+    assert registry.observe_one(certificate.certificate_id) == Observed(
+        mode="DEFAULT",
+        status="INACTIVE",
+        auto_registration=True,
+        template_name="t",
+        has_registration_config=True,
+        tags=tags,
+    )
+    assert set(aws.calls) == {"DescribeCACertificate", "ListTagsForResource"}
+
+
+def test_many_are_observed_and_none_asks_twice(registry: Registry, aws: FakeAws) -> None:
+    ids = [f"{number:064}" for number in range(30)]
+    assert registry.observe([*ids, *ids]) == dict.fromkeys(ids)
+    assert aws.calls.count("DescribeCACertificate") == len(ids)
+    # Who asks is the same for all of them.
+    assert aws.calls.count("GetCallerIdentity") == 1
+    assert "ListCACertificates" not in aws.calls
+
+
+def test_nothing_is_asked_about_nothing(registry: Registry, aws: FakeAws) -> None:
+    assert registry.observe([]) == {}
+    assert aws.calls == []
+
+
+def test_a_registration_of_the_time_before_modes_is_one_in_default_mode(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    ca = aws.cas[certificate.certificate_id]
+    del ca["certificateDescription"]["certificateMode"]
+    del ca["certificateDescription"]["autoRegistrationStatus"]
+    del ca["registrationConfig"]
+    observed = registry.observe_one(certificate.certificate_id)
+    assert observed is not None
+    assert observed.mode == "DEFAULT"
+    assert not observed.auto_registration
+    assert not observed.has_registration_config
+
+
+def test_a_template_body_on_the_ca_is_seen(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    aws.cas[certificate.certificate_id]["registrationConfig"] = {"templateBody": "{}"}
+    observed = registry.observe_one(certificate.certificate_id)
+    assert observed is not None
+    assert observed.template_name is None
+    assert observed.has_registration_config
+
+
+def test_a_ca_that_is_there_already_is_no_error(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    registry.carry_out(REGISTER, certificate, None)
+    assert aws.writes == ["RegisterCACertificate"] * 2
+
+
+def test_a_ca_that_is_gone_already_is_no_error(registry: Registry, aws: FakeAws) -> None:
+    registry.delete("a" * 64)
+    assert aws.writes == ["DeleteCACertificate"]
+
+
+def test_the_registration_code_is_that_of_the_account(registry: Registry, aws: FakeAws) -> None:
+    assert registry.registration_code == CODE
+    assert aws.calls == ["GetCallerIdentity", "GetRegistrationCode"]
+
+
+def test_arns_are_those_of_the_partition(aws: FakeAws) -> None:
+    del aws
+    for region, partition in {"eu-west-1": "aws", "cn-north-1": "aws-cn"}.items():
+        arn = Registry(Target(ACCOUNT, region)).arn("1f1a")
+        assert arn == f"arn:{partition}:iot:{region}:{ACCOUNT}:cacert/1f1a"
+
+
+# The right account, the right certificate
+
+
+def test_nothing_is_called_absent_in_another_account(registry: Registry, aws: FakeAws) -> None:
+    aws.account = "999988887777"
+    said = refusal(lambda: registry.observe_one("a" * 64))
+    assert "999988887777" in said
+    assert ACCOUNT in said
+    assert "nothing was written" in said
+    assert "credentials" in said
+
+
+def test_a_ca_of_another_account_is_not_taken_for_ours(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    aws.account = "999988887777"
+    registry.carry_out(REGISTER, certificate, None)
+    assert "999988887777" in refusal(lambda: registry.observe_one(certificate.certificate_id))
+
+
+def test_no_registration_code_of_another_account_is_used(registry: Registry, aws: FakeAws) -> None:
+    aws.account = "999988887777"
+    assert "999988887777" in refusal(lambda: registry.registration_code)
+    assert "GetRegistrationCode" not in aws.calls
+
+
+@pytest.mark.parametrize("operation", ["RegisterCACertificate", "DescribeCACertificate"])
+def test_another_id_than_the_fingerprint_stops_everything(
+    registry: Registry,
+    aws: FakeAws,
+    certificate: Certificate,
+    operation: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    other = {"certificateId": "b" * 64, "certificateArn": aws.arn("b" * 64)}
+    answer = {
+        "RegisterCACertificate": other,
+        "DescribeCACertificate": {"certificateDescription": {**other, "status": "ACTIVE"}},
+    }[operation]
+    monkeypatch.setattr(aws, f"_{operation}", lambda **_: answer)
+    said = refusal(
+        lambda: (
+            registry.carry_out(REGISTER, certificate, None)
+            if operation == "RegisterCACertificate"
+            else registry.observe_one(certificate.certificate_id)
+        )
+    )
+    assert "b" * 64 in said
+    assert certificate.certificate_id in said
+
+
+def test_the_id_of_the_tests_is_the_fingerprint(
+    certificate: Certificate, root: x509.Certificate
+) -> None:
+    assert certificate.der == der(root)
+
+
+# Credentials
+
+
+def test_a_role_is_assumed_with_everything_it_asks_for(aws: FakeAws) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+    Registry(Target(ACCOUNT, REGION, Credentials(None, role, "id", "me"))).observe_one("a" * 64)
+    assert aws.calls[0] == "AssumeRole"
+    assert aws.requests[0] == {
+        "RoleArn": role,
+        "RoleSessionName": "me",
+        "ExternalId": "id",
+    }
+    aws.calls.clear()
+    aws.requests.clear()
+    Registry(Target(ACCOUNT, REGION, Credentials(role_arn=role))).observe_one("a" * 64)
+    assert aws.calls.count("AssumeRole") == 1
+    assert aws.requests[0] == {"RoleArn": role, "RoleSessionName": "terraform-aws-iot-ca"}
+
+
+def test_what_a_role_gives_is_what_is_used(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    def client(session: Any, service: str, region: str) -> Any:
+        used.append((service, session.get_credentials().access_key))
+        return aws.client(session, service, region)
+
+    monkeypatch.setattr("iot_ca.registry._client", client)
+    role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+    Registry(Target(ACCOUNT, REGION, Credentials(role_arn=role))).observe_one("a" * 64)
+    assert used == [("sts", "AKIA0000"), ("iot", "ASIA0000"), ("sts", "ASIA0000")]
+
+
+def test_a_profile_is_used(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del aws
+    (tmp_path / "credentials").write_text(
+        "[deployer]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    registry = Registry(Target(ACCOUNT, REGION, Credentials(profile="deployer")))
+    credentials = registry._session.get_credentials()
+    assert credentials is not None
+    assert credentials.access_key == "AKIAPROFILE"
+
+
+def test_a_profile_that_is_not_there_is_named(aws: FakeAws) -> None:
+    del aws
+    registry = Registry(Target(ACCOUNT, REGION, Credentials(profile="nobody")))
+    said = refusal(lambda: registry.observe_one("a" * 64))
+    assert "nobody" in said
+    assert "credentials.profile" in said
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without any; clients are the real ones, and nothing gets as far as the network."""
+    for variable in (
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"),
+        *("AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_without_credentials_it_is_said_where_they_are_looked_for() -> None:
+    said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
+    assert "no AWS credentials found" in said
+    assert "credentials.profile" in said
+    assert "AWS_ACCESS_KEY_ID" in said
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_half_of_the_credentials_are_called_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0000")
+    said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
+    assert "AWS_SECRET_ACCESS_KEY" in said or "secret_key" in said
+
+
+def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    del aws
+    monkeypatch.undo()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0000")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    # Nobody listens there; one attempt is enough for that.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
+    said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
+    assert "AWS can't be reached in eu-west-1" in said
+    assert "127.0.0.1:9" in said
+    assert "AWS_ENDPOINT_URL" in said
+
+
+# What AWS refuses
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "said"),
+    [
+        ("ExpiredTokenException", "The token is expired", "the credentials have expired; renew"),
+        ("ExpiredToken", "The token is expired", "the credentials have expired; renew"),
+        ("RequestExpired", "", "the credentials have expired; renew"),
+        ("UnrecognizedClientException", "invalid token", "does not accept the credentials"),
+        ("InvalidClientTokenId", "invalid token", "does not accept the credentials"),
+        ("InvalidSignatureException", "signature", "does not accept the credentials"),
+        ("SignatureDoesNotMatch", "signature", "does not accept the credentials"),
+        (
+            "AccessDeniedException",
+            "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: "
+            "iot:TagResource on resource: arn:aws:iot:::cacert/1 because no policy allows it",
+            "may not call iot:TagResource; allow it",
+        ),
+        ("AccessDeniedException", "", "may not call iot:DescribeCACertificate; allow it"),
+        ("UnauthorizedException", "no", "may not call iot:DescribeCACertificate; allow it"),
+        ("ForbiddenException", "no", "may not call iot:DescribeCACertificate; allow it"),
+        (
+            "InvalidRequestException",
+            "Cannot accept this CACertificate",
+            "another account holds this CA in DEFAULT mode in eu-west-1",
+        ),
+        (
+            "LimitExceededException",
+            "Limit reached for number of CA Certificates with same subject",
+            "a quota of AWS IoT is reached",
+        ),
+        ("ThrottlingException", "Rate exceeded", "AWS throttles DescribeCACertificate; run again"),
+        ("Throttling", "Rate exceeded", "AWS throttles DescribeCACertificate; run again"),
+        ("TooManyRequestsException", "", "AWS throttles DescribeCACertificate; run again"),
+        ("InternalFailureException", "sorry", "DescribeCACertificate failed; AWS says"),
+        ("ServiceUnavailableException", "", "DescribeCACertificate failed; AWS says"),
+    ],
+)
+def test_a_refusal_of_aws_says_what_to_do(
+    registry: Registry, aws: FakeAws, code: str, message: str, said: str
+) -> None:
+    aws.faults["DescribeCACertificate"] = (code, message + "\n")
+    text = refusal(lambda: registry.observe_one("a" * 64))
+    assert said in text
+    assert code in text
+    assert message in text
+    if "another account" in said:
+        assert 'certificate_mode = "SNI_ONLY"' in text
+
+
+def test_who_may_not_assume_the_role_is_told_the_action(aws: FakeAws) -> None:
+    aws.faults["AssumeRole"] = ("AccessDenied", "")
+    registry = Registry(
+        Target(ACCOUNT, REGION, Credentials(role_arn="arn:aws:iam::1:role/deployer"))
+    )
+    assert "may not call sts:AssumeRole" in refusal(lambda: registry.observe_one("a" * 64))
+
+
+@pytest.mark.parametrize(
+    ("operation", "work"),
+    [
+        ("RegisterCACertificate", lambda r, c: r.carry_out(REGISTER, c, None)),
+        ("UpdateCACertificate", lambda r, c: r.carry_out(Update(status="ACTIVE"), c, None)),
+        ("TagResource", lambda r, c: r.carry_out(Tag({"a": "1"}), c, None)),
+        ("UntagResource", lambda r, c: r.carry_out(Untag(("a",)), c, None)),
+        ("DeleteCACertificate", lambda r, c: r.delete(c.certificate_id)),
+        ("GetRegistrationCode", lambda r, _: r.registration_code),
+        ("DescribeCACertificate", lambda r, c: r.observe_one(c.certificate_id)),
+        ("ListTagsForResource", lambda r, c: r.observe_one(c.certificate_id)),
+    ],
+)
+def test_every_call_that_may_be_denied_names_its_action(
+    registry: Registry,
+    aws: FakeAws,
+    certificate: Certificate,
+    operation: str,
+    work: Callable[[Registry, Certificate], object],
+) -> None:
+    if operation != "RegisterCACertificate":
+        registry.carry_out(REGISTER, certificate, None)
+    aws.faults[operation] = ("AccessDeniedException", "no")
+    assert f"may not call iot:{operation}" in refusal(lambda: work(registry, certificate))
+
+
+ENDPOINT = {"endpoint_url": "https://iot.example"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (exceptions.EndpointConnectionError(**ENDPOINT), "can't be reached"),
+        (exceptions.ConnectTimeoutError(**ENDPOINT), "can't be reached"),
+        (exceptions.ReadTimeoutError(**ENDPOINT), "can't be reached"),
+        (exceptions.ConnectionClosedError(**ENDPOINT), "can't be reached"),
+        (exceptions.ProxyConnectionError(proxy_url="http://proxy"), "can't be reached"),
+        (exceptions.SSLError(**ENDPOINT, error=OSError("bad certificate")), "can't be reached"),
+        (exceptions.CredentialRetrievalError(provider="sso", error_msg="x"), "log in again"),
+        (exceptions.UnauthorizedSSOTokenError(), "log in again"),
+        (exceptions.SSOTokenLoadError(error_msg="x"), "log in again"),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="x"), "log in again"),
+        (exceptions.NoCredentialsError(), "no AWS credentials found"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_what_botocore_can_not_do_says_what_to_do(
+    registry: Registry, aws: FakeAws, error: Exception, said: str
+) -> None:
+    aws.faults["DescribeCACertificate"] = error
+    assert said in refusal(lambda: registry.observe_one("a" * 64))
+
+
+def test_one_ca_that_can_not_be_read_leaves_the_others_readable(
+    registry: Registry, aws: FakeAws, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    bad = "a" * 64
+    describe = aws._DescribeCACertificate
+
+    def answer(*, certificateId: str) -> dict[str, Any]:
+        if certificateId == bad:
+            raise exceptions.ReadTimeoutError(**ENDPOINT)
+        return describe(certificateId=certificateId)
+
+    monkeypatch.setattr(aws, "_DescribeCACertificate", answer)
+    observed = registry.observe([bad, certificate.certificate_id])
+    assert isinstance(observed[bad], Failure)
+    assert isinstance(observed[certificate.certificate_id], Observed)
+
+
+def test_an_answer_that_is_none_is_a_failure_too(
+    registry: Registry, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A proxy's login page with status 200: botocore makes an answer without anything of it.
+    monkeypatch.setattr(aws, "_DescribeCACertificate", lambda **_: {})
+    with pytest.raises(Failure):
+        registry.observe_one("a" * 64)
+
+
+def test_secrets_of_the_credentials_are_never_told(
+    registry: Registry, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "VerySecretIndeed")
+    aws.faults["DescribeCACertificate"] = ("SignatureDoesNotMatch", "no")
+    with pytest.raises(Failure) as caught:
+        registry.observe_one("a" * 64)
+    assert "VerySecretIndeed" not in everything_said(caught.value)

@@ -1,0 +1,461 @@
+# What the module refuses to plan, one run for each rule. The line above a run is the beginning of
+# the message that the user sees; tests/contract holds the two together. No program runs and nothing
+# is asked: these rules hold before that.
+
+mock_provider "aws" {
+  override_data {
+    target = module.lookup.data.aws_caller_identity.current
+    values = { account_id = "111122223333" }
+  }
+  override_data {
+    target = module.lookup.data.aws_region.current
+    values = { id = "eu-west-1" }
+  }
+}
+
+mock_provider "external" {
+  mock_data "external" {
+    defaults = { result = {} }
+  }
+}
+
+# certificate_pem holds a private key.
+run "refuses_a_private_key" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "-----BEGIN RSA PRIVATE KEY-----" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# certificate_pem holds a private key.
+run "refuses_a_private_key_behind_the_certificate" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----" }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# certificate_mode must be "SNI_ONLY" or "DEFAULT".
+run "refuses_an_unknown_mode" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", certificate_mode = "SNI" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# status must be "ACTIVE" or "INACTIVE".
+run "refuses_an_unknown_status" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", status = "active" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.type must be "JITP" or "NONE".
+run "refuses_an_unknown_provisioning_type" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", provisioning = { type = "jitp" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.type "JITR" is not available in this version.
+run "refuses_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", provisioning = { type = "JITR" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# The name of a provisioning template has 1 to 36 letters
+run "refuses_a_template_name_of_37_letters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning    = { type = "JITP", template_name = "abcdefghijklmnopqrstuvwxyz-0123456789" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# The name of a provisioning template has 1 to 36 letters
+run "refuses_a_name_that_is_no_template_name" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      "root of 2026" = { certificate_pem = "PEM", provisioning = { type = "JITP" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Two CAs have the same provisioning.template_name.
+run "refuses_one_template_name_for_two" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      one = { certificate_pem = "PEM 1", provisioning = { type = "JITP", template_name = "devices" } }
+      two = { certificate_pem = "PEM 2", provisioning = { type = "JITP", template_name = "devices" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Two CAs have the same provisioning.template_name.
+run "refuses_the_default_template_name_of_another" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      one = { certificate_pem = "PEM 1", provisioning = { type = "JITP" } }
+      two = { certificate_pem = "PEM 2", provisioning = { type = "JITP", template_name = "one" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body must be JSON with Resources
+run "refuses_a_template_body_that_is_no_json" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", template_body = "Resources: {}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body must be JSON with Resources
+run "refuses_a_template_body_without_resources" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", template_body = "{\"Parameters\": {}}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_that_is_no_policy" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Version\": \"2012-10-17\"}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Set provisioning.template_body or provisioning.device_policy, not both
+run "refuses_a_device_policy_that_nothing_would_use" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type          = "JITP"
+          template_body = "{\"Resources\": {}}"
+          device_policy = "{\"Statement\": []}"
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# template_name, template_body, device_policy, role_arn and create_role are settings of
+run "refuses_settings_of_jitp_without_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "NONE", create_role = true } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.create_role = false needs a provisioning.role_arn.
+run "refuses_to_go_without_a_role" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", create_role = false } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.create_role = true makes a role
+run "refuses_to_make_a_role_beside_the_one_that_is_given" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type        = "JITP"
+          role_arn    = "arn:aws:iam::111122223333:role/provisioning"
+          create_role = true
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_file holds a key
+run "refuses_a_key_in_place_of_its_path" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "-----BEGIN PRIVATE KEY-----" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.certificate_pem holds a private key
+run "refuses_a_key_behind_the_verification_certificate" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { certificate_pem = "PEM -----BEGIN PRIVATE KEY-----" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification takes exactly one of
+run "refuses_two_proofs_of_ownership" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { certificate_pem = "PEM", ca_private_key_file = "ca.key" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification takes exactly one of
+run "refuses_a_verification_without_a_proof" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", certificate_mode = "DEFAULT", verification = {} }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification is for certificate_mode = "DEFAULT" only
+run "refuses_a_proof_in_sni_only_mode" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", verification = { ca_private_key_file = "ca.key" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# allow_mode_change is not available in this version.
+run "refuses_to_change_the_mode" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", allow_mode_change = true } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# on_destroy must be "delete", "deactivate" or "retain".
+run "refuses_an_unknown_on_destroy" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", on_destroy = "keep" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tag keys must not begin with "iot-ca:"
+run "refuses_a_tag_of_its_own_on_a_ca" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "iot-ca:revision" = "mine" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tag keys must not begin with "iot-ca:"
+run "refuses_a_tag_of_aws_on_a_ca" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "AWS:owner" = "me" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tag keys must not begin with "iot-ca:"
+run "refuses_a_tag_of_its_own_on_everything" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    tags                    = { "iot-ca:origin" = "registered" }
+  }
+  expect_failures = [var.tags]
+}
+
+# Tag keys must not begin with "iot-ca:"
+run "refuses_a_tag_of_aws_on_everything" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    tags                    = { "aws:createdBy" = "me" }
+  }
+  expect_failures = [var.tags]
+}
+
+# credentials.role_arn must be the ARN of an IAM role
+run "refuses_a_role_that_is_no_arn" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    credentials             = { role_arn = "deployer" }
+  }
+  expect_failures = [var.credentials]
+}
+
+# credentials.role_arn must be the ARN of an IAM role
+run "refuses_the_arn_of_a_user" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    credentials             = { role_arn = "arn:aws:iam::111122223333:user/deployer" }
+  }
+  expect_failures = [var.credentials]
+}
+
+# credentials.external_id and credentials.session_name need
+run "refuses_an_external_id_without_a_role" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    credentials             = { external_id = "secret" }
+  }
+  expect_failures = [var.credentials]
+}
+
+# credentials.external_id and credentials.session_name need
+run "refuses_a_session_name_without_a_role" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    credentials             = { profile = "deployer", session_name = "session" }
+  }
+  expect_failures = [var.credentials]
+}
+
+# python_command must have at least one word.
+run "refuses_an_empty_python_command" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    python_command          = []
+  }
+  expect_failures = [var.python_command]
+}
+
+run "accepts_no_ca_at_all" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+  }
+  assert {
+    condition     = length(var.certificate_authorities) == 0
+    error_message = "Nothing was given."
+  }
+}
+
+run "accepts_the_edge_of_every_rule" {
+  command = plan
+  variables {
+    python_command = ["uv", "run", "--with", "boto3,cryptography", "python"]
+    tags           = { "aws" = "no prefix", "iot-ca" = "no prefix" }
+    credentials = {
+      profile      = "deployer"
+      role_arn     = "arn:aws-us-gov:iam::111122223333:role/path/to/deployer"
+      external_id  = "id"
+      session_name = "session"
+    }
+    certificate_authorities = {
+      "abcdefghijklmnopqrstuvwxyz_0123456789" = {
+        certificate_pem = "PEM"
+        provisioning    = { type = "JITP", template_name = "abcdefghijklmnopqrstuvwxyz_012345678" }
+      }
+      "a name with spaces and \"quotes\"" = {
+        certificate_pem   = "PEM"
+        certificate_mode  = "DEFAULT"
+        status            = "INACTIVE"
+        auto_registration = false
+        on_destroy        = "deactivate"
+        verification      = { certificate_pem = "PEM" }
+        tags              = { "billing:aws:" = "inside and not in front" }
+      }
+      "key-file" = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        on_destroy       = "retain"
+        verification     = { ca_private_key_file = "ca.key" }
+        provisioning = {
+          type          = "JITP"
+          role_arn      = "arn:aws:iam::111122223333:role/provisioning"
+          create_role   = false
+          template_body = "{\"Resources\": {\"certificate\": {}}}"
+        }
+      }
+      z = {
+        certificate_pem = "PEM"
+        on_destroy      = "delete"
+        provisioning    = { type = "JITP", template_name = null, device_policy = "{\"Statement\": []}" }
+      }
+    }
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        "abcdefghijklmnopqrstuvwxyz_0123456789" = "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        "a name with spaces and \"quotes\""     = "{\"certificate_id\": \"b\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/b\", \"certificate_mode\": \"DEFAULT\", \"status\": \"INACTIVE\", \"auto_registration_status\": \"DISABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        "key-file"                              = "{\"certificate_id\": \"c\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/c\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        "z"                                     = "{\"certificate_id\": \"d\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/d\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+  assert {
+    condition     = length(var.certificate_authorities) == 4
+    error_message = "A CA was lost on the way."
+  }
+}

@@ -1,0 +1,227 @@
+# How the parts of the root module hang together. AWS and the program are mocked: the answers of the
+# program are below, one CA with a template, one without. Only plans: what `terraform apply` does
+# with terraform_data can't be mocked and is for the end-to-end tests.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-1" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/made" }
+  }
+}
+
+mock_provider "external" {
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        devices  = <<-EOT
+          {
+            "certificate_id": "1f1a",
+            "certificate_arn": "arn:aws:iot:eu-west-1:111122223333:cacert/1f1a",
+            "certificate_mode": "SNI_ONLY",
+            "status": "ACTIVE",
+            "auto_registration_status": "ENABLE",
+            "not_before": "2026-01-01T00:00:00Z",
+            "not_after": "2036-01-01T00:00:00Z",
+            "revision": "register 00000001",
+            "drift": [],
+            "warnings": []
+          }
+        EOT
+        gateways = <<-EOT
+          {
+            "certificate_id": "2f2b",
+            "certificate_arn": "arn:aws:iot:eu-west-1:111122223333:cacert/2f2b",
+            "certificate_mode": "DEFAULT",
+            "status": "INACTIVE",
+            "auto_registration_status": "DISABLE",
+            "not_before": "2026-02-02T00:00:00Z",
+            "not_after": "2046-02-02T00:00:00Z",
+            "revision": "repair status=ACTIVE 00000002",
+            "drift": [],
+            "warnings": []
+          }
+        EOT
+      }
+    }
+  }
+}
+
+variables {
+  tags = { team = "fleet", stage = "production" }
+  certificate_authorities = {
+    devices = {
+      certificate_pem = "PEM of devices"
+      provisioning    = { type = "JITP" }
+      tags            = { stage = "trial" }
+    }
+    gateways = {
+      certificate_pem   = "PEM of gateways"
+      certificate_mode  = "DEFAULT"
+      status            = "INACTIVE"
+      auto_registration = false
+      verification      = { ca_private_key_file = "ca.key" }
+      on_destroy        = "retain"
+    }
+  }
+}
+
+run "what_goes_in_and_comes_out" {
+  command = plan
+
+  assert {
+    condition = output.certificate_authorities["gateways"] == {
+      certificate_id             = "2f2b"
+      certificate_arn            = "arn:aws:iot:eu-west-1:111122223333:cacert/2f2b"
+      certificate_mode           = "DEFAULT"
+      status                     = "INACTIVE"
+      auto_registration_status   = "DISABLE"
+      not_before                 = "2026-02-02T00:00:00Z"
+      not_after                  = "2046-02-02T00:00:00Z"
+      provisioning_template_name = null
+      provisioning_template_arn  = null
+    }
+    error_message = "The output of a CA without a template is not what the lookup answered."
+  }
+  assert {
+    condition = alltrue([
+      output.certificate_authorities["devices"].certificate_id == "1f1a",
+      output.certificate_authorities["devices"].certificate_arn == "arn:aws:iot:eu-west-1:111122223333:cacert/1f1a",
+      output.certificate_authorities["devices"].certificate_mode == "SNI_ONLY",
+      output.certificate_authorities["devices"].status == "ACTIVE",
+      output.certificate_authorities["devices"].auto_registration_status == "ENABLE",
+      output.certificate_authorities["devices"].not_before == "2026-01-01T00:00:00Z",
+      output.certificate_authorities["devices"].not_after == "2036-01-01T00:00:00Z",
+      output.certificate_authorities["devices"].provisioning_template_name == "devices",
+    ])
+    error_message = "The output of a CA with a template is not what the lookup answered."
+  }
+  assert {
+    condition     = keys(output.certificate_authorities) == ["devices", "gateways"]
+    error_message = "The output has other names than the input."
+  }
+  assert {
+    condition = module.registration.revisions == {
+      devices  = "register 00000001"
+      gateways = "repair status=ACTIVE 00000002"
+    }
+    error_message = "The revisions of the lookup don't reach the registration."
+  }
+  assert {
+    condition     = length(module.jitp) == 1
+    error_message = "There is not exactly one template for each CA of type JITP."
+  }
+  assert {
+    condition     = [for made in module.jitp : made.template_name][0] == "devices"
+    error_message = "Without a template_name the template has the CA's name."
+  }
+  assert {
+    condition     = local.certificate_authorities["devices"].template_name == "devices"
+    error_message = "The lookup does not compare the template that will be made."
+  }
+  assert {
+    condition     = local.certificate_authorities["gateways"].template_name == null
+    error_message = "A CA without provisioning is wanted without a template."
+  }
+  assert {
+    condition     = local.certificate_authorities["devices"].tags == tomap({ team = "fleet", stage = "trial" })
+    error_message = "A CA's own tags must win over the module's."
+  }
+  assert {
+    condition     = local.certificate_authorities["gateways"].tags == tomap({ team = "fleet", stage = "production" })
+    error_message = "The module's tags don't reach a CA without tags of its own."
+  }
+  assert {
+    condition = alltrue([
+      local.certificate_authorities["gateways"].certificate_pem == "PEM of gateways",
+      local.certificate_authorities["gateways"].certificate_mode == "DEFAULT",
+      local.certificate_authorities["gateways"].status == "INACTIVE",
+      local.certificate_authorities["gateways"].auto_registration == false,
+      local.certificate_authorities["gateways"].verification.ca_private_key_file == "ca.key",
+      local.certificate_authorities["gateways"].verification.certificate_pem == null,
+    ])
+    error_message = "A setting does not reach the program."
+  }
+  assert {
+    condition = alltrue([
+      local.certificate_authorities["devices"].certificate_mode == "SNI_ONLY",
+      local.certificate_authorities["devices"].status == "ACTIVE",
+      local.certificate_authorities["devices"].auto_registration == true,
+      local.certificate_authorities["devices"].verification == null,
+    ])
+    error_message = "A default is not as documented."
+  }
+}
+
+run "the_account_and_region_are_the_providers" {
+  command = plan
+  variables {
+    credentials = { role_arn = "arn:aws:iam::111122223333:role/deployer", external_id = "id" }
+  }
+
+  assert {
+    condition = jsonencode(module.lookup.target) == jsonencode({
+      account_id = "111122223333"
+      region     = "eu-west-1"
+      credentials = {
+        profile      = null
+        role_arn     = "arn:aws:iam::111122223333:role/deployer"
+        external_id  = "id"
+        session_name = null
+      }
+    })
+    error_message = "The program is not told which account, region and credentials are meant."
+  }
+}
+
+run "a_template_may_have_a_name_of_its_own" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM", provisioning = { type = "JITP", template_name = "Fleet_1" } }
+      gateways = { certificate_pem = "PEM", provisioning = { type = "JITP" } }
+    }
+  }
+
+  assert {
+    condition     = join(" ", sort([for made in module.jitp : made.template_name])) == "Fleet_1 gateways"
+    error_message = "template_name does not name the template."
+  }
+  assert {
+    condition     = output.certificate_authorities["devices"].provisioning_template_name == "Fleet_1"
+    error_message = "template_name does not come out."
+  }
+  assert {
+    condition     = local.certificate_authorities["devices"].template_name == "Fleet_1"
+    error_message = "template_name does not reach the lookup."
+  }
+}
+
+run "a_role_may_be_given" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices = {
+        certificate_pem = "PEM"
+        provisioning    = { type = "JITP", role_arn = "arn:aws:iam::111122223333:role/given" }
+      }
+      gateways = {
+        certificate_pem = "PEM"
+        provisioning    = { type = "JITP", role_arn = "arn:aws:iam::111122223333:role/other", create_role = false }
+      }
+    }
+  }
+
+  assert {
+    condition = { for made in module.jitp : made.template_name => made.role_arn } == {
+      devices  = "arn:aws:iam::111122223333:role/given"
+      gateways = "arn:aws:iam::111122223333:role/other"
+    }
+    error_message = "role_arn does not reach the template."
+  }
+}
