@@ -1,0 +1,83 @@
+"""What the tests of this folder need of AWS and of a CA's owner."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+from boto3.session import Session
+
+from sandbox.control import Sandbox
+
+
+def make_ca(folder: Path, name: str = "root-ca") -> None:
+    """Write NAME.pem and NAME.key, by the command that the examples' READMEs give."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650"]
+    names = ("-subj", f"/CN=Example {name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    subprocess.run([*command, *names], cwd=folder, check=True, capture_output=True)
+
+
+def fingerprint(certificate: Path) -> str:
+    """The SHA-256 of the certificate, as openssl says it, in the form of AWS IoT's IDs."""
+    said = subprocess.run(
+        ["openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", "-sha256"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return said.strip().rpartition("=")[2].replace(":", "").lower()
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One account and region of the sandbox, asked through boto3."""
+
+    sandbox: Sandbox
+    account: str
+    region: str
+
+    def client(self, service: str) -> Any:
+        """A client that acts as the account's root user."""
+        session = Session(self.account, "sandbox", region_name=self.region)
+        return session.client(service, endpoint_url=self.sandbox.endpoint)  # type: ignore[call-overload]
+
+    def ca(self, certificate_id: str) -> dict[str, Any]:
+        """What DescribeCACertificate answers: the description, and the name of the template."""
+        answer = self.client("iot").describe_ca_certificate(certificateId=certificate_id)
+        template = answer.get("registrationConfig", {}).get("templateName")
+        return {**answer["certificateDescription"], "templateName": template}
+
+    def left(self) -> list[str]:
+        """The CAs and provisioning templates that are there."""
+        iot = self.client("iot")
+        certificates = iot.list_ca_certificates()["certificates"]
+        templates = iot.list_provisioning_templates()["templates"]
+        return [
+            *(certificate["certificateArn"] for certificate in certificates),
+            *(template["templateArn"] for template in templates),
+        ]
+
+
+def as_output(found: dict[str, Any], cloud: Cloud) -> dict[str, Any]:
+    """What the module's output should say of a CA, going by what AWS says of it."""
+    name = found["templateName"]
+    arn = f"arn:aws:iot:{cloud.region}:{cloud.account}:provisioningtemplate/{name}"
+    return {
+        "certificate_id": found["certificateId"],
+        "certificate_arn": found["certificateArn"],
+        "certificate_mode": found["certificateMode"],
+        "status": found["status"],
+        "auto_registration_status": found["autoRegistrationStatus"],
+        "not_before": _rfc3339(found["validity"]["notBefore"]),
+        "not_after": _rfc3339(found["validity"]["notAfter"]),
+        "provisioning_template_name": name,
+        "provisioning_template_arn": arn if name else None,
+    }
+
+
+def _rfc3339(moment: Any) -> str:
+    # boto3 reads AWS's times into this machine's time zone.
+    return str(moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))

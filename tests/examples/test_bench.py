@@ -1,0 +1,48 @@
+"""`make bench` runs, says what it measured, and leaves nothing; the numbers are not tested."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.bench import Measurement, compare
+from tools.terraform import ROOT
+
+
+@pytest.mark.timeout(600)
+def test_it_measures_everything(tmp_path: Path) -> None:
+    options = ("--json", "--lookups", "2", "--plans", "1", "--many", "2")
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.bench", *options],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    targets = {(each["name"], each["against"]): each["target"] for each in report["measurements"]}
+    assert sorted(filter(None, targets.values())) == [0.6, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    calls = [each for each in report["measurements"] if each["name"].startswith("calls, ")]
+    assert len(calls) == 2
+    assert all(each["met"] for each in calls)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ratio_is_the_median_turn_and_its_spread_their_middle_half() -> None:
+    measured = compare("lookup", "other", [1.0, 2.0, 9.0], [4.0, 4.0, 3.0], 0.6)
+
+    assert measured.ratio == 0.5
+    assert measured.spread == pytest.approx((0.375, 1.75))
+    assert measured.met
+
+
+def test_without_a_target_nothing_is_met_or_missed() -> None:
+    assert Measurement("", "", "s", 1.0, 1.0, 1.0, None, 1, None).met is None

@@ -1,0 +1,144 @@
+"""`make demo`: it proves what it says, or fails; and it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tools.terraform import ROOT, Engine
+
+TREES = ("examples", "modules", "sandbox", "scripts", "tools")
+MARK = "IOT_CA_TEST_DEMO"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A fresh checkout, an empty home and an empty folder for temporary files."""
+
+    checkout: Path
+    temporary: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start Python in the checkout."""
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.checkout,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run Python in the checkout: exit status and output."""
+        with self.start(*arguments) as process:
+            output, _ = process.communicate()
+        return process.returncode, output
+
+    def files(self) -> set[str]:
+        """What is in the checkout, but for what `make` keeps there."""
+        paths = (path.relative_to(self.checkout) for path in self.checkout.rglob("*"))
+        return {str(path) for path in paths if not {".cache", "__pycache__"} & set(path.parts)}
+
+    def still_running(self) -> list[str]:
+        """The command lines of all processes that were started in this place."""
+        mark = f"{MARK}={self.environment[MARK]}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    found.append((process / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, engine: Engine) -> Iterator[Place]:
+    """Somewhere to run the demo; afterwards nothing runs there and no file was left."""
+    checkout, home = tmp_path / "a checkout", tmp_path / "home"
+    for folder in (checkout, home):
+        folder.mkdir()
+    # Not below tmp_path: its name is too long for the sockets of providers.
+    temporary = Path(tempfile.mkdtemp())
+    for file in ROOT.glob("*.tf"):
+        shutil.copy(file, checkout)
+    unwanted = shutil.ignore_patterns("__pycache__", ".*cache", ".terraform*", "*.tfstate*")
+    for tree in TREES:
+        shutil.copytree(ROOT / tree, checkout / tree, ignore=unwanted)
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "IOT_CA_ENGINE": engine.name,
+        "AWS_PROFILE": "of-somebody",
+        MARK: uuid.uuid4().hex,
+    }
+    place = Place(checkout, temporary, environment)
+    before = place.files()
+    yield place
+    deadline = time.monotonic() + 10
+    while place.still_running() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert place.still_running() == []
+    left = list(temporary.iterdir())
+    shutil.rmtree(temporary)
+    assert left == []
+    assert place.files() == before
+
+
+@pytest.mark.timeout(600)
+def test_every_claim_holds(place: Place, engine: Engine) -> None:
+    status, output = place.run("-m", "tools.demo")
+
+    assert status == 0, output
+    assert str(engine) in output
+    assert "Every claim held." in output
+    for account, mode in (("1", "DEFAULT"), ("2", "SNI_ONLY"), ("3", "SNI_ONLY")):
+        row = next(
+            line.split() for line in output.splitlines() if line.split()[:1] == [account * 12]
+        )
+        assert row[1] == "eu-west-1"
+        assert row[3:] == [mode, "ACTIVE", "factory"]
+    assert "status is INACTIVE, wanted ACTIVE" in output
+    assert "another account holds this CA in DEFAULT" in output
+
+
+def test_a_claim_that_does_not_hold_ends_it_with_a_word_and_a_status(place: Place) -> None:
+    """The demo expects another template than the example makes."""
+    status, output = place.run(
+        "-c", "import sys, tools.demo as d; d.CA = 'workshop'; sys.exit(d.main())"
+    )
+
+    assert status == 1, output
+    assert "Not as claimed: the CA in " in output
+    assert "names its template" in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing(place: Place, number: signal.Signals) -> None:
+    process = place.start("-u", "-m", "tools.demo")
+    assert process.stdout is not None
+    with process:
+        for line in process.stdout:
+            if "initialised" in line:
+                break
+        time.sleep(2)  # amid the applies
+        os.killpg(process.pid, number)
+        output = process.stdout.read()
+
+    assert process.returncode == 130
+    assert "Interrupted. Nothing is left running." in output
