@@ -57,3 +57,14 @@ module "registration" {
   }
   python_command = var.python_command
 }
+
+check "just_in_time_provisioning" {
+  assert {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.type != "JITP" || ca.auto_registration
+    ])
+    error_message = "JITP needs auto_registration = true: no new device of ${join(", ", [
+      for name, ca in var.certificate_authorities : name if ca.provisioning.type == "JITP" && !ca.auto_registration
+    ])} is provisioned until then."
+  }
+}

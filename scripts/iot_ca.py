@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["boto3>=1.40", "cryptography>=42"]
+# dependencies = ["boto3>=1.35", "cryptography>=42"]
 # ///
 """Find, register and deregister the CA certificates of AWS IoT Core for Terraform.
 
@@ -17,17 +17,26 @@ traceback.
 """
 
 import gc
+import importlib
 import importlib.util
 import os
 import sys
 
-# What the program imports -> what to install. botocore is boto3's core and comes with it.
-PACKAGES = {"botocore": "boto3", "cryptography": "cryptography"}
+# What the program imports -> what to install for it, and the least version that knows certificate
+# modes and template names. botocore is boto3's core, comes with it and has its version.
+PACKAGES = {"botocore": ("boto3>=1.35", (1, 35)), "cryptography": ("cryptography>=42", (42,))}
 
 
 def missing_packages():  # type: () -> list[str]
-    """Names, as pip knows them, of the packages that this Python lacks."""
-    return [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    """What pip would have to install: packages that this Python lacks or has too old."""
+    missing = []
+    for module, (requirement, least) in PACKAGES.items():
+        if importlib.util.find_spec(module) is not None:
+            version = importlib.import_module(module).__version__.split(".")[:2]
+            if tuple(map(int, version)) >= least:
+                continue
+        missing.append(requirement)
+    return missing
 
 
 def main(argv):  # type: (list[str]) -> int
@@ -67,7 +76,7 @@ def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
         "iot_ca: %s lacks %s; install with `%s -m pip install %s`, or put uv on the PATH, or set "
         "python_command to a Python that has them"
     )
-    names = " ".join(missing)
+    names = " ".join(map(repr, missing))
     print(message % (sys.executable, " and ".join(missing), sys.executable, names), file=sys.stderr)
     return 1
 

@@ -1,9 +1,10 @@
+data "aws_partition" "current" {}
+
 locals {
   create_role = coalesce(var.create_role, var.role_arn == null)
 
   # arn:PARTITION:iot:REGION:ACCOUNT
-  iot       = join(":", slice(split(":", var.certificate_arn), 0, 5))
-  partition = split(":", var.certificate_arn)[1]
+  iot = join(":", slice(split(":", var.certificate_arn), 0, 5))
 
   tags = merge(var.tags, {
     "iot-ca:certificate-id"   = var.certificate_id
@@ -75,8 +76,9 @@ resource "aws_iam_role" "provisioning" {
 
   # A prefix of at most 38 characters: IAM is global, and two regions may use the same names.
   name_prefix = "iot-jitp-${substr(var.template_name, 0, 28)}-"
-  description = "AWS IoT provisions devices of CA ${var.certificate_id} with it."
-  tags        = local.tags
+  # Nothing of the looked-up CA: so the role is read while the program looks.
+  description = "AWS IoT provisions devices by template ${var.template_name} with it."
+  tags        = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -97,7 +99,7 @@ resource "aws_iam_role_policy_attachment" "provisioning" {
   count = local.create_role ? 1 : 0
 
   role       = aws_iam_role.provisioning[0].name
-  policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSIoTThingsRegistration"
 
   lifecycle {
     create_before_destroy = true

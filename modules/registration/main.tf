@@ -38,6 +38,8 @@ resource "terraform_data" "registration" {
     # A CA is its owner's to take out: a new owner has to be written on it.
     replace_triggered_by = [terraform_data.deregistration[each.key].id]
   }
+
+  depends_on = [terraform_data.one_certificate_for_each_name]
 }
 
 # Takes a CA out when it leaves the configuration. A resource of its own, since the one above is
@@ -45,18 +47,19 @@ resource "terraform_data" "registration" {
 resource "terraform_data" "deregistration" {
   for_each = var.certificate_authorities
 
-  # What the name stands for since it came into the state, see lifecycle. The PEM's body, not the
-  # looked-up ID: that is unknown in every plan that defers the lookup.
-  triggers_replace = local.bodies[each.key]
+  # What the name stands for since it came into the state, see lifecycle.
+  triggers_replace = {
+    certificate    = local.bodies[each.key]
+    certificate_id = each.value.certificate_id
+  }
 
   input = {
     python_command = var.python_command
     request = {
-      name           = each.key
-      target         = var.target
-      certificate_id = each.value.certificate_id
-      template_name  = each.value.template_name
-      on_destroy     = each.value.on_destroy
+      name          = each.key
+      target        = var.target
+      template_name = each.value.template_name
+      on_destroy    = each.value.on_destroy
     }
   }
 
@@ -67,7 +70,10 @@ resource "terraform_data" "deregistration" {
     quiet       = true
 
     environment = {
-      IOT_CA_REQUEST = jsonencode(merge(self.input.request, { owner = self.id }))
+      IOT_CA_REQUEST = jsonencode(merge(self.input.request, {
+        owner          = self.id
+        certificate_id = self.triggers_replace.certificate_id
+      }))
     }
   }
 
@@ -78,11 +84,23 @@ resource "terraform_data" "deregistration" {
 
     # Replacing would take the CA out first, also where a plan can't know that the certificate is
     # still the same. So a name keeps its certificate, and leaving is always a removal from the map.
+    # See one_certificate_for_each_name.
     ignore_changes = [triggers_replace]
+  }
+}
 
-    postcondition {
-      condition     = self.triggers_replace == local.bodies[each.key]
-      error_message = "${each.key}: certificate_pem is another certificate than the one registered under this name. Give the new CA a name of its own beside this one (then devices of both are known while you rotate), and remove this name when it is no longer needed."
+# A gate before every registration. Not a condition of each record: for that Terraform would decode
+# all records for each of them. And the PEM is compared, not the ID: that is unknown in every plan
+# that defers the lookup.
+resource "terraform_data" "one_certificate_for_each_name" {
+  lifecycle {
+    precondition {
+      condition = alltrue([
+        for name, record in terraform_data.deregistration : record.triggers_replace.certificate == local.bodies[name]
+      ])
+      error_message = "${join(", ", [
+        for name, record in terraform_data.deregistration : name if record.triggers_replace.certificate != local.bodies[name]
+      ])}: certificate_pem is another certificate than the one registered under this name. Give the new CA a name of its own beside this one (then devices of both are known while you rotate), and remove this name when it is no longer needed."
     }
   }
 }

@@ -138,11 +138,13 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
         if not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
             raise Failure("the certificate's key usage lacks keyCertSign: it may not sign others")
     if now < certificate.not_valid_before_utc:
-        raise Failure(f"the certificate is not valid before {rfc3339(not_before(certificate))}")
+        raise Failure(
+            f"the certificate is not valid before {rfc3339(certificate.not_valid_before_utc)}"
+        )
     if now > certificate.not_valid_after_utc:
         raise Failure(
-            f"the certificate expired at {rfc3339(not_after(certificate))}; AWS IoT does not "
-            "register an expired CA"
+            f"the certificate expired at {rfc3339(certificate.not_valid_after_utc)}; AWS IoT does "
+            "not register an expired CA: renew it, or remove it from the map"
         )
     try:
         key = certificate.public_key()
@@ -174,14 +176,9 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
         raise Failure(f"the certificate's signature uses {name}; AWS IoT needs SHA-256 or better")
 
 
-def not_before(certificate: x509.Certificate) -> datetime:
-    """Start of validity, timezone-aware."""
-    return certificate.not_valid_before_utc
-
-
-def not_after(certificate: x509.Certificate) -> datetime:
-    """End of validity, timezone-aware."""
-    return certificate.not_valid_after_utc
+def validity(certificate: x509.Certificate) -> tuple[datetime, datetime]:
+    """From when and to when the certificate is valid, timezone-aware."""
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def rfc3339(moment: datetime) -> str:

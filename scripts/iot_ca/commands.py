@@ -7,18 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from iot_ca import certificate as certificates
 from iot_ca import drift, protocol, verification
 from iot_ca.certificate import Certificate
-from iot_ca.drift import Observed, Register, Step, Tag, Untag, Update
+from iot_ca.drift import Observed, Origin, Register, Step, Tag, Untag, Update
 from iot_ca.failure import Failure, one_line
 from iot_ca.protocol import CertificateAuthority, DeregisterRequest, RegisterRequest, Result, Target
 from iot_ca.registry import Registry
-
-if TYPE_CHECKING:
-    from cryptography import x509
 
 T = TypeVar("T")
 
@@ -82,38 +79,28 @@ def inspect(query: str) -> str:
 
     Raises Failures naming every CA that is not as it must be, so that one plan shows them all.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     request = protocol.read_inspect(query)
     wanted = request.certificate_authorities
     read, failures = _each(wanted, lambda name: certificates.read(wanted[name].certificate_pem))
     failures.update(_same_certificate_twice(read))
-    if not read:
-        _raise_any(request.target, failures)
-        return protocol.write_results({})
     registry = Registry(request.target)
-    with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(registry.observe, [each.certificate_id for each in read.values()])
-        # While AWS answers: importing what parses a certificate takes as long as the calls do.
-        parsed, damaged = _each(read, lambda name: certificates.parse(read[name]))
-    failures.update(damaged)
-    try:
-        observed = looking.result()
-    except Failure as failure:
-        raise Failures(request.target, {**dict.fromkeys(read, failure), **failures}) from failure
+    observed: Mapping[str, Observed | Failure | None] = {}
+    if read:
+        try:
+            observed = registry.observe(each.certificate_id for each in read.values())
+        except Failure as failure:
+            by_name = {**dict.fromkeys(read, failure), **failures}
+            raise Failures(request.target, by_name) from failure
     now = _now()
     results, refused = _each(
-        parsed,
+        read,
         lambda name: _result(
-            registry,
-            wanted[name],
-            read[name],
-            parsed[name],
-            observed[read[name].certificate_id],
-            now,
+            registry, wanted[name], read[name], observed[read[name].certificate_id], now
         ),
     )
-    _raise_any(request.target, {**refused, **failures})
+    failures = {**refused, **failures}
+    if failures:
+        raise Failures(request.target, failures)
     return protocol.write_results(results)
 
 
@@ -158,16 +145,10 @@ def _each(
     return done, failures
 
 
-def _raise_any(target: Target, failures: Mapping[str, Failure]) -> None:
-    if failures:
-        raise Failures(target, failures)
-
-
 def _result(
     registry: Registry,
     desired: CertificateAuthority,
     certificate: Certificate,
-    parsed: x509.Certificate,
     observed: Observed | Failure | None,
     now: datetime,
 ) -> Result:
@@ -179,16 +160,23 @@ def _result(
             f"certificate_pem holds {certificate.followers + 1} certificates; the first one is used"
         )
     if observed is None:
+        parsed = certificates.parse(certificate)
         certificates.check(parsed, now)
         if desired.certificate_mode == "DEFAULT":
             code = registry.registration_code
             verification.certificate_pem(desired.verification, parsed, code, now)
+        not_before, not_after = certificates.validity(parsed)
     else:
         _refuse_other_mode(desired, observed)
-        if now > certificates.not_after(parsed):
+        # AWS has read it from the very same certificate: importing what parses one takes as long
+        # as the calls.
+        not_before, not_after = observed.validity or certificates.validity(
+            certificates.parse(certificate)
+        )
+        if now > not_after:
             warnings.append(
-                f"expired at {certificates.rfc3339(certificates.not_after(parsed))}; it stays "
-                "registered, but its devices' certificates no longer verify"
+                f"expired at {certificates.rfc3339(not_after)}; it stays registered, but its "
+                "devices' certificates no longer verify"
             )
     revision = drift.converged_revision(desired, observed) or drift.fresh_revision(
         desired, observed, os.urandom(4).hex()
@@ -199,8 +187,8 @@ def _result(
         certificate_mode=desired.certificate_mode,
         status=desired.status,
         auto_registration_status=drift.enable(desired.auto_registration),
-        not_before=certificates.rfc3339(certificates.not_before(parsed)),
-        not_after=certificates.rfc3339(certificates.not_after(parsed)),
+        not_before=certificates.rfc3339(not_before),
+        not_after=certificates.rfc3339(not_after),
         revision=revision,
         drift=(
             ["not registered"]
@@ -217,11 +205,12 @@ def _converge(request: RegisterRequest) -> str:
     registry = Registry(request.target)
     done: list[str] = []
     before: list[Step] = []
+    origin: Origin | None = None
     for _ in range(_LOOKS):
         observed = registry.observe_one(certificate.certificate_id)
         if observed is not None:
             _refuse_other_mode(desired, observed)
-        steps = drift.steps(desired, observed, request.revision, request.owner)
+        steps = drift.steps(desired, observed, request.revision, request.owner, origin)
         if not steps:
             template = f", template {desired.template_name}" if desired.template_name else ""
             return (
@@ -240,7 +229,8 @@ def _converge(request: RegisterRequest) -> str:
                 code = registry.registration_code
                 proof = verification.certificate_pem(desired.verification, parsed, code, now)
         for step in steps:
-            registry.carry_out(step, certificate, proof)
+            if registry.carry_out(step, certificate, proof):
+                origin = "registered"
             done.append(_DONE[type(step)])
     raise Failure(
         "what was written does not show up in AWS IoT, or something else changes the CA at the "
@@ -268,11 +258,13 @@ def _leave(request: DeregisterRequest) -> str:
         registry.delete(certificate_id)
         return f"deleted, since {why}"
     done = _detach(registry, request, observed)
-    if on_destroy == "deactivate":
-        if observed.status == "ACTIVE":
-            registry.update(certificate_id, Update(status="INACTIVE"))
-        return f"{done}deactivated, since {why}"
-    return f"{done}retained, since {why}"
+    if on_destroy == "deactivate" and observed.status == "ACTIVE":
+        registry.update(certificate_id, Update(status="INACTIVE"))
+    # Whoever adopts it next must not take it for its own.
+    own = tuple(sorted(key for key in observed.tags if key.startswith(drift.TAG_PREFIX)))
+    if own:
+        registry.untag(certificate_id, Untag(own))
+    return f"{done}{'retained' if on_destroy == 'retain' else 'deactivated'}, since {why}"
 
 
 def _detach(registry: Registry, request: DeregisterRequest, observed: Observed) -> str:
@@ -280,11 +272,8 @@ def _detach(registry: Registry, request: DeregisterRequest, observed: Observed) 
     if request.template_name is None or observed.template_name != request.template_name:
         return ""
     registry.update(request.certificate_id, Update(remove_registration_config=True))
-    after = registry.observe_one(request.certificate_id)
-    if after is not None and after.auto_registration != observed.auto_registration:
-        registry.update(
-            request.certificate_id, Update(auto_registration=observed.auto_registration)
-        )
+    # Whether the call before switches it off is not documented, and nothing looks again later.
+    registry.update(request.certificate_id, Update(auto_registration=observed.auto_registration))
     return f"template {request.template_name} detached, "
 
 

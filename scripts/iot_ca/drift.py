@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from iot_ca.protocol import CertificateAuthority, CertificateMode
@@ -38,6 +39,7 @@ class Observed:
         has_registration_config: true also where the configuration names no template but carries
             a template body of its own.
         tags: all tags, the module's own among them.
+        validity: of the certificate, from and to, if AWS says it.
     """
 
     mode: str
@@ -46,6 +48,7 @@ class Observed:
     template_name: str | None = None
     has_registration_config: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    validity: tuple[datetime, datetime] | None = None
 
     @property
     def revision(self) -> str | None:
@@ -156,13 +159,18 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
 
 
 def steps(
-    desired: CertificateAuthority, observed: Observed | None, revision: str, owner: str
+    desired: CertificateAuthority,
+    observed: Observed | None,
+    revision: str,
+    owner: str,
+    origin: Origin | None = None,
 ) -> list[Step]:
     """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
 
     To be asked again with what AWS has after them, until it is empty: AWS has all of it then, and
     applying once more writes nothing. The tags, and with them the revision, come only once the
-    settings have been seen to be right.
+    settings have been seen to be right. `origin` is what the caller knows better than the tags,
+    which may not show up yet on a CA that it has just registered.
     """
     if observed is None:
         tags = _wanted_tags(desired, "registered", revision, owner)
@@ -195,7 +203,7 @@ def steps(
         forsaken.append(MANAGED_TAGS_TAG)
     if forsaken:
         needed.append(Untag(tuple(forsaken)))
-    wanted = _wanted_tags(desired, observed.origin, revision, owner)
+    wanted = _wanted_tags(desired, origin or observed.origin, revision, owner)
     missing = {key: value for key, value in wanted.items() if observed.tags.get(key) != value}
     if missing:
         needed.append(Tag(missing))

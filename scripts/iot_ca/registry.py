@@ -9,14 +9,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from iot_ca.drift import Observed, Register, Step, Untag, Update, enable
 from iot_ca.failure import Failure, one_line
 from iot_ca.protocol import Target
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.loaders import Loader
     from botocore.session import Session
@@ -121,22 +125,22 @@ class Registry:
         ids = list(dict.fromkeys(certificate_ids))
         arns = {certificate_id: self.arn(certificate_id) for certificate_id in ids}
         with self._failures():
-            _ = self._iot  # made here, since making a client is not safe in several threads
+            # Made here: neither client nor exception classes can be made in several threads.
+            _ = self._iot.exceptions
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
             described = {each: pool.submit(self._describe, each) for each in ids}
             tagged = {each: pool.submit(self._tags, arns[each]) for each in ids}
         observed: dict[str, Observed | Failure | None] = {}
         for each in ids:
             try:
-                answer = described[each].result()
-                if answer is None:
-                    self.check_account()
-                    observed[each] = None
-                else:
-                    self._check_answer(answer, each)
-                    observed[each] = _observed(answer, tagged[each].result())
+                observed[each] = self._put_together(each, described[each].result(), tagged[each])
             except Failure as failure:
                 observed[each] = failure
+        if None in observed.values():
+            try:
+                self.check_account()
+            except Failure as failure:
+                return {each: found or failure for each, found in observed.items()}
         return observed
 
     def observe_one(self, certificate_id: str) -> Observed | None:
@@ -146,25 +150,24 @@ class Registry:
             raise found
         return found
 
-    def carry_out(self, step: Step, certificate: Certificate, proof: str | None) -> None:
-        """Make the one call that a step stands for.
+    def carry_out(self, step: Step, certificate: Certificate, proof: str | None) -> bool:
+        """Make the one call that a step stands for; returns whether it registered the CA.
 
         `proof` is the verification certificate (PEM) of a registration in DEFAULT mode. A CA
         that somebody else registers in the same moment, or that an earlier attempt of this very
         call registered before its connection broke, is not an error: the caller looks again.
         """
         if isinstance(step, Register):
-            self._register(step, certificate, proof)
-        elif isinstance(step, Update):
+            return self._register(step, certificate, proof)
+        if isinstance(step, Update):
             self.update(certificate.certificate_id, step)
         elif isinstance(step, Untag):
-            arn = self.arn(certificate.certificate_id)
-            with self._failures():
-                self._iot.untag_resource(resourceArn=arn, tagKeys=list(step.keys))
+            self.untag(certificate.certificate_id, step)
         else:
             arn = self.arn(certificate.certificate_id)
             with self._failures():
                 self._iot.tag_resource(resourceArn=arn, tags=_aws_tags(step.tags))
+        return False
 
     def update(self, certificate_id: str, update: Update) -> None:
         """UpdateCACertificate with what `update` names."""
@@ -180,6 +183,12 @@ class Registry:
         with self._failures():
             self._iot.update_ca_certificate(**request)
 
+    def untag(self, certificate_id: str, untag: Untag) -> None:
+        """UntagResource."""
+        arn = self.arn(certificate_id)
+        with self._failures():
+            self._iot.untag_resource(resourceArn=arn, tagKeys=list(untag.keys))
+
     def delete(self, certificate_id: str) -> None:
         """DeleteCACertificate; a CA that is gone already is no error. It must be INACTIVE."""
         with self._failures():
@@ -188,7 +197,7 @@ class Registry:
             except self._iot.exceptions.ResourceNotFoundException:
                 return
 
-    def _register(self, step: Register, certificate: Certificate, proof: str | None) -> None:
+    def _register(self, step: Register, certificate: Certificate, proof: str | None) -> bool:
         request: dict[str, Any] = {
             "caCertificate": certificate.pem,
             "certificateMode": step.certificate_mode,
@@ -203,10 +212,28 @@ class Registry:
         with self._failures():
             try:
                 answer = self._iot.register_ca_certificate(**request)
-                registered = answer["certificateId"]
             except self._iot.exceptions.ResourceAlreadyExistsException as error:
-                registered = error.response.get("resourceId") or certificate.certificate_id
-        _refuse_other_id(registered, certificate.certificate_id)
+                answer = error.response
+                there = answer.get("resourceId") or certificate.certificate_id
+                _refuse_other_id(there, certificate.certificate_id)
+                return False
+        _refuse_other_id(answer["certificateId"], certificate.certificate_id)
+        return True
+
+    def _put_together(
+        self,
+        certificate_id: str,
+        answer: Mapping[str, Any] | None,
+        tagged: Future[dict[str, str] | None],
+    ) -> Observed | None:
+        if answer is None:
+            return None
+        self._check_answer(answer, certificate_id)
+        tags = tagged.result()
+        if tags is None:
+            # Somebody registered it between the two calls, or they have not caught up yet.
+            tags = self._tags(self.arn(certificate_id))
+        return _observed(answer, tags or {})
 
     def _describe(self, certificate_id: str) -> dict[str, Any] | None:
         with self._failures():
@@ -218,7 +245,7 @@ class Registry:
                 return None
         return answer
 
-    def _tags(self, arn: str) -> dict[str, str]:
+    def _tags(self, arn: str) -> dict[str, str] | None:
         tags: dict[str, str] = {}
         request = {"resourceArn": arn}
         # Not botocore's paginator: loading it would take longer than the call.
@@ -227,16 +254,20 @@ class Registry:
                 try:
                     page = self._iot.list_tags_for_resource(**request)
                 except self._iot.exceptions.ResourceNotFoundException:
-                    return {}
+                    return None
             tags.update((tag["Key"], tag.get("Value", "")) for tag in page["tags"])
             if not page.get("nextToken"):
                 return tags
             request["nextToken"] = page["nextToken"]
 
     def _check_answer(self, answer: Mapping[str, Any], certificate_id: str) -> None:
-        with self._failures():
+        try:
             description = answer["certificateDescription"]
             arn, answered = description["certificateArn"], description["certificateId"]
+        except KeyError as error:
+            raise Failure(
+                f"the answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
+            ) from error
         self._refuse_other(arn.split(":")[4])
         _refuse_other_id(answered, certificate_id)
 
@@ -258,11 +289,7 @@ class Registry:
         except ClientError as error:
             _refused(error, self.target)
         except BotoCoreError as error:
-            _unreachable(error, self.target)
-        except KeyError as error:
-            raise Failure(
-                f"the answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
-            ) from error
+            _unreachable(error)
 
 
 def _loader(session: Session) -> Loader:
@@ -286,16 +313,16 @@ def _loader(session: Session) -> Loader:
 def _client(session: Session, service: str, region: str) -> Any:
     from botocore.config import Config
 
-    return session.create_client(
-        service,
-        region_name=region,
-        config=Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            user_agent_extra=SESSION_NAME,
-        ),
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        user_agent_extra=SESSION_NAME,
     )
+    try:
+        return session.create_client(service, region_name=region, config=config)
+    except ValueError as error:
+        raise Failure(f"{one_line(str(error))}; check AWS_ENDPOINT_URL") from error
 
 
 def _observed(answer: Mapping[str, Any], tags: dict[str, str]) -> Observed:
@@ -309,6 +336,16 @@ def _observed(answer: Mapping[str, Any], tags: dict[str, str]) -> Observed:
         template_name=config.get("templateName"),
         has_registration_config=any(config.values()),
         tags=tags,
+        validity=_validity(description.get("validity") or {}),
+    )
+
+
+def _validity(validity: Mapping[str, datetime]) -> tuple[datetime, datetime] | None:
+    if "notBefore" not in validity or "notAfter" not in validity:
+        return None
+    return (
+        validity["notBefore"].astimezone(timezone.utc),
+        validity["notAfter"].astimezone(timezone.utc),
     )
 
 
@@ -356,10 +393,10 @@ def _refused(error: ClientError, target: Target) -> NoReturn:
         ) from error
     if "Throttl" in code or code == "TooManyRequestsException":
         raise Failure(f"AWS throttles {operation}; run again in a minute; {said}") from error
-    raise Failure(f"{operation} failed; {said}") from error
+    raise Failure(f"{operation} failed; put right what AWS names, or run again; {said}") from error
 
 
-def _unreachable(error: BotoCoreError, target: Target) -> NoReturn:
+def _unreachable(error: BotoCoreError) -> NoReturn:
     """No answer from AWS: no credentials to ask with, or no way there."""
     from botocore import exceptions
 
@@ -373,7 +410,10 @@ def _unreachable(error: BotoCoreError, target: Target) -> NoReturn:
             "the environment"
         ) from error
     if isinstance(error, exceptions.ProfileNotFound):
-        raise Failure(f"{said}; set credentials.profile to one that exists") from error
+        raise Failure(
+            f"{said}; set credentials.profile to one that exists on this machine (destroy uses the "
+            "one that was applied last: apply once with the new one)"
+        ) from error
     if isinstance(
         error,
         exceptions.CredentialRetrievalError
@@ -383,8 +423,10 @@ def _unreachable(error: BotoCoreError, target: Target) -> NoReturn:
     ):
         raise Failure(f"credentials can't be had: {said}; log in again") from error
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
+        # Not botocore's text: the URL in it names one CA, and this is wrong with all of them.
+        endpoint = urlsplit(str(error.kwargs.get("endpoint_url", ""))).netloc
         raise Failure(
-            f"AWS can't be reached in {target.region}: {said}; check network, proxy and "
-            "AWS_ENDPOINT_URL"
+            f"AWS can't be reached at {endpoint or 'its endpoint'} ({type(error).__name__}); check "
+            "network, proxy and AWS_ENDPOINT_URL"
         ) from error
     raise Failure(said) from error
