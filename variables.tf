@@ -247,7 +247,7 @@ variable "credentials" {
 }
 
 variable "python_command" {
-  description = "The command that runs a Python 3.10 or later with boto3 and cryptography, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). Where the packages are missing and `uv` is on the PATH, the program fetches them through it."
+  description = "The command that runs a Python 3.10 or later with boto3 1.35 and cryptography 42 or later, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). Where the packages are missing and `uv` is on the PATH, the program fetches them through it. Kept in the state: destroy uses it too."
   type        = list(string)
   default     = ["python3"]
   nullable    = false

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.terraform import CACHE, ROOT, Engine, ToolError
+from tools.terraform import CACHE, ROOT, Engine, ToolError, find_engine
 
 HOST = "registry.terraform.io"
 NEEDED = ("hashicorp/aws", "hashicorp/external", "hashicorp/archive")
@@ -282,3 +282,17 @@ def _digest(text: str) -> str:
 
 def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home())
+
+
+def main() -> int:
+    """Print the path of a CLI configuration that names the providers there are, for the shell."""
+    try:
+        print(resolve(find_engine()).config)
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
