@@ -32,8 +32,8 @@ def missing_packages():  # type: () -> list[str]
     missing = []
     for module, (requirement, least) in PACKAGES.items():
         if importlib.util.find_spec(module) is not None:
-            version = importlib.import_module(module).__version__.split(".")[:2]
-            if tuple(map(int, version)) >= least:
+            version = getattr(importlib.import_module(module), "__version__", "0").split(".")[:2]
+            if tuple(int("0" + "".join(filter(str.isdigit, part))) for part in version) >= least:
                 continue
         missing.append(requirement)
     return missing

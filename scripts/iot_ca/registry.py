@@ -217,7 +217,8 @@ class Registry:
                 there = answer.get("resourceId") or certificate.certificate_id
                 _refuse_other_id(there, certificate.certificate_id)
                 return False
-        _refuse_other_id(answer["certificateId"], certificate.certificate_id)
+            registered = str(answer["certificateId"])
+        _refuse_other_id(registered, certificate.certificate_id)
         return True
 
     def _put_together(
@@ -233,7 +234,8 @@ class Registry:
         if tags is None:
             # Somebody registered it between the two calls, or they have not caught up yet.
             tags = self._tags(self.arn(certificate_id))
-        return _observed(answer, tags or {})
+        with self._failures():
+            return _observed(answer, tags or {})
 
     def _describe(self, certificate_id: str) -> dict[str, Any] | None:
         with self._failures():
@@ -255,20 +257,17 @@ class Registry:
                     page = self._iot.list_tags_for_resource(**request)
                 except self._iot.exceptions.ResourceNotFoundException:
                     return None
-            tags.update((tag["Key"], tag.get("Value", "")) for tag in page["tags"])
+                tags.update((tag["Key"], tag.get("Value", "")) for tag in page["tags"])
             if not page.get("nextToken"):
                 return tags
             request["nextToken"] = page["nextToken"]
 
     def _check_answer(self, answer: Mapping[str, Any], certificate_id: str) -> None:
-        try:
+        with self._failures():
             description = answer["certificateDescription"]
-            arn, answered = description["certificateArn"], description["certificateId"]
-        except KeyError as error:
-            raise Failure(
-                f"the answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
-            ) from error
-        self._refuse_other(arn.split(":")[4])
+            account = description["certificateArn"].split(":")[4]
+            answered = description["certificateId"]
+        self._refuse_other(account)
         _refuse_other_id(answered, certificate_id)
 
     def _refuse_other(self, account: str) -> None:
@@ -290,6 +289,10 @@ class Registry:
             _refused(error, self.target)
         except BotoCoreError as error:
             _unreachable(error)
+        except (KeyError, IndexError) as error:
+            raise Failure(
+                f"an answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
+            ) from error
 
 
 def _loader(session: Session) -> Loader:
