@@ -11,6 +11,9 @@ mock_provider "aws" {
     target = module.lookup.data.aws_region.current
     values = { id = "eu-west-1" }
   }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
 }
 
 mock_provider "external" {

@@ -9,6 +9,9 @@ mock_provider "aws" {
   mock_data "aws_region" {
     defaults = { id = "eu-west-1" }
   }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::111122223333:role/made" }
   }
@@ -224,4 +227,15 @@ run "a_role_may_be_given" {
     }
     error_message = "role_arn does not reach the template."
   }
+}
+
+run "a_template_that_no_device_gets_to_is_a_warning" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM", auto_registration = false, provisioning = { type = "JITP" } }
+      gateways = { certificate_pem = "PEM", auto_registration = true, provisioning = { type = "JITP" } }
+    }
+  }
+  expect_failures = [check.just_in_time_provisioning]
 }

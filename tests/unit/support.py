@@ -136,6 +136,7 @@ class FakeAws:
             an exception to raise.
         removal_disables: whether removing the registrationConfig also switches auto-registration
             off. Not documented, so the program must get along with both.
+        tells_validity: whether CAs that are registered from now on are described with it.
         before: called with the name of each operation before it happens.
     """
 
@@ -158,6 +159,7 @@ class FakeAws:
         self.requests: list[dict[str, Any]] = []
         self.faults: dict[str, tuple[str, str] | Exception] = {}
         self.removal_disables = False
+        self.tells_validity = True
         self.before: Callable[[str], None] = lambda _operation: None
 
     @property
@@ -236,9 +238,14 @@ class FakeAws:
             )
         if (certificateMode == "DEFAULT") != (verificationCertificate is not None):
             raise Refused("InvalidRequestException", "verification and mode don't fit")
+        validity = {
+            "notBefore": certificate.not_valid_before_utc,
+            "notAfter": certificate.not_valid_after_utc,
+        }
         self.cas[certificate_id] = {
             "certificateDescription": {
                 **identity,
+                **({"validity": validity} if self.tells_validity else {}),
                 "status": "ACTIVE" if setAsActive else "INACTIVE",
                 "autoRegistrationStatus": "ENABLE" if allowAutoRegistration else "DISABLE",
                 "certificateMode": certificateMode,

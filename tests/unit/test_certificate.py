@@ -341,15 +341,17 @@ def test_the_validity_is_exact_to_the_second() -> None:
 
 def test_expired_and_not_yet_valid_are_refused() -> None:
     day = timedelta(days=1)
-    assert "expired" in refusal(pem(issue(KEY, start=NOW - 9 * day, end=NOW - day)))
+    said = refusal(pem(issue(KEY, start=NOW - 9 * day, end=NOW - day)))
+    assert "expired" in said
+    assert "renew it, or remove it from the map" in said
     assert "not valid before" in refusal(pem(issue(KEY, start=NOW + day, end=NOW + 9 * day)))
 
 
 def test_the_validity_is_told_in_rfc_3339() -> None:
     start, end = NOW.replace(microsecond=0), (NOW + timedelta(days=9)).replace(microsecond=0)
     certificate = issue(KEY, start=start, end=end)
-    assert certificates.not_before(certificate) == start
-    assert certificates.not_after(certificate) == end
+    assert certificates.validity(certificate) == (start, end)
+    assert certificates.rfc3339(start) == start.isoformat().replace("+00:00", "Z")
     assert certificates.rfc3339(end) == end.isoformat().replace("+00:00", "Z")
 
 

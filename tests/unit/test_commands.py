@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from iot_ca import commands
+from iot_ca import commands, registry
 from iot_ca.commands import run
-from iot_ca.drift import OWNER_TAG, REVISION_TAG
+from iot_ca.drift import ORIGIN_TAG, OWNER_TAG, REVISION_TAG, TAG_PREFIX
 from iot_ca.protocol import Result
 from tests.unit.support import (
     ACCOUNT,
     NOW,
     REGION,
     FakeAws,
+    Refused,
     assert_tells_nothing_of,
     ec_key,
     issue,
@@ -35,6 +41,9 @@ WHERE = f"account {ACCOUNT}, {REGION}"
 KEY = ec_key()
 ROOT = issue(KEY)
 OTHER = issue(ec_key(), common_name="other")
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+# The real one; the fixture `aws` puts another in its place.
+CLIENT = registry._client
 
 
 class Program:
@@ -311,6 +320,151 @@ def test_default_mode_with_the_cas_key(
     assert "nothing to do" in program.register(wanted, planned["revision"])
 
 
+# From when and to when
+
+
+def test_the_validity_of_a_registered_ca_is_what_aws_says(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    east = timezone(timedelta(hours=9))
+    aws.cas[identity()]["certificateDescription"]["validity"] = {
+        "notBefore": datetime(2001, 1, 1, 9, tzinfo=east),
+        "notAfter": datetime(2101, 1, 1, 9, tzinfo=east),
+    }
+    result = program.inspect({"root": authority()})["root"]
+    assert result["not_before"] == "2001-01-01T00:00:00Z"
+    assert result["not_after"] == "2101-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("tells_validity", [True, False])
+def test_the_validity_is_the_same_whoever_says_it(
+    program: Program, aws: FakeAws, tells_validity: bool
+) -> None:
+    aws.tells_validity = tells_validity
+    planned = program.inspect({"root": authority()})["root"]
+    program.register(authority(), planned["revision"])
+    assert ("validity" in aws.cas[identity()]["certificateDescription"]) is tells_validity
+    assert program.inspect({"root": authority()})["root"] == {**planned, "drift": []}
+
+
+@pytest.fixture
+def endpoint(aws: FakeAws) -> Iterator[str]:
+    """The URL of a server that answers what `aws` has: for the program as a process."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/cacertificate/"):
+                answer: Any = aws.cas[self.path.rpartition("/")[2]]
+            else:
+                (tags,) = aws.tags.values()
+                answer = {"tags": [{"Key": key, "Value": tags[key]} for key in tags]}
+            # Moments are seconds in AWS's JSON.
+            body = json.dumps(answer, default=lambda moment: moment.timestamp()).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("start", ["commands", "entry"])
+@pytest.mark.parametrize("tells_validity", [True, False])
+def test_a_ca_in_sync_is_answered_without_importing_cryptography(
+    program: Program,
+    aws: FakeAws,
+    endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tells_validity: bool,
+    start: str,
+) -> None:
+    aws.tells_validity = tells_validity
+    program.register(authority(tags={"a": "1"}))
+    wanted = {"root": authority(tags={"a": "1"})}
+    status, expected, _ = program.query(wanted)
+    assert status == 0
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    begin = {
+        "commands": "from iot_ca.commands import run as main",
+        "entry": "import runpy; main = runpy.run_path(sys.argv[1] + '/iot_ca.py')['main']",
+    }[start]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, sys.argv[1]); {begin}\n"
+            "status = main(['inspect'])\n"
+            "print(*sys.modules, file=sys.stderr)\n"
+            "sys.exit(status)",
+            str(SCRIPTS),
+        ],
+        input=json.dumps(
+            {"target": json.dumps(TARGET), "certificate_authorities": json.dumps(wanted)}
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, expected), done.stderr
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert "botocore" in imported
+    # The entry script reads the package's version, which costs next to nothing.
+    assert ("cryptography" in imported) is (start == "entry" or not tells_validity)
+    assert ("cryptography.x509" in imported) is not tells_validity
+
+
+# An endpoint that is none
+
+
+@pytest.mark.parametrize("endpoint_url", ["localhost:5555", "http//localhost", "://"])
+@pytest.mark.parametrize("command", ["inspect", "register", "deregister"])
+def test_an_endpoint_that_is_no_url_is_one_line(
+    program: Program, monkeypatch: pytest.MonkeyPatch, command: str, endpoint_url: str
+) -> None:
+    monkeypatch.setattr("iot_ca.registry._client", CLIENT)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, out, err = {
+        "inspect": lambda: program.query({"root": authority()}),
+        "register": lambda: program.request("register", program.request_to_register(authority())),
+        "deregister": lambda: program.request("deregister", request),
+    }[command]()
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: root ({WHERE}): ")
+    assert endpoint_url in line
+    assert line.endswith("; check AWS_ENDPOINT_URL")
+
+
+def test_one_outage_is_one_line_for_all(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iot_ca.registry._client", CLIENT)
+    monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
+    # Nobody listens there.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
+    assert (status, out) == (1, "")
+    assert err == [
+        f"iot_ca: one, two ({WHERE}): AWS can't be reached at 127.0.0.1:9 "
+        "(EndpointConnectionError); check network, proxy and AWS_ENDPOINT_URL"
+    ]
+
+
+def test_an_account_that_can_not_be_asked_for_is_one_line(program: Program, aws: FakeAws) -> None:
+    aws.faults["GetCallerIdentity"] = ("AccessDenied", "no")
+    status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: one, two ({WHERE}): ")
+    assert "sts:GetCallerIdentity" in line
+    assert aws.calls.count("GetCallerIdentity") == 1
+
+
 # register
 
 
@@ -366,6 +520,35 @@ def test_a_registration_whose_answer_was_lost_is_finished(program: Program, aws:
     program.register(authority(tags={"a": "1"}), "register 7")
     assert aws.tags[identity()]["a"] == "1"
     assert aws.tags[identity()][REVISION_TAG] == "register 7"
+    # It may have been somebody else's registration: better to leave it than to delete it.
+    assert aws.tags[identity()][ORIGIN_TAG] == "adopted"
+
+
+@pytest.mark.parametrize("lag", [0, 1, 2, 3])
+@pytest.mark.parametrize("how", ["not found", "empty"])
+def test_what_was_registered_stays_so_while_the_tags_lag_behind(
+    program: Program, aws: FakeAws, how: str, lag: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_tags = aws._ListTagsForResource
+    asked = 0
+
+    def answer(**request: str) -> dict[str, Any]:
+        nonlocal asked
+        if "RegisterCACertificate" in aws.calls:
+            asked += 1
+            if asked <= lag:
+                if how == "empty":
+                    return {"tags": []}
+                raise Refused("ResourceNotFoundException", "not yet")
+        return list_tags(**request)
+
+    monkeypatch.setattr(aws, "_ListTagsForResource", answer)
+    program.register(authority(tags={"a": "1"}), "register 7")
+    assert asked > lag
+    assert aws.tags[identity()]["a"] == "1"
+    assert aws.tags[identity()][ORIGIN_TAG] == "registered"
+    assert aws.tags[identity()][REVISION_TAG] == "register 7"
+    assert "deleted, since this module registered it" in program.deregister(identity())
 
 
 def test_register_refuses_what_is_no_ca(program: Program, aws: FakeAws) -> None:
@@ -423,9 +606,9 @@ def adopted(program: Program, aws: FakeAws, **settings: Any) -> None:
 
 def test_what_was_adopted_is_retained(program: Program, aws: FakeAws) -> None:
     adopted(program, aws)
-    before = json.dumps(aws.cas)
+    before = copy.deepcopy(aws.cas)
     assert "retained, since this module only adopted it" in program.deregister(identity())
-    assert json.dumps(aws.cas) == before
+    assert aws.cas == before
 
 
 @pytest.mark.parametrize(
@@ -460,11 +643,72 @@ def test_a_ca_that_stays_lets_go_of_the_template_and_of_nothing_else(
     assert aws.cas[identity()]["certificateDescription"]["autoRegistrationStatus"] == "ENABLE"
 
 
+@pytest.mark.parametrize("removal_disables", [False, True])
+@pytest.mark.parametrize(("auto_registration", "status"), [(True, "ENABLE"), (False, "DISABLE")])
+def test_auto_registration_is_always_written_back_behind_the_template(
+    program: Program,
+    aws: FakeAws,
+    auto_registration: bool,
+    status: str,
+    removal_disables: bool,
+) -> None:
+    # What AWS answers right after the removal may be what was before it: nothing to rely on.
+    aws.removal_disables = removal_disables
+    adopted(program, aws, template_name="t", auto_registration=auto_registration)
+    aws.calls.clear()
+    aws.requests.clear()
+    program.deregister(identity(), template_name="t")
+    requests = [
+        request
+        for call, request in zip(aws.calls, aws.requests, strict=True)
+        if call == "UpdateCACertificate"
+    ]
+    assert requests == [
+        {"certificateId": identity(), "removeAutoRegistration": True},
+        {"certificateId": identity(), "newAutoRegistrationStatus": status},
+    ]
+    assert aws.cas[identity()]["certificateDescription"]["autoRegistrationStatus"] == status
+
+
+@pytest.mark.parametrize("on_destroy", ["retain", "deactivate"])
+@pytest.mark.parametrize("origin", ["registered", "adopted"])
+def test_a_ca_that_stays_keeps_all_tags_but_the_modules(
+    program: Program, aws: FakeAws, on_destroy: str, origin: str
+) -> None:
+    settings: dict[str, Any] = {"tags": {"a": "1", "b": "2"}}
+    if origin == "adopted":
+        adopted(program, aws, **settings)
+    else:
+        program.register(authority(**settings))
+    stay = {"a": "1", "b": "2", "iot-ca": "no prefix", "theirs": "iot-ca:origin", "x-iot-ca:y": ""}
+    aws.tags[identity()].update(stay)
+    # As another version of the module may have left it.
+    aws.tags[identity()][TAG_PREFIX + "other"] = "1"
+    program.deregister(identity(), on_destroy=on_destroy)
+    assert aws.tags[identity()] == stay
+    # Only when all else is done: a run that dies before can be made again.
+    assert aws.writes[-1] == "UntagResource"
+    # Whoever takes it next does not delete it.
+    program.register(authority(), "adopt 2", owner="next")
+    assert aws.tags[identity()][ORIGIN_TAG] == "adopted"
+    assert "retained" in program.deregister(identity(), owner="next")
+    assert identity() in aws.cas
+
+
+def test_a_ca_without_tags_of_the_module_is_not_written_to(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.tags[identity()] = {"theirs": "1"}
+    aws.calls.clear()
+    assert "retained" in program.deregister(identity())
+    assert aws.writes == []
+    assert aws.tags[identity()] == {"theirs": "1"}
+
+
 def test_a_template_of_somebody_elses_stays(program: Program, aws: FakeAws) -> None:
     adopted(program, aws, template_name="theirs")
     aws.calls.clear()
     program.deregister(identity(), template_name="t")
-    assert aws.writes == []
+    assert aws.writes == ["UntagResource"]
     assert aws.cas[identity()]["registrationConfig"] == {"templateName": "theirs"}
 
 

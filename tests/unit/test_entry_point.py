@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -141,8 +143,9 @@ def test_without_packages_and_without_uv_it_is_said_what_to_do(bare_python: Path
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     for part in (
-        f"{bare_python} lacks boto3 and cryptography",
-        f"`{bare_python} -m pip install boto3 cryptography`",
+        f"{bare_python} lacks boto3>=1.35 and cryptography>=42",
+        # In quotes: a shell would write to a file named `=1.35`.
+        f"`{bare_python} -m pip install 'boto3>=1.35' 'cryptography>=42'`",
         "uv",
         "python_command",
     ):
@@ -169,6 +172,52 @@ def test_with_packages_uv_is_not_asked(fake_uv: Path) -> None:
     assert run(sys.executable, SCRIPT, "inspect", env=path).stdout == "{}\n"
 
 
+OLD = {"botocore": "1.23.34", "cryptography": "41.0.7"}
+
+
+def old_packages(folder: Path, *names: str) -> dict[str, str]:
+    """An environment in which these packages are those of an old distribution."""
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(f'__version__ = "{OLD[name]}"\n')
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("old", "lacking", "install"),
+    [
+        (["botocore"], "boto3>=1.35", "'boto3>=1.35'"),
+        (["cryptography"], "cryptography>=42", "'cryptography>=42'"),
+        (
+            ["botocore", "cryptography"],
+            "boto3>=1.35 and cryptography>=42",
+            "'boto3>=1.35' 'cryptography>=42'",
+        ),
+    ],
+)
+def test_packages_that_are_too_old_count_as_missing(
+    tmp_path: Path, old: list[str], lacking: str, install: str
+) -> None:
+    settings = old_packages(tmp_path / "old", *old)
+    done = run(sys.executable, SCRIPT, "inspect", env=settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{sys.executable} lacks {lacking}; " in line
+    assert f"`{sys.executable} -m pip install {install}`" in line
+
+
+def test_packages_that_are_too_old_are_replaced_through_uv(fake_uv: Path, tmp_path: Path) -> None:
+    settings = old_packages(tmp_path / "old", *OLD)
+    done = run(
+        sys.executable,
+        SCRIPT,
+        "inspect",
+        env={**settings, "PATH": f"{fake_uv}:{os.defpath}"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, '{"from": "uv"}\n', "")
+    assert (tmp_path / "stdin").read_text() == query({})
+
+
 def test_a_uv_without_packages_is_asked_only_once(
     bare_python: Path, fake_uv: Path, tmp_path: Path
 ) -> None:
@@ -180,7 +229,7 @@ def test_a_uv_without_packages_is_asked_only_once(
     done = run(bare_python, SCRIPT, "inspect", env=path)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
-    assert "lacks boto3 and cryptography" in done.stderr
+    assert "lacks boto3>=1.35 and cryptography>=42" in done.stderr
     assert (tmp_path / "calls").read_text() == "again\n"
 
 
@@ -248,7 +297,7 @@ def test_an_old_python_can_read_the_script() -> None:
 
 @pytest.mark.parametrize(
     ("lacking", "named"),
-    [({"botocore"}, "boto3"), ({"cryptography"}, "cryptography")],
+    [({"botocore"}, "boto3>=1.35"), ({"cryptography"}, "cryptography>=42")],
 )
 def test_one_missing_package_is_named_alone(
     script: ModuleType,
@@ -264,3 +313,37 @@ def test_one_missing_package_is_named_alone(
     monkeypatch.setenv("PATH", "")
     assert script.main(["inspect"]) == 1
     assert f"lacks {named};" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "version", "enough"),
+    [
+        ("botocore", "1.34.162", False),
+        ("botocore", "1.35.0", True),
+        ("botocore", "1.100.1", True),
+        ("botocore", "2.0.0", True),
+        ("cryptography", "41.0.7", False),
+        ("cryptography", "42.0.0", True),
+        ("cryptography", "100.0", True),
+    ],
+)
+def test_a_version_is_enough_from_the_least_one_on(
+    script: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    version: str,
+    enough: bool,
+) -> None:
+    monkeypatch.setattr(importlib.import_module(module), "__version__", version)
+    requirement, _ = script.PACKAGES[module]
+    assert script.missing_packages() == ([] if enough else [requirement])
+
+
+def test_everybody_is_told_the_same_requirements(script: ModuleType) -> None:
+    wanted = [requirement for requirement, _ in script.PACKAGES.values()]
+    for requirement, least in script.PACKAGES.values():
+        assert requirement.partition(">=")[2] == ".".join(map(str, least))
+    (line,) = re.findall(r"^# dependencies = (.*)$", SCRIPT.read_text(encoding="utf-8"), re.M)
+    assert json.loads(line) == wanted
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == wanted

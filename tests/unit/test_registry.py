@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,16 @@ from iot_ca.drift import Observed, Register, Tag, Untag, Update
 from iot_ca.failure import Failure
 from iot_ca.protocol import Credentials, Target
 from iot_ca.registry import Registry
-from tests.unit.support import ACCOUNT, CODE, REGION, FakeAws, der, everything_said, pem
+from tests.unit.support import (
+    ACCOUNT,
+    CODE,
+    REGION,
+    FakeAws,
+    Refused,
+    der,
+    everything_said,
+    pem,
+)
 
 TARGET = Target(ACCOUNT, REGION)
 REGISTER = Register("SNI_ONLY", True, True, "template", {"a": "1"})
@@ -105,7 +115,7 @@ def test_tags_are_written_and_removed_on_the_ca(
 
 
 def test_what_is_registered_is_observed_with_all_its_tags(
-    registry: Registry, aws: FakeAws, certificate: Certificate
+    registry: Registry, aws: FakeAws, certificate: Certificate, root: x509.Certificate
 ) -> None:
     tags = {f"key {number}": str(number) for number in range(5)}
     registry.carry_out(Register("DEFAULT", False, True, "t", tags), certificate, "PROOF")
@@ -117,6 +127,7 @@ def test_what_is_registered_is_observed_with_all_its_tags(
         template_name="t",
         has_registration_config=True,
         tags=tags,
+        validity=certificates.validity(root),
     )
     assert set(aws.calls) == {"DescribeCACertificate", "ListTagsForResource"}
 
@@ -128,6 +139,82 @@ def test_many_are_observed_and_none_asks_twice(registry: Registry, aws: FakeAws)
     # Who asks is the same for all of them.
     assert aws.calls.count("GetCallerIdentity") == 1
     assert "ListCACertificates" not in aws.calls
+
+
+def test_who_asks_is_asked_once_also_when_there_is_no_answer(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    absent = [f"{number:064}" for number in range(5)]
+    aws.faults["GetCallerIdentity"] = ("AccessDenied", "no")
+    observed = registry.observe([*absent, certificate.certificate_id])
+    assert aws.calls.count("GetCallerIdentity") == 1
+    for each in absent:
+        assert isinstance(observed[each], Failure)
+        assert "may not call sts:GetCallerIdentity" in str(observed[each])
+    assert isinstance(observed[certificate.certificate_id], Observed)
+
+
+def test_tags_that_were_not_found_of_a_ca_that_is_are_asked_for_once_more(
+    registry: Registry, aws: FakeAws, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    aws.calls.clear()
+    list_tags = aws._ListTagsForResource
+
+    def answer(**request: str) -> dict[str, Any]:
+        if aws.calls.count("ListTagsForResource") == 1:
+            raise Refused("ResourceNotFoundException", "not yet")
+        return list_tags(**request)
+
+    monkeypatch.setattr(aws, "_ListTagsForResource", answer)
+    observed = registry.observe_one(certificate.certificate_id)
+    assert observed is not None
+    assert observed.tags == REGISTER.tags
+    assert sorted(aws.calls) == ["DescribeCACertificate"] + ["ListTagsForResource"] * 2
+
+
+def test_tags_that_are_never_found_are_none(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    aws.calls.clear()
+    aws.faults["ListTagsForResource"] = ("ResourceNotFoundException", "not yet")
+    observed = registry.observe_one(certificate.certificate_id)
+    assert observed is not None
+    assert observed.tags == {}
+    assert aws.calls.count("ListTagsForResource") == 2
+
+
+def test_tags_of_a_ca_that_is_absent_are_not_asked_for_again(
+    registry: Registry, aws: FakeAws
+) -> None:
+    assert registry.observe_one("a" * 64) is None
+    assert aws.calls.count("ListTagsForResource") == 1
+
+
+def test_the_validity_is_that_of_aws_in_utc(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    east = timezone(timedelta(hours=9))
+    start, end = datetime(2026, 1, 1, 9, tzinfo=east), datetime(2036, 1, 1, 9, tzinfo=east)
+    description = aws.cas[certificate.certificate_id]["certificateDescription"]
+    for validity, expected in (
+        ({"notBefore": start, "notAfter": end}, (start, end)),
+        ({"notBefore": start}, None),
+        ({}, None),
+    ):
+        description["validity"] = validity
+        observed = registry.observe_one(certificate.certificate_id)
+        assert observed is not None
+        assert observed.validity == expected
+        if observed.validity:
+            assert [each.utcoffset() for each in observed.validity] == [timedelta(0)] * 2
+    del description["validity"]
+    observed = registry.observe_one(certificate.certificate_id)
+    assert observed is not None
+    assert observed.validity is None
 
 
 def test_nothing_is_asked_about_nothing(registry: Registry, aws: FakeAws) -> None:
@@ -164,8 +251,9 @@ def test_a_template_body_on_the_ca_is_seen(
 def test_a_ca_that_is_there_already_is_no_error(
     registry: Registry, aws: FakeAws, certificate: Certificate
 ) -> None:
-    registry.carry_out(REGISTER, certificate, None)
-    registry.carry_out(REGISTER, certificate, None)
+    assert registry.carry_out(REGISTER, certificate, None)
+    # Somebody else did it, for all that is known.
+    assert not registry.carry_out(REGISTER, certificate, None)
     assert aws.writes == ["RegisterCACertificate"] * 2
 
 
@@ -295,6 +383,7 @@ def test_a_profile_that_is_not_there_is_named(aws: FakeAws) -> None:
     said = refusal(lambda: registry.observe_one("a" * 64))
     assert "nobody" in said
     assert "credentials.profile" in said
+    assert "destroy uses the one that was applied last" in said
 
 
 @pytest.fixture
@@ -335,12 +424,15 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
     said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
-    assert "AWS can't be reached in eu-west-1" in said
-    assert "127.0.0.1:9" in said
-    assert "AWS_ENDPOINT_URL" in said
+    assert said == (
+        "AWS can't be reached at 127.0.0.1:9 (EndpointConnectionError); check network, proxy and "
+        "AWS_ENDPOINT_URL"
+    )
 
 
 # What AWS refuses
+
+FAILED = "DescribeCACertificate failed; put right what AWS names, or run again; AWS says"
 
 
 @pytest.mark.parametrize(
@@ -375,8 +467,8 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
         ("ThrottlingException", "Rate exceeded", "AWS throttles DescribeCACertificate; run again"),
         ("Throttling", "Rate exceeded", "AWS throttles DescribeCACertificate; run again"),
         ("TooManyRequestsException", "", "AWS throttles DescribeCACertificate; run again"),
-        ("InternalFailureException", "sorry", "DescribeCACertificate failed; AWS says"),
-        ("ServiceUnavailableException", "", "DescribeCACertificate failed; AWS says"),
+        ("InternalFailureException", "sorry", FAILED),
+        ("ServiceUnavailableException", "", FAILED),
     ],
 )
 def test_a_refusal_of_aws_says_what_to_do(
@@ -425,7 +517,7 @@ def test_every_call_that_may_be_denied_names_its_action(
     assert f"may not call iot:{operation}" in refusal(lambda: work(registry, certificate))
 
 
-ENDPOINT = {"endpoint_url": "https://iot.example"}
+ENDPOINT = {"endpoint_url": f"https://iot.example/cacertificate/{'a' * 64}"}
 
 
 @pytest.mark.parametrize(
@@ -449,7 +541,14 @@ def test_what_botocore_can_not_do_says_what_to_do(
     registry: Registry, aws: FakeAws, error: Exception, said: str
 ) -> None:
     aws.faults["DescribeCACertificate"] = error
-    assert said in refusal(lambda: registry.observe_one("a" * 64))
+    text = refusal(lambda: registry.observe_one("a" * 64))
+    assert said in text
+    if said == "can't be reached":
+        proxy = isinstance(error, exceptions.ProxyConnectionError)
+        where = "its endpoint" if proxy else "iot.example"
+        assert f"can't be reached at {where} ({type(error).__name__})" in text
+    # Or the same outage would be another line for each CA.
+    assert "a" * 64 not in text
 
 
 def test_one_ca_that_can_not_be_read_leaves_the_others_readable(

@@ -1,6 +1,9 @@
 # The template and its role, planned with a mocked AWS.
 
 mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::111122223333:role/made" }
   }
@@ -113,8 +116,16 @@ run "a_template_and_a_role_are_made_for_the_ca" {
     error_message = "The role lacks AWS's policy for provisioning."
   }
   assert {
-    condition     = aws_iam_role.provisioning[0].tags == aws_iot_provisioning_template.provisioning.tags
-    error_message = "The role's tags are not the template's."
+    condition     = aws_iam_role.provisioning[0].tags == tomap({ team = "fleet" })
+    error_message = "The role's tags are not the given ones and nothing else."
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role.provisioning[0].description, "1f1a")
+    error_message = "A role that tells the CA's ID is unknown in every plan that defers the lookup."
+  }
+  assert {
+    condition     = strcontains(aws_iam_role.provisioning[0].description, "devices")
+    error_message = "The role does not say what it is for."
   }
 }
 
@@ -177,6 +188,10 @@ run "other_partitions_other_modes_and_the_longest_name" {
     template_name    = "abcdefghijklmnopqrstuvwxyz_012345678"
     certificate_mode = "DEFAULT"
     certificate_arn  = "arn:aws-cn:iot:cn-north-1:111122223333:cacert/1f1a"
+  }
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-cn" }
   }
 
   assert {

@@ -1,6 +1,10 @@
 # What the module refuses to make, one run for each rule; see tests/validations.tftest.hcl.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+}
 
 variables {
   certificate_id   = "1f1a"

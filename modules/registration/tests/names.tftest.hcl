@@ -31,7 +31,7 @@ run "another_certificate_under_the_same_name_is_refused" {
       }
     }
   }
-  expect_failures = [terraform_data.deregistration["devices"]]
+  expect_failures = [terraform_data.one_certificate_for_each_name]
 }
 
 run "another_certificate_under_another_name_is_welcome" {
@@ -75,5 +75,9 @@ run "a_repair_keeps_the_owner" {
   assert {
     condition     = terraform_data.deregistration["devices"].output.request.on_destroy == "delete"
     error_message = "A new on_destroy does not reach the state in place."
+  }
+  assert {
+    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate_id == "1f1a"
+    error_message = "Destroy would take out another CA."
   }
 }

@@ -41,13 +41,17 @@ run "destroy_is_told_all_it_needs_and_no_more" {
 
   assert {
     condition = terraform_data.deregistration["devices"].input.request == {
-      name           = "devices"
-      target         = var.target
-      certificate_id = "1f1a"
-      template_name  = "devices-template"
-      on_destroy     = "deactivate"
+      name          = "devices"
+      target        = var.target
+      template_name = "devices-template"
+      on_destroy    = "deactivate"
     }
     error_message = "The request to deregister is not complete."
+  }
+  assert {
+    # Not in the request: what is there changes in place, and this must not.
+    condition     = { for name, it in terraform_data.deregistration : name => it.triggers_replace.certificate_id } == { devices = "1f1a", gateways = "2f2b" }
+    error_message = "Destroy does not know which CA to take out."
   }
   assert {
     condition     = terraform_data.deregistration["gateways"].input.request.on_destroy == null
@@ -71,11 +75,11 @@ run "a_name_remembers_which_certificate_it_stands_for" {
   command = plan
 
   assert {
-    condition     = terraform_data.deregistration["devices"].triggers_replace != terraform_data.deregistration["gateways"].triggers_replace
+    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate != terraform_data.deregistration["gateways"].triggers_replace.certificate
     error_message = "Two certificates are taken for one."
   }
   assert {
-    condition     = terraform_data.deregistration["devices"].triggers_replace == sha256("MIIBAAAA")
+    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate == sha256("MIIBAAAA")
     error_message = "What is remembered is not the digest of the PEM's body."
   }
 }
@@ -98,7 +102,7 @@ run "it_does_not_matter_how_the_certificate_is_written" {
   }
 
   assert {
-    condition     = alltrue([for it in terraform_data.deregistration : it.triggers_replace == sha256("MIIBAAAA")])
+    condition     = alltrue([for it in terraform_data.deregistration : it.triggers_replace.certificate == sha256("MIIBAAAA")])
     error_message = "Line ends, leading text or a chain would make it another certificate."
   }
 }
