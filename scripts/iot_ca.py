@@ -66,6 +66,7 @@ def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
 
     Standard input must be untouched: the query is still to be read from it.
     """
+    import shlex
     import shutil
 
     uv = shutil.which("uv")
@@ -76,8 +77,8 @@ def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
         "iot_ca: %s lacks %s; install with `%s -m pip install %s`, or put uv on the PATH, or set "
         "python_command to a Python that has them"
     )
-    names = " ".join(map(repr, missing))
-    print(message % (sys.executable, " and ".join(missing), sys.executable, names), file=sys.stderr)
+    python, names = shlex.quote(sys.executable), " ".join(map(shlex.quote, missing))
+    print(message % (sys.executable, " and ".join(missing), python, names), file=sys.stderr)
     return 1
 
 
