@@ -151,6 +151,11 @@ class Registered:
         return {k: v for k, v in self.tags.items() if not k.startswith(OWN_TAGS)}
 
     @property
+    def own_tags(self) -> dict[str, str]:
+        """The module's own tags."""
+        return {k: v for k, v in self.tags.items() if k.startswith(OWN_TAGS)}
+
+    @property
     def settings(self) -> Registered:
         """Without what changes with every repair, for comparing before and after."""
         tags = {k: v for k, v in self.tags.items() if k != REVISION}
@@ -317,6 +322,11 @@ def both(name: str, action: str, module: str = "ca") -> dict[str, str]:
     return {registration(name, module): action, deregistration(name, module): action}
 
 
+def gate(module: str = "ca") -> str:
+    """Address of what lets no name stand for another certificate; it comes with any CA."""
+    return f"module.{module}.module.registration.terraform_data.one_certificate_for_each_name"
+
+
 def template(name: str) -> str:
     """Address of a CA's provisioning template."""
     return f'module.ca.module.jitp["{name}"].aws_iot_provisioning_template.provisioning'
@@ -406,6 +416,7 @@ class Stack:
         region: str,
         *,
         provider: str = "",
+        authorities: str = "var.certificate_authorities",
         arguments: str = "",
         extra: str = "",
         source: str | None = None,
@@ -413,7 +424,7 @@ class Stack:
         """Write the configuration, and initialise.
 
         `provider` goes into the aws provider's block, `arguments` into the module's, `extra`
-        beside both.
+        beside both; `authorities` is the map of CAs where it is not what `want` sets.
         """
         self.terraform = terraform
         self.sandbox = sandbox
@@ -432,7 +443,7 @@ provider "aws" {{
 module "ca" {{
   source = "{source or terraform.source()}"
 
-  certificate_authorities = var.certificate_authorities
+  certificate_authorities = {authorities}
   {arguments}
 }}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from sandbox.control import Sandbox
 from tests.e2e.support import Stack, new_ca
+from tools.terraform import Terraform
 
 
 @pytest.mark.one_engine("what leaving means is the program's doing; order is tested on both")
@@ -66,5 +69,65 @@ def test_each_ca_leaves_as_it_came_or_as_on_destroy_says(
     with subtests.test("destroy retains what it registered, if told so after that"):
         left = account.see(cas["retained-later"].id)
         assert (left.status, left.auto_registration, left.template) == ("ACTIVE", "ENABLE", None)
+    for name in ("removed-adopted", "removed-deactivated", "adopted", "deactivated"):
+        with subtests.test("what stays carries nothing of the module", ca=name):
+            assert account.see(cas[name].id).tags == {}
     assert account.templates() == set()
+    assert stack.terraform.addresses() == []
+
+
+@pytest.mark.one_engine("what a CA carries, and what that means, is the program's doing")
+def test_a_ca_that_one_state_retains_is_not_deleted_by_the_next_that_adopts_it(
+    new_workspace: Callable[[str, str], Terraform], sandbox: Sandbox, account: str, region: str
+) -> None:
+    first, second = (
+        Stack(new_workspace(account, name), sandbox, account, region) for name in ("one", "two")
+    )
+    ca = new_ca()
+    tags = {"stage": "production"}
+    first.want({"root": {"certificate_pem": ca.pem, "tags": tags, "on_destroy": "retain"}})
+    first.apply()
+    registered = first.account.see(ca.id)
+    assert registered.own_tags
+
+    first.destroy()
+
+    left = first.account.see(ca.id)
+    assert (left.own_tags, left.user_tags, left.status) == ({}, tags, "ACTIVE")
+    assert left.generation == registered.generation
+
+    second.want({"root": {"certificate_pem": ca.pem}})
+    second.apply()
+    assert second.account.see(ca.id).own_tags
+    second.destroy()
+
+    after = second.account.see(ca.id)
+    assert (after.own_tags, after.user_tags, after.status) == ({}, tags, "ACTIVE")
+    assert after.generation == registered.generation
+
+
+@pytest.mark.one_engine("both engines leave out a provisioner whose configuration is gone")
+def test_the_module_block_is_removed_after_its_map_and_leaves_nothing(stack: Stack) -> None:
+    account = stack.account
+    plain, jitp = new_ca("plain"), new_ca("jitp")
+    stack.want(
+        {
+            "plain": {"certificate_pem": plain.pem},
+            "jitp": {"certificate_pem": jitp.pem, "provisioning": {"type": "JITP"}},
+        }
+    )
+    stack.apply()
+    assert account.see(plain.id).status == account.see(jitp.id).status == "ACTIVE"
+
+    stack.want({})
+    stack.apply()
+
+    assert account.look(plain.id) is account.look(jitp.id) is None
+    assert account.templates() == set()
+    assert account.iam.list_roles()["Roles"] == []
+
+    stack.terraform.write('provider "aws" {}\n')
+    removal = stack.apply()
+
+    assert removal.writes == []
     assert stack.terraform.addresses() == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.e2e.support import Stack, new_ca
 
 
@@ -80,3 +82,27 @@ def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> No
         )
     assert account.templates() == set()
     assert account.iam.list_roles()["Roles"] == []
+
+
+@pytest.mark.one_engine("check blocks are older than both engines")
+def test_jitp_without_auto_registration_is_warned_about_in_the_plan(stack: Stack) -> None:
+    jitp = {"type": "JITP"}
+    stack.want(
+        {
+            "paused": {
+                "certificate_pem": new_ca("paused").pem,
+                "provisioning": jitp,
+                "auto_registration": False,
+            },
+            "working": {"certificate_pem": new_ca("working").pem, "provisioning": jitp},
+            "plain": {"certificate_pem": new_ca("plain").pem, "auto_registration": False},
+        }
+    )
+
+    plan = stack.plan()
+
+    assert plan.status == 2
+    (warning,) = [line for line in plan.warnings if line.startswith("JITP ")]
+    assert warning == (
+        "JITP needs auto_registration = true: no new device of paused is provisioned until then."
+    )

@@ -12,6 +12,7 @@ from tests.e2e.support import (
     PROGRAM,
     Stack,
     both,
+    gate,
     new_ca,
     read_outcome,
     registration,
@@ -103,6 +104,52 @@ resource "terraform_data" "upstream" {
     assert stack.plan("-var=upstream=after").status == 0
 
 
+def test_a_certificate_that_no_plan_knows_is_registered_once_and_never_exchanged(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    stack = Stack(
+        workspace,
+        sandbox,
+        account,
+        region,
+        authorities="{ root = { certificate_pem = terraform_data.made.output } }",
+        extra="""
+resource "terraform_data" "made" {
+  input = file("${path.root}/made.pem")
+}
+""",
+    )
+    old, new = new_ca("Root 2025"), new_ca("Root 2026")
+    stack.terraform.write(old.pem, "made.pem")
+
+    stack.apply()
+
+    registered = stack.account.see(old.id)
+    assert registered.status == "ACTIVE"
+    steady = stack.plan()
+    assert (steady.status, steady.changes) == (0, {})
+
+    stack.terraform.write(new.pem, "made.pem")
+    refused = stack.apply(fails=True)
+
+    assert "terraform_data.made: Modifications complete" in refused.text, "the plan has refused it"
+    assert any(
+        "root: certificate_pem is another certificate than the one registered under this name"
+        in line
+        for line in refused.errors
+    )
+    assert refused.writes == []
+    assert stack.account.see(old.id) == registered
+    assert stack.account.look(new.id) is None
+
+    # What the name stands for is what leaves, not what the configuration says by now.
+    stack.destroy()
+
+    assert stack.account.look(old.id) is None
+    assert stack.account.look(new.id) is None
+    assert stack.terraform.addresses() == []
+
+
 def test_an_apply_that_fails_half_way_is_finished_by_the_next(
     stack: Stack, sandbox: Sandbox
 ) -> None:
@@ -192,7 +239,10 @@ def test_two_applies_at_once_converge_in_both_states(
     ]
     for stack in stacks:
         stack.want({"root": {"certificate_pem": ca.pem}})
-        assert stack.plan("-out=at-once.plan").changes == both("root", "create")
+        assert stack.plan("-out=at-once.plan").changes == {
+            **both("root", "create"),
+            gate(): "create",
+        }
     # The first to register is held up until the other, which saw no CA either, has done it.
     sandbox.fault("latency", operation="RegisterCACertificate", seconds=8)
     sandbox.forget_calls()
