@@ -254,7 +254,7 @@ def lookup_commands(plans: Plans, case: Case) -> dict[str, Command]:
     variables = plans.bench.environment(plans.accounts[case, OURS])
     python = sys.executable
     # As its first line starts it, which may hold a path that is too long for that.
-    aws = (python, str(Path(python).parent / "aws"), "iot", "describe-ca-certificate")
+    aws = (python, "-m", "awscli", "iot", "describe-ca-certificate")
     request = (python, str(ROOT / "tools" / "bench_request.py"))
     # In sync, or the program would have more to do.
     drift = '\\"drift\\": []'
