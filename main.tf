@@ -13,6 +13,8 @@ locals {
       auto_registration = ca.auto_registration
       template_name     = local.template_names[name]
       verification      = ca.verification
+      allow_mode_change = ca.allow_mode_change
+      force_mode_change = ca.force_mode_change
       tags              = merge(var.tags, ca.tags)
     }
   }
@@ -51,6 +53,7 @@ module "registration" {
       certificate_id = module.lookup.certificate_authorities[name].certificate_id
       revision       = module.lookup.certificate_authorities[name].revision
       on_destroy     = var.certificate_authorities[name].on_destroy
+      force_destroy  = var.certificate_authorities[name].force_destroy
       # By way of the template itself: it must be there before a device can meet the CA.
       template_name = ca.template_name == null ? null : module.jitp[ca.template_name].template_name
     })
