@@ -229,10 +229,10 @@ def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
     client = account.client("kms", _region_of(key_id))
     with account.failures("kms"):
         answer = client.get_public_key(KeyId=key_id)
-        public_key, usage = load_der_public_key(answer["PublicKey"]), answer["KeyUsage"]
+        public, usage = load_der_public_key(answer["PublicKey"]), answer["KeyUsage"]
     if usage != "SIGN_VERIFY":
         raise Failure(f"{where} is a key for {usage}; the CA's key is one for SIGN_VERIFY")
-    if public_key != authority.public_key():
+    if public != authority.public_key():
         raise Failure(f"{where} is not the key of this CA's certificate")
 
     def sign(data: bytes, digest: Any, algorithm: str) -> bytes:
@@ -248,11 +248,11 @@ def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
             return bytes(signed["Signature"])
 
     class RsaKey(rsa.RSAPrivateKey):
-        key_size = getattr(public_key, "key_size", 0)
+        key_size = getattr(public, "key_size", 0)
 
         def public_key(self) -> rsa.RSAPublicKey:
-            assert isinstance(public_key, rsa.RSAPublicKey)
-            return public_key
+            assert isinstance(public, rsa.RSAPublicKey)
+            return public
 
         def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
             del padding  # PKCS #1 v1.5, the builder's default
@@ -261,19 +261,19 @@ def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
         decrypt = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
 
     class EcKey(ec.EllipticCurvePrivateKey):
-        curve = getattr(public_key, "curve", ec.SECP256R1())
+        curve = getattr(public, "curve", ec.SECP256R1())
         key_size = curve.key_size
 
         def public_key(self) -> ec.EllipticCurvePublicKey:
-            assert isinstance(public_key, ec.EllipticCurvePublicKey)
-            return public_key
+            assert isinstance(public, ec.EllipticCurvePublicKey)
+            return public
 
         def sign(self, data: Any, signature_algorithm: Any) -> bytes:
             return sign(data, signature_algorithm.algorithm, "ECDSA")
 
         exchange = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
 
-    return RsaKey() if isinstance(public_key, rsa.RSAPublicKey) else EcKey()
+    return RsaKey() if isinstance(public, rsa.RSAPublicKey) else EcKey()
 
 
 def _not_here(*_: Any, **__: Any) -> Any:
