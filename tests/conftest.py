@@ -69,6 +69,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return lines
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were tried, which no count of tests tells."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    tried = [n for each in reports for name, n in each.user_properties if name == "faults"]
+    if tried:
+        terminalreporter.write_line(f"faults tried: {sum(tried)}, on {len(tried)} paths")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that asks for `engine` on every engine there is."""
     if "engine" in metafunc.fixturenames:

@@ -11,6 +11,7 @@ from typing import Any
 from boto3.session import Session
 
 from sandbox.control import Sandbox
+from tools.terraform import Terraform
 
 
 def make_ca(folder: Path, name: str = "root-ca") -> None:
@@ -29,6 +30,20 @@ def fingerprint(certificate: Path) -> str:
         text=True,
     ).stdout
     return said.strip().rpartition("=")[2].replace(":", "").lower()
+
+
+def shell(terraform: Terraform, commands: str) -> str:
+    """Run commands as they are typed, in a working folder; returns all that they say."""
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=terraform.folder,
+        env=dict(terraform.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.examples.support import Cloud, as_output, fingerprint, make_ca
+from tests.examples.support import Cloud, as_output, fingerprint, make_ca, shell
 from tools.lint_terraform import copy_configuration
 from tools.providers import Providers
 from tools.terraform import ROOT, Engine, Terraform, environment
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
-EXAMPLES = {"single-account", "workspaces"}
+EXAMPLES = {"hand-over", "single-account", "workspaces"}
+
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NewExample = Callable[[str, str], Terraform]
 
@@ -81,6 +84,47 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
     assert example.plan().status == 0
 
     example.destroy()
+    assert cloud.left() == []
+
+
+def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
+    example = new_example("hand-over", account)
+    cloud = Cloud(sandbox, account, REGION)
+    make_ca(example.folder)
+    request, signing = (
+        [line for line in block.splitlines() if not line.startswith("terraform ")]
+        for block in SHELL.findall((example.folder / "README.md").read_text(encoding="utf-8"))[:2]
+    )
+    example.init()
+    example.apply()
+    certificate_id = fingerprint(example.folder / "root-ca.pem")
+    assert cloud.ca(certificate_id)["certificateMode"] == "SNI_ONLY"
+    by_others = [{"Key": "owner", "Value": "somebody else"}]
+    arn = cloud.ca(certificate_id)["certificateArn"]
+    cloud.client("iot").tag_resource(resourceArn=arn, tags=by_others)
+
+    said = shell(example, "\n".join(request))
+    assert "BEGIN CERTIFICATE REQUEST" in (example.folder / "verification.csr").read_text()
+    assert f"account {account}, {REGION}" in said
+    shell(example, "\n".join(signing))
+    handed_over = ("-var", "verification_certificate_file=verification.pem")
+    plan = example.plan(*handed_over)
+
+    assert plan.status == 2
+    assert '"change mode SNI_ONLY to DEFAULT ' in plan.output
+
+    example.apply(*handed_over)
+
+    found = cloud.ca(certificate_id)
+    assert example.output()["certificate_authorities"] == {"factory": as_output(found, cloud)}
+    assert (found["certificateMode"], found["status"]) == ("DEFAULT", "ACTIVE")
+    assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
+    tags = cloud.client("iot").list_tags_for_resource(resourceArn=arn)["tags"]
+    assert by_others[0] in tags
+    assert cloud.client("iot").list_thing_groups()["thingGroups"] == []
+    assert example.plan(*handed_over).status == 0
+
+    example.destroy(*handed_over)
     assert cloud.left() == []
 
 
