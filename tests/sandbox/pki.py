@@ -50,6 +50,27 @@ class CA:
             .decode()
         )
 
+    def device(self, common_name: str = "device") -> str:
+        """A device certificate that this CA has signed."""
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name(common_name))
+            .issuer_name(self.certificate.subject)
+            .public_key(p256().public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - DAY)
+            .not_valid_after(NOW + 90 * DAY)
+            .sign(self.key, hashes.SHA256())
+            .public_bytes(Encoding.PEM)
+            .decode()
+        )
+
+
+def csr(common_name: str, key: Key | None = None) -> bytes:
+    """A certificate signing request, PEM."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name(common_name))
+    return builder.sign(key or p256(), hashes.SHA256()).public_bytes(Encoding.PEM)
+
 
 def name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
