@@ -16,17 +16,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore import endpoint
-from botocore.session import Session
 
 from iot_ca import aws, commands
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, Account, Registered
 
-SERVICES = ("iot", "sts", "kms", "secretsmanager", "acm-pca")
+TEMPLATE = "fleet"
 
 
 class Killed(BaseException):
@@ -71,6 +70,7 @@ class Line:
     calls: list[Call] = field(default_factory=list)
     _seen: Counter[str] = field(default_factory=Counter)
     _down: bool = False
+    _dead: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[int, Call] = field(default_factory=dict)
 
@@ -84,6 +84,9 @@ class Line:
         fault = self.fault
         if fault is None:
             return None
+        if self._dead:
+            # Whichever thread died first: the others go with it.
+            raise Killed
         if self._down:
             return _unavailable()
         if fault.kind == "deny" and call.operation == fault.call.operation:
@@ -93,6 +96,7 @@ class Line:
         if fault.kind == "refuse":
             return _answer(400, "InvalidRequestException", "The request is not valid.")
         if fault.kind == "kill":
+            self._dead = True
             raise Killed
         if fault.kind == "outage":
             self._down = True
@@ -105,6 +109,7 @@ class Line:
         if fault is None or not fault.after or call != fault.call:
             return
         if fault.kind == "kill":
+            self._dead = True
             raise Killed
         if fault.kind == "outage":
             self._down = True
@@ -137,25 +142,25 @@ class Program:
         self._monkeypatch = monkeypatch
         self._sandbox = sandbox
         self.line = Line()
-        make = aws._client
+        make_session, make_client = aws.new_session, aws._client
+
+        # One of each for all runs: making them takes longer than all that a run does.
+        @functools.cache
+        def session(_account: str) -> Any:
+            return make_session(None)
 
         @functools.cache
-        def client(account: str, service: str, region: str) -> Any:
-            # One for all runs: making a client takes longer than all that a run does.
-            session = Session()
-            session.set_credentials(account, "sandbox")
-            made = make(session, service, region)
+        def client(made_by: Any, service: str, region: str) -> Any:
+            made = make_client(made_by, service, region)
             made.meta.events.register("before-call", lambda **event: self.line.before(**event))
             made.meta.events.register("after-call", lambda **event: self.line.after(**event))
             return made
 
-        def cached(_: Any, service: str, region: str) -> Any:
-            return client(os.environ["AWS_ACCESS_KEY_ID"], service, region)
-
-        monkeypatch.setattr(aws, "_client", cached)
+        monkeypatch.setattr(aws, "_client", client)
+        monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
         monkeypatch.setattr(commands, "_PATIENCE", 0)
         # The SDK's pauses between two attempts.
-        monkeypatch.setattr(endpoint.time, "sleep", lambda _: None)
+        monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
     @contextmanager
     def _running(self, account: Account, fault: Fault | None) -> Iterator[None]:

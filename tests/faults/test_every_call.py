@@ -15,13 +15,19 @@ from typing import Any
 
 import pytest
 
-from sandbox.control import Sandbox
 from tests.e2e.support import CA, Account, issue, new_ca
-from tests.faults.support import FAULTS, Call, Fault, Program, Terraform, leftovers, seen
+from tests.faults.support import (
+    FAULTS,
+    TEMPLATE,
+    Call,
+    Fault,
+    Program,
+    Terraform,
+    leftovers,
+    seen,
+)
 
-REGION = "eu-west-1"
-ACCOUNTS = itertools.count(500_000_000_000)
-TEMPLATE = "fleet"
+NUMBERS = itertools.count(1)
 OTHERS = {"owner": "somebody else", "cost-center": "4711"}
 TAGS = {"stage": "production"}
 JITP = {"template_name": TEMPLATE, "tags": TAGS}
@@ -99,9 +105,7 @@ PATHS = {
     "adopt": Way(JITP, by_hand("SNI_ONLY", setAsActive=False, allowAutoRegistration=False)),
     "adopt without change": Way({}, by_hand("SNI_ONLY")),
     "repair": Way(JITP, earlier=JITP, meddle=drifted),
-    "change settings": Way(
-        {"status": "INACTIVE", "tags": {"team": "devices"}}, earlier={**JITP}
-    ),
+    "change settings": Way({"status": "INACTIVE", "tags": {"team": "devices"}}, earlier={**JITP}),
     "change to DEFAULT": Way({**CHANGE, **DEFAULT}, by_hand("SNI_ONLY"), proof=True),
     "change to SNI_ONLY": Way({**CHANGE, **SNI_ONLY}, by_hand("DEFAULT"), proof=True),
     "change to SNI_ONLY by force": Way({**CHANGE, "force_mode_change": True}, by_hand("DEFAULT")),
@@ -117,9 +121,7 @@ PATHS = {
         proof=True,
     ),
     "delete": Way({}, step=destroy(template_name=TEMPLATE), earlier=JITP),
-    "delete with devices": Way(
-        {}, step=destroy(force_destroy=True), earlier=JITP, meddle=device
-    ),
+    "delete with devices": Way({}, step=destroy(force_destroy=True), earlier=JITP, meddle=device),
     "deactivate": Way(
         {}, step=destroy(template_name=TEMPLATE, on_destroy="deactivate"), earlier=JITP
     ),
@@ -134,47 +136,44 @@ PATHS = {
 }
 
 
-def begin(path: Way, program: Program, sandbox: Sandbox, folder: Path) -> Terraform:
-    """A new account and CA, in the state in which the path begins."""
-    account = Account(sandbox, str(next(ACCOUNTS)), REGION)
-    ca = new_ca()
-    account.create_template(TEMPLATE)
+def begin(path: Way, program: Program, account: Account, folder: Path) -> Terraform:
+    """A new CA, in the state in which the path begins."""
+    ca = new_ca(f"Root {next(NUMBERS)}")
     path.begin(account, ca)
     proof: dict[str, Any] = {}
     if path.proof:
-        key_file = ca.key_file(folder, f"{account.number}.key")
+        key_file = ca.key_file(folder, f"{ca.id}.key")
         proof = {"verification": {"ca_private_key_file": key_file}}
-    terraform = Terraform(program, account, ca, {**path.wanted, **proof})
+    terraform = Terraform(program, account, ca, path.wanted)
     if path.earlier is not None:
         terraform = replace(terraform, wanted=path.earlier)
         assert terraform.apply() is None
-        terraform = replace(terraform, wanted={**path.wanted, **proof})
     path.meddle(account, ca)
-    return terraform
+    return replace(terraform, wanted={**path.wanted, **proof})
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_every_fault_ends_converged(
     name: str,
     program: Program,
-    sandbox: Sandbox,
+    account: Account,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     path = PATHS[name]
-    smooth = begin(path, program, sandbox, tmp_path)
+    smooth = begin(path, program, account, tmp_path)
     assert path.step(smooth, None) is None
     calls = program.line.calls
     assert calls
     assert all(each.operation for each in calls)
-    goal = seen(smooth.account, smooth.ca)
-    assert leftovers(smooth.account) == []
+    goal = seen(account, smooth.ca)
+    assert leftovers(account) == []
 
     tried = 0
     for (kind, after), call in itertools.product(FAULTS, dict.fromkeys(calls)):
         fault = Fault(kind, after, call)
-        terraform = begin(path, program, sandbox, tmp_path)
-        account, ca = terraform.account, terraform.ca
+        terraform = begin(path, program, account, tmp_path)
+        ca = terraform.ca
         before = seen(account, ca)
 
         trouble = path.step(terraform, fault)
@@ -207,9 +206,9 @@ def _has_a_way_back(path: Way) -> bool:
 
 
 def test_the_calls_of_a_change_of_mode_are_the_least_there_can_be(
-    program: Program, sandbox: Sandbox, tmp_path: Path
+    program: Program, account: Account, tmp_path: Path
 ) -> None:
-    terraform = begin(PATHS["change to DEFAULT"], program, sandbox, tmp_path)
+    terraform = begin(PATHS["change to DEFAULT"], program, account, tmp_path)
     assert terraform.apply() is None
     writes = [
         call
