@@ -68,3 +68,52 @@ check "just_in_time_provisioning" {
     ])} is provisioned until then."
   }
 }
+
+locals {
+  # Each time in the parts that it is written in. What is none, in a mock, breaks no plan.
+  times = {
+    for time in distinct(concat([plantimestamp()], [for ca in values(module.lookup.certificate_authorities) : ca.not_after])) :
+    time => regex("^(?P<year>\\d+)-(?P<month>\\d+)-(?P<day>\\d+)T(?P<hour>\\d+):(?P<minute>\\d+):(?P<second>\\d+)Z$", time)
+    if can(timeadd(time, "0s"))
+  }
+
+  # Each time in seconds, for Terraform can't subtract one time from another. Counted in years that
+  # begin in March: their leap day, if they have one, comes last.
+  seconds = {
+    for time, t in local.times : time => sum([
+      for months in [12 * t.year + t.month - 3] : 86400 * (
+        365 * floor(months / 12) + floor(months / 48) - floor(months / 1200) + floor(months / 4800)
+        + floor((153 * (months % 12) + 2) / 5) + t.day
+      ) + 3600 * t.hour + 60 * t.minute + t.second
+    ])
+  }
+
+  seconds_left = {
+    for name, ca in module.lookup.certificate_authorities :
+    name => local.seconds[ca.not_after] - local.seconds[plantimestamp()]
+    if can(local.seconds[ca.not_after])
+  }
+
+  # Not those that have expired: the lookup warns of them.
+  expiring = {
+    for name, left in local.seconds_left : name => floor(left / 86400)
+    if left > 0 && left <= 86400 * var.expiry_warning_days
+  }
+}
+
+# Time goes by without a change, so it may show in a warning and nowhere else.
+check "ca_expiring" {
+  assert {
+    condition = length(local.expiring) == 0
+    error_message = join("\n", [
+      for name, days in local.expiring : join(" ", [
+        "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region})",
+        "expires at ${module.lookup.certificate_authorities[name].not_after}, days left: ${days}.",
+        var.certificate_authorities[name].status == "ACTIVE"
+        ? "Register its successor beside it, under a name of its own, and renew the devices' certificates:"
+        : "It is INACTIVE already: remove it once its devices have certificates of its successor:",
+        "see \"Rotation\" in the module's README.",
+      ])
+    ])
+  }
+}

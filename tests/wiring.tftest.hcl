@@ -56,6 +56,9 @@ mock_provider "external" {
 }
 
 variables {
+  # The answers above are not to expire in a test of something else.
+  expiry_warning_days = 0
+
   tags = { team = "fleet", stage = "production" }
   certificate_authorities = {
     devices = {
@@ -238,4 +241,104 @@ run "a_template_that_no_device_gets_to_is_a_warning" {
     }
   }
   expect_failures = [check.just_in_time_provisioning]
+}
+
+run "a_ca_that_expires_soon_is_a_warning" {
+  command = plan
+  variables {
+    # Farther than a duration of Terraform's reaches.
+    expiry_warning_days = 200000
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2400-02-29T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+  expect_failures = [check.ca_expiring]
+
+  assert {
+    condition     = keys(local.expiring) == ["gateways"]
+    error_message = "The one that expires in 2400 is meant, the one of no well-defined end is not."
+  }
+}
+
+run "a_ca_that_has_expired_is_not_warned_of_twice" {
+  command = plan
+  variables {
+    expiry_warning_days = 200000
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+
+  assert {
+    condition     = local.seconds_left["devices"] < 0 && keys(local.seconds_left) == ["devices"]
+    error_message = "The lookup's warning is enough for one, and the other has no time."
+  }
+}
+
+# Against Terraform's own addition, which knows the calendar: leap years, centuries, ends of months.
+run "seconds_are_counted_as_the_calendar_does" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      t00 = { certificate_pem = "PEM 0" }
+      t01 = { certificate_pem = "PEM 1" }
+      t02 = { certificate_pem = "PEM 2" }
+      t03 = { certificate_pem = "PEM 3" }
+      t04 = { certificate_pem = "PEM 4" }
+      t05 = { certificate_pem = "PEM 5" }
+      t06 = { certificate_pem = "PEM 6" }
+      t07 = { certificate_pem = "PEM 7" }
+      t08 = { certificate_pem = "PEM 8" }
+      t09 = { certificate_pem = "PEM 9" }
+      t10 = { certificate_pem = "PEM 10" }
+      t11 = { certificate_pem = "PEM 11" }
+    }
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        t00 = "{\"certificate_id\": \"0\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/0\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"1970-01-01T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t01 = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"1999-12-31T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t02 = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2000-02-28T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t03 = "{\"certificate_id\": \"3\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/3\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2000-02-29T12:34:56Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t04 = "{\"certificate_id\": \"4\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/4\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2000-03-01T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t05 = "{\"certificate_id\": \"5\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/5\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2024-02-29T08:09:08Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t06 = "{\"certificate_id\": \"6\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/6\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2026-08-31T09:08:07Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t07 = "{\"certificate_id\": \"7\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/7\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2049-12-31T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t08 = "{\"certificate_id\": \"8\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/8\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-10-10T10:10:10Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t09 = "{\"certificate_id\": \"9\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/9\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2100-02-28T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t10 = "{\"certificate_id\": \"10\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/10\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2100-03-01T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        t11 = "{\"certificate_id\": \"11\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/11\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2196-02-29T20:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+
+  assert {
+    condition     = length(setsubtract([for ca in values(output.certificate_authorities) : ca.not_after], keys(local.seconds))) == 0
+    error_message = "A time is not counted."
+  }
+  assert {
+    condition = alltrue([
+      for time, seconds in local.seconds :
+      timeadd("1970-01-01T00:00:00Z", "${seconds - local.seconds["1970-01-01T00:00:00Z"]}s") == time
+    ])
+    error_message = "The seconds since 1970 are not: ${jsonencode(local.seconds)}"
+  }
+  assert {
+    condition     = length(local.times) == 13
+    error_message = "The time of the plan is not counted."
+  }
 }
