@@ -71,3 +71,31 @@ check "just_in_time_provisioning" {
     ])} is provisioned until then."
   }
 }
+
+locals {
+  # Not those that have expired: the lookup warns of them. What is no time, in a mock, breaks no plan.
+  expiring = [
+    for name, ca in module.lookup.certificate_authorities : name if try(
+      timecmp(ca.not_after, plantimestamp()) > 0
+      && timecmp(ca.not_after, timeadd(plantimestamp(), "${24 * var.expiry_warning_days}h")) <= 0,
+      false
+    )
+  ]
+}
+
+# Time goes by without a change, so it may show in a warning and nowhere else.
+check "ca_expiring" {
+  assert {
+    condition = length(local.expiring) == 0
+    error_message = join("\n", [
+      for name in local.expiring : join(" ", [
+        "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region})",
+        "expires at ${module.lookup.certificate_authorities[name].not_after}.",
+        var.certificate_authorities[name].status == "ACTIVE"
+        ? "Register its successor beside it, under a name of its own, and renew the devices' certificates:"
+        : "It is INACTIVE already: remove it once its devices have certificates of its successor:",
+        "see \"Rotation\" in the module's README.",
+      ])
+    ])
+  }
+}

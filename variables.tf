@@ -312,6 +312,24 @@ variable "credentials" {
   }
 }
 
+variable "expiry_warning_days" {
+  description = "From how many days before a CA expires each plan warns of it. 0: never before it has expired. A warning changes nothing else: no output, and not the exit status of the plan."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = floor(var.expiry_warning_days) == var.expiry_warning_days
+    error_message = "expiry_warning_days must be a whole number."
+  }
+
+  validation {
+    # Terraform can't add more than 292 years to a time.
+    condition     = var.expiry_warning_days >= 0 && var.expiry_warning_days <= 36500
+    error_message = "expiry_warning_days must be 0 (no warning before a CA has expired) to 36500."
+  }
+}
+
 variable "python_command" {
   description = "The command that runs a Python 3.10 or later with boto3 1.35 and cryptography 42 or later, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). Where the packages are missing and `uv` is on the PATH, the program fetches them through it. Kept in the state: destroy uses it too."
   type        = list(string)

@@ -75,7 +75,7 @@ def new_ca(
     *,
     key: Key | None = None,
     valid_from: timedelta = timedelta(hours=-1),
-    valid_for: timedelta = timedelta(days=30),
+    valid_for: timedelta = timedelta(days=365),
     is_ca: bool = True,
 ) -> CA:
     """A self-signed CA on P-256, or on `key`; no two have the same ID."""
