@@ -159,7 +159,7 @@ class Response(JsonResponse, KmsResponse):
         if reference is None or operation in WITHOUT_KEY_POLICY:
             return
         action = f"kms:{operation}"
-        owner, _ = account_of(reference, self.current_account, self.region)
+        owner, name = account_of(reference, self.current_account, self.region)
         key = find_key(reference, self.current_account, self.region)
         if owner != self.current_account and (key is None or operation not in ACROSS_ACCOUNTS):
             raise access_denied(
@@ -182,6 +182,8 @@ class Response(JsonResponse, KmsResponse):
         if operation in NEEDS_ENABLED_KEY:
             check_state(key)
         self.current_account = owner
+        if not name.startswith("alias/"):  # moto finds keys by ID only in some operations
+            self.body = json.dumps({**self.document, "KeyId": name})
 
     def _key(self) -> Key:
         self._validate_key_id(self.needed("KeyId"))
@@ -258,6 +260,17 @@ class Response(JsonResponse, KmsResponse):
         elif key.key_usage == ENCRYPT:
             answer["EncryptionAlgorithms"] = key.encryption_algorithms
         return json.dumps(answer)
+
+    def schedule_key_deletion(self) -> str:
+        """ScheduleKeyDeletion: moto's, answered with the key's ARN and state (API ref.)."""
+        answer = json.loads(super().schedule_key_deletion())
+        key = self._key()
+        return json.dumps({**answer, "KeyId": key.arn, "KeyState": key.key_state})
+
+    def cancel_key_deletion(self) -> str:
+        """CancelKeyDeletion: moto's, answered with the key's ARN (API ref.)."""
+        super().cancel_key_deletion()
+        return json.dumps({"KeyId": self._key().arn})
 
     # --- signatures
 
