@@ -121,6 +121,7 @@ def test_a_root_ca_proves_itself_to_iot(
     with refused("InvalidStateException"):
         pca.get_certificate_authority_certificate(CertificateAuthorityArn=arn)
     root = activate(pca, arn, SigningAlgorithm=algorithm)
+    assert root_csr(pca, arn) == root_csr(pca, arn)
     assert isinstance(root.public_key(), kind)
     assert isinstance(root.signature_hash_algorithm, hash_algorithm)
     assert root.subject == root.issuer

@@ -129,6 +129,8 @@ def test_the_key_must_be_one_that_signs(kms: Any) -> None:
         assert key["KeyUsage"] == "ENCRYPT_DECRYPT"
         with refused("InvalidKeyUsageException", "ENCRYPT_DECRYPT which is not valid for Sign"):
             sign(kms, key["Arn"], SigningAlgorithm="RSASSA_PKCS1_V1_5_SHA_256")
+    with refused("InvalidKeyUsageException", "SIGN_VERIFY which is not valid for Encrypt"):
+        kms.encrypt(KeyId=new_key(kms), Plaintext=b"x")
     symmetric = kms.create_key()["KeyMetadata"]["KeyId"]
     with refused("UnsupportedOperationException"):
         kms.get_public_key(KeyId=symmetric)
@@ -233,6 +235,15 @@ def test_key_policies(kms: Any, aws: Clients) -> None:
     sign(aws.kept("kms", TWO), key)
     with refused("AccessDeniedException", "explicit deny"):
         sign(aws.kept("kms", TWO), key, Message=bytes(32), MessageType="DIGEST")
+
+
+def test_decrypt_asks_the_key_of_the_ciphertext(kms: Any) -> None:
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    ciphertext = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=ciphertext)["Plaintext"] == b"x"
+    kms.disable_key(KeyId=key)
+    with refused("DisabledException"):
+        kms.decrypt(CiphertextBlob=ciphertext)
 
 
 def test_the_own_account_needs_the_policy_too(kms: Any) -> None:
