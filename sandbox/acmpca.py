@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import calendar
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -235,9 +236,9 @@ class Authority(CertificateAuthority):
             ]
         )
 
-    @property
+    @functools.cached_property
     def csr(self) -> bytes:
-        """The CA's own request, signed with the algorithm that it was created with."""
+        """The CA's own request, signed once with the algorithm that the CA was created with."""
         algorithm = self.certificate_authority_configuration["SigningAlgorithm"]
         builder = x509.CertificateSigningRequestBuilder().subject_name(self.issuer)
         builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)

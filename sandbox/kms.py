@@ -79,6 +79,17 @@ NEEDS_ENABLED_KEY = frozenset(
         "VerifyMac",
     }
 )
+# API ref., InvalidKeyUsageException: what the key of an operation must be for.
+NEEDS_USAGE = {
+    "Decrypt": ENCRYPT,
+    "Encrypt": ENCRYPT,
+    "GenerateDataKey": ENCRYPT,
+    "GenerateDataKeyWithoutPlaintext": ENCRYPT,
+    "GenerateMac": MAC,
+    "Sign": SIGN,
+    "Verify": SIGN,
+    "VerifyMac": MAC,
+}
 # Operations with a KeyId that key policies don't decide about (guide, "Permissions reference").
 WITHOUT_KEY_POLICY = frozenset({"ListAliases", "RetireGrant"})
 
@@ -159,7 +170,7 @@ class Response(JsonResponse, KmsResponse):
         if reference is None or operation in WITHOUT_KEY_POLICY:
             return
         action = f"kms:{operation}"
-        owner, _ = account_of(reference, self.current_account, self.region)
+        owner, name = account_of(reference, self.current_account, self.region)
         key = find_key(reference, self.current_account, self.region)
         if owner != self.current_account and (key is None or operation not in ACROSS_ACCOUNTS):
             raise access_denied(
@@ -175,13 +186,28 @@ class Response(JsonResponse, KmsResponse):
             "kms:SigningAlgorithm": self.text("SigningAlgorithm"),
             "kms:MessageType": self.text("MessageType"),
         }
+        self._check(key, operation, context)
+        self.current_account = owner
+        if not name.startswith("alias/"):  # moto finds keys by ID only in some operations
+            self.body = json.dumps({**self.document, "KeyId": name})
+
+    def _check(self, key: Key, operation: str, context: Mapping[str, str | None]) -> None:
+        """Refuses what the policy, the state and the usage of ``key`` don't allow, in this order.
+
+        KMS's own order isn't known.
+        """
+        action = f"kms:{operation}"
         verdict = allows(key, self.principal, action, context)
         if verdict is not True:
             why = explicit_deny() if verdict is False else policy_silent(action)
             raise access_denied(self.principal, action, key.arn, why)
         if operation in NEEDS_ENABLED_KEY:
             check_state(key)
-        self.current_account = owner
+        if key.key_usage != NEEDS_USAGE.get(operation, key.key_usage):
+            raise AWSError(  # seen
+                "InvalidKeyUsageException",
+                f"{key.arn} key usage is {key.key_usage} which is not valid for {operation}.",
+            )
 
     def _key(self) -> Key:
         self._validate_key_id(self.needed("KeyId"))
@@ -259,11 +285,36 @@ class Response(JsonResponse, KmsResponse):
             answer["EncryptionAlgorithms"] = key.encryption_algorithms
         return json.dumps(answer)
 
+    def schedule_key_deletion(self) -> str:
+        """ScheduleKeyDeletion: moto's, answered with the key's ARN and state (API ref.)."""
+        answer = json.loads(super().schedule_key_deletion())
+        key = self._key()
+        return json.dumps({**answer, "KeyId": key.arn, "KeyState": key.key_state})
+
+    def cancel_key_deletion(self) -> str:
+        """CancelKeyDeletion: moto's, answered with the key's ARN (API ref.)."""
+        super().cancel_key_deletion()
+        return json.dumps({"KeyId": self._key().arn})
+
+    # --- what isn't about signatures
+
+    def decrypt(self) -> str:
+        """Decrypt: moto's; the key that the ciphertext names is asked, too."""
+        answer = super().decrypt()
+        key = find_key(json.loads(answer)["KeyId"], self.current_account, self.region)
+        if key is not None:
+            self._check(key, "Decrypt", {})
+        return answer
+
+    def re_encrypt(self) -> str:
+        """Not here: moto's asks no key."""
+        raise AWSError("NotImplemented", "The sandbox has no such operation: ReEncrypt", 501)
+
     # --- signatures
 
     def sign(self) -> str:
         """Sign."""
-        key, algorithm, hash_algorithm, message = self._to_be_signed("Sign")
+        key, algorithm, hash_algorithm, message = self._to_be_signed()
         private = _private_key(key)
         if isinstance(private, rsa.RSAPrivateKey):
             signature = private.sign(message, _padding(algorithm), hash_algorithm)
@@ -280,7 +331,7 @@ class Response(JsonResponse, KmsResponse):
     def verify(self) -> str:
         """Verify: KMSInvalidSignatureException for a signature that isn't the key's (API ref.)."""
         signature = self.blob("Signature", 6144)
-        key, algorithm, hash_algorithm, message = self._to_be_signed("Verify")
+        key, algorithm, hash_algorithm, message = self._to_be_signed()
         public = _private_key(key).public_key()
         try:
             if isinstance(public, rsa.RSAPublicKey):
@@ -291,23 +342,16 @@ class Response(JsonResponse, KmsResponse):
             raise AWSError("KMSInvalidSignatureException", "") from None
         return json.dumps({"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm})
 
-    def _to_be_signed(
-        self, operation: str
-    ) -> tuple[Key, str, hashes.HashAlgorithm | Prehashed, bytes]:
+    def _to_be_signed(self) -> tuple[Key, str, hashes.HashAlgorithm | Prehashed, bytes]:
         """Key, algorithm, hash and message of Sign and Verify, checked against each other.
 
-        InvalidKeyUsageException for a key or an algorithm that doesn't fit, ValidationException
-        for a digest of the wrong length (API ref.).
+        InvalidKeyUsageException for an algorithm that doesn't fit, ValidationException for a digest
+        of the wrong length (API ref.).
         """
         message = self.blob("Message", 4096)
         message_type = self.choice("MessageType", ("RAW", "DIGEST", "EXTERNAL_MU"), "RAW")
         algorithm = self.choice("SigningAlgorithm", SIGNING_ALGORITHMS)
         key = self._key()
-        if key.key_usage != SIGN:
-            raise AWSError(  # seen
-                "InvalidKeyUsageException",
-                f"{key.arn} key usage is {key.key_usage} which is not valid for {operation}.",
-            )
         if algorithm not in key.signing_algorithms:
             raise AWSError(
                 "InvalidKeyUsageException",

@@ -10,6 +10,12 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tests.sandbox import pki
 
+# The only hash that KMS signs with; SHA-256 is the tests' default.
+HASHES: dict[str, pki.Hash] = {
+    "ECC_NIST_P384": hashes.SHA384(),
+    "ECC_NIST_P521": hashes.SHA512(),
+}
+
 
 class _KMSKey:
     def __init__(self, kms: Any, key_id: str) -> None:
@@ -71,5 +77,4 @@ def kms_ca(kms: Any, spec: str, **policy: str) -> tuple[str, pki.CA]:
     """A new KMS key's ARN, and a CA certificate that KMS has signed with it."""
     made = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY", **policy)["KeyMetadata"]["Arn"]
     key = KMSRSAKey(kms, made) if spec.startswith("RSA") else KMSECKey(kms, made)
-    hash_algorithm = {"ECC_NIST_P384": hashes.SHA384(), "ECC_NIST_P521": hashes.SHA512()}.get(spec)
-    return made, pki.make_ca(f"CA in KMS, {spec}", key=key, hash_algorithm=hash_algorithm)
+    return made, pki.make_ca(f"CA in KMS, {spec}", key=key, hash_algorithm=HASHES.get(spec))

@@ -35,7 +35,14 @@ class CA:
     def id(self) -> str:
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
-    def verification(self, code: str, *, signer: Key | None = None, days: int = 1) -> str:
+    def verification(
+        self,
+        code: str,
+        *,
+        signer: Key | None = None,
+        days: int = 1,
+        hash_algorithm: Hash | None = None,
+    ) -> str:
         """A verification certificate for a registration code, signed by the CA or ``signer``."""
         return (
             x509.CertificateBuilder()
@@ -45,7 +52,7 @@ class CA:
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW - 2 * DAY)
             .not_valid_after(NOW + days * DAY)
-            .sign(signer or self.key, hashes.SHA256())
+            .sign(signer or self.key, hash_algorithm or hashes.SHA256())
             .public_bytes(Encoding.PEM)
             .decode()
         )

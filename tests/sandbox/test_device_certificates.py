@@ -130,7 +130,8 @@ def test_pages(iot: Any) -> None:
     device_of(iot, other)
     assert ids(iot, ca) == devices[::-1]
     assert ids(iot, ca, ascendingOrder=True) == devices
-    seen, marker = [], {}
+    seen: list[str] = []
+    marker: dict[str, Any] = {}
     for size in (2, 2, 1):
         answer = iot.list_certificates_by_ca(caCertificateId=ca.id, pageSize=2, **marker)
         assert len(answer["certificates"]) == size

@@ -56,7 +56,8 @@ def test_one_that_exists_is_no_error_if_it_is_the_same(iot: Any) -> None:
     ):
         with refused("ResourceAlreadyExistsException", status=409) as caught:
             create(iot, **changed)
-        assert caught.value.response["resourceArn"] == ARN
+        response: Any = caught.value.response
+        assert response["resourceArn"] == ARN
     assert create(iot, "bare")["thingGroupId"] == create(iot, "bare")["thingGroupId"]
 
 
