@@ -152,7 +152,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> AtOnce:
 
     @functools.cache
     def session(profile: str) -> Any:
-        made = make_session(None)
+        made: Any = make_session(None)
         made.set_credentials(profile.split("/")[0], "sandbox")
         made.set_config_variable("region", "eu-west-1")
         made.run_name = profile.split("/")[1]
