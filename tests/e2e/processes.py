@@ -1,4 +1,4 @@
-"""What other users of the machine see of the processes below this one: arguments and environment."""
+"""What others on the machine see of the processes below this one: arguments, environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PERIOD = 0.01
 
 @dataclass
 class Seen:
-    """Command lines and environments of processes, each as /proc has it: parts that end with NUL."""
+    """Command lines and environments, each as /proc has it: parts that end with NUL."""
 
     arguments: set[bytes] = field(default_factory=set)
     environments: set[bytes] = field(default_factory=set)

@@ -121,8 +121,10 @@ def every_signer(account: Account, other: Account, folder: Path) -> dict[str, Si
 def sign_by_hand(account: Account, ca: CA, folder: Path) -> str:
     """What the module's documents tell: the program's request, signed with the owner's openssl."""
     request = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "iot_ca.py"), "csr"]
-        + ["--account-id", account.number, "--region", account.region],
+        [
+            *(sys.executable, str(ROOT / "scripts" / "iot_ca.py"), "csr"),
+            *("--account-id", account.number, "--region", account.region),
+        ],
         env={**os.environ, **account.sandbox.environment(account.number, account.region)},
         check=True,
         capture_output=True,
