@@ -245,12 +245,15 @@ def _converge(request: RegisterRequest) -> str:
     done: list[str] = []
     before: list[Step] = []
     origin: Origin | None = None
+    taken_out: Memory | None = None
     seen: set[str | None] = {request.revision}
     wrote_revision = False
     for _ in range(_LOOKS):
         observed = registry.observe_one(certificate.certificate_id)
         memory = registry.recall(certificate.certificate_id)
-        steps = drift.steps(desired, observed, request.revision, request.owner, origin, memory)
+        steps = drift.steps(
+            desired, observed, request.revision, request.owner, origin, memory, taken_out
+        )
         if observed is not None and not wrote_revision:
             seen.add(observed.revision)
         elif observed is not None and observed.revision not in seen:
@@ -279,6 +282,8 @@ def _converge(request: RegisterRequest) -> str:
                 break
             if registered and isinstance(step, Register):
                 origin = "registered" if step.tags[drift.ORIGIN_TAG] == "registered" else "adopted"
+            elif isinstance(step, Register) and way_back is not None:
+                taken_out = way_back.memory
             wrote_revision |= registered or isinstance(step, Tag)
             done.append(_DONE[type(step)])
     raise Failure(
