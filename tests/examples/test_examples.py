@@ -14,16 +14,11 @@ import pytest
 from tests.examples.support import (
     Cloud,
     as_output,
-<<<<<<< HEAD
-    fingerprint,
-    make_ca,
-    make_device,
-=======
     blocks_below,
     fingerprint,
     make_ca,
+    make_device,
     run_as_typed,
->>>>>>> migration
     shell,
 )
 from tools.lint_terraform import copy_configuration
@@ -35,11 +30,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
-<<<<<<< HEAD
-EXAMPLES = {"hand-over", "rotation", "single-account", "workspaces"}
-=======
-EXAMPLES = {"hand-over", "migration", "single-account", "workspaces"}
->>>>>>> migration
+EXAMPLES = {"hand-over", "migration", "rotation", "single-account", "workspaces"}
 
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -299,7 +290,6 @@ def test_workspaces_refuse_a_workspace_without_an_account_and_the_wrong_account(
     assert not sandbox.calls(service="iot")
 
 
-<<<<<<< HEAD
 def _changes(applied: Completed) -> dict[str, str]:
     """What an apply has said it would do: "created", "replaced", ... by address."""
     said = re.findall(r"^  # (\S+) (?:will|must) be (\w+)", applied.stdout, re.MULTILINE)
@@ -313,7 +303,8 @@ def _names(applied: Completed) -> set[str]:
 
 def _record(kind: str, name: str) -> str:
     return f'module.iot_ca.module.registration.terraform_data.{kind}["{name}"]'
-=======
+
+
 @pytest.mark.timeout(600)
 def test_migration_there_and_back_as_typed(
     new_example: NewExample, account: str, sandbox: Sandbox
@@ -393,7 +384,6 @@ def _template_versions(cloud: Cloud) -> list[Any]:
     """The versions of the template `fleet`, with the times at which they were made."""
     listed = cloud.client("iot").list_provisioning_template_versions(templateName="fleet")
     return [(each["versionId"], each["creationDate"]) for each in listed["versions"]]
->>>>>>> migration
 
 
 def _role(cloud: Cloud, trusted: str) -> str:
