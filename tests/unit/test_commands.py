@@ -19,7 +19,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from iot_ca import commands, registry
+from iot_ca import aws as aws_module
+from iot_ca import commands
 from iot_ca.commands import run
 from iot_ca.drift import ORIGIN_TAG, OWNER_TAG, REVISION_TAG, TAG_PREFIX
 from iot_ca.protocol import Result
@@ -43,7 +44,7 @@ ROOT = issue(KEY)
 OTHER = issue(ec_key(), common_name="other")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 # The real one; the fixture `aws` puts another in its place.
-CLIENT = registry._client
+CLIENT = aws_module._client
 
 
 class Program:
@@ -398,7 +399,9 @@ def test_a_ca_in_sync_is_answered_without_importing_cryptography(
         [
             sys.executable,
             "-c",
-            f"import sys; sys.path.insert(0, sys.argv[1]); {begin}\n"
+            # botocore loads pyOpenSSL, and with it cryptography, where it happens to be installed.
+            "import sys; sys.modules['OpenSSL'] = None; sys.path.insert(0, sys.argv[1])\n"
+            f"{begin}\n"
             "status = main(['inspect'])\n"
             "print(*sys.modules, file=sys.stderr)\n"
             "sys.exit(status)",
@@ -427,7 +430,7 @@ def test_a_ca_in_sync_is_answered_without_importing_cryptography(
 def test_an_endpoint_that_is_no_url_is_one_line(
     program: Program, monkeypatch: pytest.MonkeyPatch, command: str, endpoint_url: str
 ) -> None:
-    monkeypatch.setattr("iot_ca.registry._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws._client", CLIENT)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
     request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
     status, out, err = {
@@ -443,8 +446,8 @@ def test_an_endpoint_that_is_no_url_is_one_line(
 
 
 def test_one_outage_is_one_line_for_all(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iot_ca.registry._client", CLIENT)
-    monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
+    monkeypatch.setattr("iot_ca.aws._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws._ATTEMPTS", 1)
     # Nobody listens there.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
@@ -734,7 +737,7 @@ def test_stdout_holds_the_answer_and_nothing_else(program: Program) -> None:
 def test_a_wrong_command_is_told_the_right_ones(program: Program, argv: tuple[str, ...]) -> None:
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister"]
+    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr"]
 
 
 @pytest.mark.parametrize("command", ["register", "deregister"])

@@ -29,7 +29,7 @@ from tests.unit.support import (
 )
 
 TARGET = Target(ACCOUNT, REGION)
-REGISTER = Register("SNI_ONLY", True, True, "template", {"a": "1"})
+REGISTER = Register("SNI_ONLY", True, True, {"templateName": "template"}, {"a": "1"})
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_registration_sends_everything_in_one_call(
 def test_a_proof_is_sent_where_there_is_one(
     registry: Registry, aws: FakeAws, certificate: Certificate
 ) -> None:
-    registry.carry_out(Register("DEFAULT", False, False, None, {}), certificate, "PROOF")
+    registry.carry_out(Register("DEFAULT", False, False, {}, {}), certificate, "PROOF")
     (request,) = aws.requests
     assert request["verificationCertificate"] == "PROOF"
     assert request["setAsActive"] is False
@@ -118,14 +118,15 @@ def test_what_is_registered_is_observed_with_all_its_tags(
     registry: Registry, aws: FakeAws, certificate: Certificate, root: x509.Certificate
 ) -> None:
     tags = {f"key {number}": str(number) for number in range(5)}
-    registry.carry_out(Register("DEFAULT", False, True, "t", tags), certificate, "PROOF")
+    registry.carry_out(
+        Register("DEFAULT", False, True, {"templateName": "t"}, tags), certificate, "PROOF"
+    )
     aws.calls.clear()
     assert registry.observe_one(certificate.certificate_id) == Observed(
         mode="DEFAULT",
         status="INACTIVE",
         auto_registration=True,
-        template_name="t",
-        has_registration_config=True,
+        registration_config={"templateName": "t"},
         tags=tags,
         validity=certificates.validity(root),
     )
@@ -234,7 +235,7 @@ def test_a_registration_of_the_time_before_modes_is_one_in_default_mode(
     assert observed is not None
     assert observed.mode == "DEFAULT"
     assert not observed.auto_registration
-    assert not observed.has_registration_config
+    assert observed.registration_config == {}
 
 
 def test_a_template_body_on_the_ca_is_seen(
@@ -245,7 +246,7 @@ def test_a_template_body_on_the_ca_is_seen(
     observed = registry.observe_one(certificate.certificate_id)
     assert observed is not None
     assert observed.template_name is None
-    assert observed.has_registration_config
+    assert observed.registration_config == {"templateBody": "{}"}
 
 
 def test_a_ca_that_is_there_already_is_no_error(
@@ -358,7 +359,7 @@ def test_what_a_role_gives_is_what_is_used(aws: FakeAws, monkeypatch: pytest.Mon
         used.append((service, session.get_credentials().access_key))
         return aws.client(session, service, region)
 
-    monkeypatch.setattr("iot_ca.registry._client", client)
+    monkeypatch.setattr("iot_ca.aws._client", client)
     role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
     Registry(Target(ACCOUNT, REGION, Credentials(role_arn=role))).observe_one("a" * 64)
     assert used == [("sts", "AKIA0000"), ("iot", "ASIA0000"), ("sts", "ASIA0000")]
@@ -372,7 +373,7 @@ def test_a_profile_is_used(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     registry = Registry(Target(ACCOUNT, REGION, Credentials(profile="deployer")))
-    credentials = registry._session.get_credentials()
+    credentials = registry.account._session.get_credentials()
     assert credentials is not None
     assert credentials.access_key == "AKIAPROFILE"
 
@@ -422,7 +423,7 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     # Nobody listens there; one attempt is enough for that.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
+    monkeypatch.setattr("iot_ca.aws._ATTEMPTS", 1)
     said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
     assert said == (
         "AWS can't be reached at 127.0.0.1:9 (EndpointConnectionError); check network, proxy and "
