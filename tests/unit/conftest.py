@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from iot_ca import aws as iot_ca_aws
+from iot_ca import commands
+from tests.unit.program import Program
 from tests.unit.support import FakeAws, issue
 
 # The same examples in every run: a test that fails now and then helps nobody.
@@ -58,3 +60,15 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: Loader) -> Fake
 def loader() -> Loader:
     """One loader for all: reading the model of a service takes longer than a test."""
     return iot_ca_aws._loader(Session())
+
+
+@pytest.fixture
+def program(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
+    """The program, which talks to `aws` and waits for nothing."""
+    del aws
+    monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
+    monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
+    monkeypatch.setattr(commands, "_PATIENCE", 0)
+    return Program(monkeypatch, capsys)
