@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,21 @@ from cryptography import x509
 
 from iot_ca import certificate as certificates
 from iot_ca.certificate import Certificate
-from iot_ca.drift import Observed, Register, Tag, Untag, Update
+from iot_ca.drift import Memory, Observed, Register, Tag, Untag, Update
 from iot_ca.failure import Failure
 from iot_ca.protocol import Credentials, Target
 from iot_ca.registry import Registry
 from tests.unit.support import (
     ACCOUNT,
     CODE,
+    NOW,
     REGION,
     FakeAws,
     Refused,
     der,
+    ec_key,
     everything_said,
+    issue,
     pem,
 )
 
@@ -516,6 +520,128 @@ def test_every_call_that_may_be_denied_names_its_action(
         registry.carry_out(REGISTER, certificate, None)
     aws.faults[operation] = ("AccessDeniedException", "no")
     assert f"may not call iot:{operation}" in refusal(lambda: work(registry, certificate))
+
+
+# The quota of CAs with the same subject
+
+
+def fill(aws: FakeAws, *certificates_: x509.Certificate, active: bool = True) -> list[str]:
+    """Register CAs; returns their IDs."""
+    return [
+        aws._RegisterCACertificate(
+            caCertificate=pem(each),
+            certificateMode="SNI_ONLY",
+            setAsActive=active,
+            allowAutoRegistration=True,
+            tags=[],
+        )["certificateId"]
+        for each in certificates_
+    ]
+
+
+QUOTA = ("LimitExceededException", "Limit reached for number of CA Certificates with same subject")
+
+
+def test_who_holds_the_quota_of_a_subject_is_named(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    later = issue(ec_key(), end=NOW + timedelta(days=900))
+    sooner = issue(ec_key(), end=NOW + timedelta(days=9))
+    others = fill(aws, *(issue(ec_key(), common_name=f"other {n}") for n in range(3)))
+    (last,) = fill(aws, later)
+    (first,) = fill(aws, sooner, active=False)
+    aws.faults["RegisterCACertificate"] = QUOTA
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    # The one that ends first is the first to go.
+    assert (
+        f": {first} (INACTIVE, valid until {sooner.not_valid_after_utc:%Y-%m-%d}), "
+        f"{last} (ACTIVE, valid until {later.not_valid_after_utc:%Y-%m-%d}); "
+    ) in said
+    assert said.startswith("AWS IoT holds at most ten CA certificates with the same subject")
+    assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
+    assert not any(each in said for each in others)
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [("ListCACertificates", "iot:ListCACertificates"), ("DescribeCACertificate", "iot:Describe")],
+)
+def test_the_quota_is_explained_also_to_who_may_not_list(
+    registry: Registry, aws: FakeAws, certificate: Certificate, operation: str, action: str
+) -> None:
+    fill(aws, issue(ec_key()))
+    aws.faults["RegisterCACertificate"] = QUOTA
+    aws.faults[operation] = ("AccessDeniedException", "no")
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    assert said.startswith("AWS IoT holds at most ten CA certificates with the same subject")
+    assert f"which ones can't be told: the credentials may not call {action}" in said
+    assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
+
+
+def test_another_quota_is_not_blamed_on_the_subject(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    fill(aws, issue(ec_key(), common_name="other"))
+    aws.faults["RegisterCACertificate"] = ("LimitExceededException", "of another kind")
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    assert said.startswith("a quota of AWS IoT is reached")
+    assert said.endswith("AWS says: LimitExceededException: of another kind")
+
+
+# The memory of a change of mode
+
+MEMORY = Memory("DEFAULT", "ACTIVE", False, {"templateName": "t"}, {"a": "1", "b": "", "c": "3"})
+
+
+def test_what_is_remembered_is_recalled_until_it_is_forgotten(
+    registry: Registry, aws: FakeAws
+) -> None:
+    assert registry.recall("a" * 64) is None
+    registry.remember("a" * 64, MEMORY)
+    assert registry.recall("a" * 64) == MEMORY
+    assert registry.recall("b" * 64) is None
+    # Of a second attempt, which knows better.
+    better = replace(MEMORY, registration_config={}, tags={"d": "4"})
+    registry.remember("a" * 64, better)
+    assert registry.recall("a" * 64) == better
+    registry.forget("a" * 64)
+    registry.forget("a" * 64)
+    assert registry.recall("a" * 64) is None
+    assert aws.groups == {}
+
+
+def test_the_body_of_a_template_is_not_remembered(registry: Registry, aws: FakeAws) -> None:
+    config = {"templateBody": "{}", "roleArn": "arn:aws:iam::111122223333:role/r"}
+    registry.remember("a" * 64, replace(MEMORY, registration_config=config))
+    assert registry.recall("a" * 64) == replace(MEMORY, registration_config={})
+    assert "templateBody" not in str(aws.groups)
+
+
+@pytest.mark.parametrize("operation", ["DescribeThingGroup", "ListTagsForResource"])
+def test_who_may_not_recall_is_told_the_action(
+    registry: Registry, aws: FakeAws, operation: str
+) -> None:
+    registry.remember("a" * 64, MEMORY)
+    aws.faults[operation] = ("AccessDeniedException", "no")
+    assert f"may not call iot:{operation}" in refusal(lambda: registry.recall("a" * 64))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, ""),
+        (1, "1 certificate of a device"),
+        (2, "2 certificates of devices"),
+        (250, "250 certificates of devices"),
+        (251, "more than 250 certificates of devices"),
+    ],
+)
+def test_devices_are_counted_in_one_call(
+    registry: Registry, aws: FakeAws, count: int, said: str
+) -> None:
+    aws.devices["a" * 64] = count
+    assert registry.devices("a" * 64) == said
+    assert aws.calls == ["ListCertificatesByCA"]
 
 
 ENDPOINT = {"endpoint_url": f"https://iot.example/cacertificate/{'a' * 64}"}
