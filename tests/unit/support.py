@@ -414,21 +414,17 @@ class FakeAws:
         assert MessageType == "DIGEST"
         key, _ = self._key(KeyId)
         # The algorithms that AWS KMS has for each sort of key (API reference of Sign).
-        known: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512]
-        if isinstance(key, rsa.RSAPrivateKey):
-            known = {"RSASSA_PKCS1_V1_5_SHA_256": hashes.SHA256()}
-        else:
-            known = {
-                "secp256r1": {"ECDSA_SHA_256": hashes.SHA256()},
-                "secp384r1": {"ECDSA_SHA_384": hashes.SHA384()},
-                "secp521r1": {"ECDSA_SHA_512": hashes.SHA512()},
-            }[key.curve.name]
+        known: dict[str, hashes.HashAlgorithm] = {"RSASSA_PKCS1_V1_5_SHA_256": hashes.SHA256()}
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            digests = {"secp256r1": hashes.SHA256(), "secp384r1": hashes.SHA384()}
+            digest = digests.get(key.curve.name, hashes.SHA512())
+            known = {f"ECDSA_SHA_{digest.digest_size * 8}": digest}
         if SigningAlgorithm not in known:
             raise Refused("InvalidKeyUsageException", f"{SigningAlgorithm} is not for this key.")
-        digest = utils.Prehashed(known[SigningAlgorithm])
+        prehashed = utils.Prehashed(known[SigningAlgorithm])
         if isinstance(key, rsa.RSAPrivateKey):
-            return {"Signature": key.sign(Message, padding.PKCS1v15(), digest)}
-        return {"Signature": key.sign(Message, ec.ECDSA(digest))}
+            return {"Signature": key.sign(Message, padding.PKCS1v15(), prehashed)}
+        return {"Signature": key.sign(Message, ec.ECDSA(prehashed))}
 
     def _key(self, key_id: str) -> tuple[CaKey, str]:
         if key_id not in self.keys:

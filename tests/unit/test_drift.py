@@ -404,3 +404,155 @@ def test_a_registration_carries_everything_in_one_call() -> None:
 
 def test_what_was_never_seen_is_not_taken_for_converged() -> None:
     assert drift.converged_revision(CertificateAuthority("PEM"), None) is None
+
+
+# A change of the mode
+
+MODE_CHANGES = st.tuples(DESIRED, observed()).filter(
+    lambda case: case[0].certificate_mode != case[1].mode
+)
+
+
+@given(MODE_CHANGES)
+def test_a_change_of_mode_remembers_deactivates_deletes_and_registers(case: Case) -> None:
+    desired, before = case
+    steps = drift.steps(desired, before, "change 1", OWNER)
+    kinds = [type(step) for step in steps]
+    deactivate: list[type] = [Update] if before.status == "ACTIVE" else []
+    assert kinds == [Remember, *deactivate, Delete, Register]
+    assert Update(status="INACTIVE") in steps or not deactivate
+    remember, registration = steps[0], steps[-1]
+    assert isinstance(remember, Remember)
+    assert remember.memory == drift.before_change(before, None)
+    assert isinstance(registration, Register)
+    assert registration.certificate_mode == desired.certificate_mode
+    assert registration.tags[REVISION_TAG] == "change 1"
+
+
+def _foreign(desired: CertificateAuthority, before: Observed) -> dict[str, str]:
+    foreign = drift._foreign(before.tags)
+    return {key: value for key, value in foreign.items() if key not in desired.tags}
+
+
+@given(MODE_CHANGES, st.data())
+def test_a_change_of_mode_that_dies_goes_on_where_it_was_and_loses_nothing(
+    case: Case, data: st.DataObject
+) -> None:
+    desired, before = case
+    _, rounds = converged(desired, before, "change 1")
+    steps = [step for round_ in rounds for step in round_]
+    done = data.draw(st.integers(0, len(steps)))
+    now = Cloud(before)
+    for step in steps[:done]:
+        now = carried_out(step, now)
+    after, rest = finished(desired, now, "change 1")
+    left = [step for round_ in rest for step in round_]
+    if before.registration_config == INLINE:
+        # The body of a template is not kept, so it is remembered once more.
+        left = [step for step in left if not isinstance(step, Remember)]
+        assert left == [step for step in steps[done:] if not isinstance(step, Remember)]
+    else:
+        assert left == steps[done:]
+    assert _foreign(desired, before).items() <= after.tags.items()
+    assert after.tags[ORIGIN_TAG] == before.origin
+    assert drift.differences(desired, after) == []
+    assert drift.converged_revision(desired, after) == "change 1"
+
+
+@given(MODE_CHANGES, DESIRED, st.data())
+def test_whoever_changes_his_mind_in_the_middle_loses_nothing_either(
+    case: Case, then: CertificateAuthority, data: st.DataObject
+) -> None:
+    desired, before = case
+    _, rounds = converged(desired, before, "change 1")
+    steps = [step for round_ in rounds for step in round_]
+    now = Cloud(before)
+    for step in steps[: data.draw(st.integers(0, len(steps)))]:
+        now = carried_out(step, now)
+    after, _ = finished(then, now, "repair 2")
+    theirs = {k: v for k, v in _foreign(desired, before).items() if k not in then.tags}
+    assert theirs.items() <= after.tags.items()
+    assert after.tags[ORIGIN_TAG] == before.origin
+    assert drift.converged_revision(then, after) == "repair 2"
+
+
+@given(MODE_CHANGES)
+def test_who_registers_it_in_the_middle_does_not_take_its_tags_away(case: Case) -> None:
+    desired, before = case
+    memory = drift.before_change(before, None)
+    # By hand, without a tag.
+    theirs = replace(before, mode=desired.certificate_mode, tags={})
+    after, rounds = finished(desired, Cloud(theirs, memory), "change 1")
+    assert _foreign(desired, before).items() <= after.tags.items()
+    assert after.tags[ORIGIN_TAG] == before.origin
+    assert rounds[-1] == [Forget()]
+
+
+@given(MODE_CHANGES)
+def test_the_way_back_makes_it_what_it_was(case: Case) -> None:
+    _, before = case
+    back = drift.way_back(drift.before_change(before, None))
+    assert carried_out(back, Cloud(None)).ca == before
+
+
+def test_tags_of_aws_are_not_written_back() -> None:
+    tags = {"aws:createdBy": "me", "AWS:x": "1", "aws": "mine"}
+    before = Observed("SNI_ONLY", "ACTIVE", True, tags=tags)
+    assert drift.before_change(before, None).tags == {"aws": "mine"}
+
+
+@given(observed(), observed())
+def test_an_earlier_attempt_knows_the_status_if_it_was_for_this_mode(
+    now: Observed, earlier: Observed
+) -> None:
+    memory = drift.before_change(earlier, None)
+    before = drift.before_change(now, memory)
+    # The earlier attempt may have deactivated it and gone no further.
+    assert before.status == (earlier.status if earlier.mode == now.mode else now.status)
+    # All else may have been changed since.
+    assert replace(before, status=now.status) == drift.before_change(now, None)
+
+
+@given(CASES)
+def test_a_memory_that_nobody_needs_any_more_is_forgotten_and_nothing_else(case: Case) -> None:
+    desired, before = case
+    after, _ = converged(desired, before, "repair 1")
+    memory = drift.before_change(before, None)
+    assert drift.steps(desired, after, "repair 1", OWNER, memory=memory) == [Forget()]
+
+
+def test_a_fresh_revision_names_both_modes() -> None:
+    desired = CertificateAuthority("PEM", certificate_mode="DEFAULT")
+    after, _ = converged(CertificateAuthority("PEM"), None, "register 1")
+    assert drift.fresh_revision(desired, after, "f") == "change mode SNI_ONLY to DEFAULT f"
+    inactive = replace(after, status="INACTIVE")
+    assert (
+        drift.fresh_revision(desired, inactive, "f")
+        == "change mode SNI_ONLY to DEFAULT status=INACTIVE f"
+    )
+
+
+@given(MAYBE_CASES, TOKENS)
+def test_what_auto_registration_was_is_read_back_and_never_from_another_revision(
+    case: MaybeCase, token: str
+) -> None:
+    desired, before = case
+    revision = drift.fresh_revision(desired, before, token)
+    if before is None:
+        return
+    kept = drift.keep_auto_registration(before)
+    assert re.fullmatch(r"[\w .:/=+@-]{1,256}", kept.tags[REVISION_TAG])
+    leaving = replace(before, tags={**before.tags, **kept.tags})
+    assert leaving.auto_registration_to_keep is before.auto_registration
+    other = replace(before, tags={**before.tags, REVISION_TAG: revision})
+    assert other.auto_registration_to_keep is None
+
+
+@given(st.lists(st.sampled_from([REVISION_TAG, OWNER_TAG, ORIGIN_TAG, "a"]), max_size=3))
+def test_only_a_writer_differs_where_nothing_but_its_tags_do(keys: list[str]) -> None:
+    tag = Tag(dict.fromkeys(keys, "value"))
+    alone = set(keys) <= {REVISION_TAG, OWNER_TAG}
+    assert drift.only_the_writer_differs([tag]) is alone
+    assert not drift.only_the_writer_differs([])
+    assert not drift.only_the_writer_differs([tag, Forget()])
+    assert not drift.only_the_writer_differs([Update(status="ACTIVE")])
