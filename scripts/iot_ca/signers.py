@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,8 +99,9 @@ def certificate_pem(claim: Claim) -> str:
 def _missing(code: str) -> Failure:
     return Failure(
         "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
-        f"`python3 {program()} csr > verification.csr` makes (common name {code}, the registration "
-        "code of this account and region) and set verification.certificate_pem to the certificate; "
+        f"`python3 {shlex.quote(program())} csr > verification.csr` makes (common name {code}, the "
+        "registration code of this account and region) and set verification.certificate_pem to the "
+        "certificate; "
         "or set verification to where the CA's key is: ca_private_key_file, "
         "ca_private_key_secret_arn, kms_key_id or acm_pca_arn; SNI_ONLY mode needs none"
     )

@@ -35,6 +35,8 @@ from tests.unit.support import (
 TARGET = Target(ACCOUNT, REGION)
 REGISTER = Register("SNI_ONLY", True, True, {"templateName": "template"}, {"a": "1"})
 
+MEMORY = Memory("DEFAULT", "ACTIVE", False, {"templateName": "t"}, {"a": "1", "b": "", "c": "3"})
+
 
 @pytest.fixture
 def certificate(root: x509.Certificate) -> Certificate:
@@ -505,6 +507,9 @@ def test_who_may_not_assume_the_role_is_told_the_action(aws: FakeAws) -> None:
         ("UntagResource", lambda r, c: r.carry_out(Untag(("a",)), c, None)),
         ("DeleteCACertificate", lambda r, c: r.delete(c.certificate_id)),
         ("GetRegistrationCode", lambda r, _: r.registration_code),
+        ("CreateThingGroup", lambda r, c: r.remember(c.certificate_id, MEMORY)),
+        ("DeleteThingGroup", lambda r, c: r.forget(c.certificate_id)),
+        ("ListCertificatesByCA", lambda r, c: r.devices(c.certificate_id)),
         ("DescribeCACertificate", lambda r, c: r.observe_one(c.certificate_id)),
         ("ListTagsForResource", lambda r, c: r.observe_one(c.certificate_id)),
     ],
@@ -589,8 +594,6 @@ def test_another_quota_is_not_blamed_on_the_subject(
 
 
 # The memory of a change of mode
-
-MEMORY = Memory("DEFAULT", "ACTIVE", False, {"templateName": "t"}, {"a": "1", "b": "", "c": "3"})
 
 
 def test_what_is_remembered_is_recalled_until_it_is_forgotten(

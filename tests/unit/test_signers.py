@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -146,7 +147,7 @@ KeyFile = Callable[[str | bytes], Verification]
 
 
 @pytest.mark.usefixtures("aws")
-def test_without_a_proof_it_is_said_how_to_give_one(tmp_path: Path) -> None:
+def test_without_a_proof_it_is_said_how_to_give_one() -> None:
     said = refusal(None)
     assert f"common name {CODE}" in said
     assert "iot_ca.py csr > verification.csr`" in said
@@ -156,11 +157,23 @@ def test_without_a_proof_it_is_said_how_to_give_one(tmp_path: Path) -> None:
         *("kms_key_id", "acm_pca_arn"),
     ):
         assert name in said
-    # The command works where it is typed.
-    path = said.partition("`python3 ")[2].partition(" csr")[0]
-    assert Path(path).name == "iot_ca.py"
-    assert Path(path).is_file()
-    assert tmp_path  # nothing is written there
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("folder", ["module", "a folder with spaces; and more"])
+def test_the_command_for_the_request_works_where_it_is_typed(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / folder / "scripts" / "iot_ca.py"
+    (script.parent / "iot_ca").mkdir(parents=True)
+    script.touch()
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(signers, "__file__", str(script.parent / "iot_ca" / "signers.py"))
+    command = refusal(None).partition("`")[2].partition("`")[0]
+    python, path, csr, *_ = shlex.split(command)
+    assert (python, csr) == ("python3", "csr")
+    assert Path(path).resolve() == script.resolve()
 
 
 @pytest.mark.usefixtures("aws")
