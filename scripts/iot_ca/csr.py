@@ -27,7 +27,10 @@ def run(argv: Sequence[str]) -> int:
             f"the credentials belong to account {target.account_id}, not to {options.account_id}; "
             "set --profile or --role-arn, or AWS_PROFILE"
         )
-    code = Registry(target).registration_code
+    try:
+        code = Registry(target).registration_code
+    except Failure as failure:
+        raise Failure(f"{target}: {failure}") from failure
     print(verification.request(code), end="")
     print(
         f"iot_ca: request for a verification certificate for {target}: have the CA's owner sign it "

@@ -128,7 +128,7 @@ def _key(given: Verification, authority: x509.Certificate, account: Account) -> 
         raise Failure("verification is empty; set exactly one of its attributes")
     key = _load(data, where, given.ca_private_key_passphrase_env)
     if key.public_key() != authority.public_key():
-        raise Failure(f"{where} is not the key of this CA's certificate")
+        raise Failure(f"{where} is not the key of this CA's certificate; name the CA's own")
     return key
 
 
@@ -208,7 +208,7 @@ def _load(data: bytes, where: str, passphrase_env: str | None) -> Key:
         wrong = "" if passphrase is None else ", or its passphrase is another one"
         raise Failure(f"{where} holds no PEM or PKCS#8 private key{wrong}") from None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        raise Failure(f"{where} holds neither an RSA nor an EC key")
+        raise Failure(f"{where} holds neither an RSA nor an EC key; name the CA's own")
     return key
 
 
@@ -238,7 +238,7 @@ def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
     if usage != "SIGN_VERIFY":
         raise Failure(f"{where} is a key for {usage}; the CA's key is one for SIGN_VERIFY")
     if public != authority.public_key():
-        raise Failure(f"{where} is not the key of this CA's certificate")
+        raise Failure(f"{where} is not the key of this CA's certificate; name the CA's own")
 
     def sign(data: bytes, digest: Any, algorithm: str) -> bytes:
         import hashlib
@@ -295,7 +295,7 @@ def _check_issuer(arn: str, authority: x509.Certificate, account: Account) -> No
         answer = client.get_certificate_authority_certificate(CertificateAuthorityArn=arn)
         issuer = x509.load_pem_x509_certificate(answer["Certificate"].encode())
     if (issuer.public_key(), issuer.subject) != (authority.public_key(), authority.subject):
-        raise Failure(f"{where} is another CA than that of certificate_pem")
+        raise Failure(f"{where} is another CA than certificate_pem; name the one it belongs to")
 
 
 def _issue(arn: str, claim: Claim) -> str:

@@ -391,7 +391,7 @@ def test_another_key_is_refused_before_anything_is_signed(
         ),
         "pca": (
             Verification(acm_pca_arn=PCA),
-            f"verification.acm_pca_arn {PCA} is another CA than that of certificate_pem",
+            f"verification.acm_pca_arn {PCA} is another CA than certificate_pem",
         ),
     }[where]
     assert said in refusal(given)
@@ -664,7 +664,7 @@ def test_a_private_ca_may_have_been_renewed(aws: FakeAws) -> None:
 
 def test_a_private_ca_of_the_same_key_and_another_name_is_refused(aws: FakeAws) -> None:
     aws.issuers[PCA] = Issuer(KEY, issue(KEY, common_name="another"))
-    assert "is another CA than that of certificate_pem" in refusal(Verification(acm_pca_arn=PCA))
+    assert "is another CA than certificate_pem" in refusal(Verification(acm_pca_arn=PCA))
 
 
 def test_a_private_ca_that_takes_too_long_is_named(
