@@ -9,6 +9,7 @@ assert stack.plan().status == 0
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -134,6 +135,16 @@ def openssl(*arguments: str, folder: Path) -> None:
 # --- accounts
 
 
+# Kept, since a session reads and checks AWS's description of a service for its first client.
+@functools.cache
+def _session(account: str, region: str) -> boto3.Session:
+    return boto3.Session(
+        aws_access_key_id=account,
+        aws_secret_access_key="sandbox",
+        region_name=region,
+    )
+
+
 @dataclass(frozen=True)
 class Registered:
     """A CA as one account has it."""
@@ -181,11 +192,7 @@ class Account:
         return self._session().client("iam", endpoint_url=self.sandbox.endpoint)
 
     def _session(self) -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id=self.number,
-            aws_secret_access_key="sandbox",
-            region_name=self.region,
-        )
+        return _session(self.number, self.region)
 
     def arn(self, certificate_id: str) -> str:
         """The ARN that a CA has here."""
