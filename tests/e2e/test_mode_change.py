@@ -76,7 +76,7 @@ def test_the_mode_of_adopted_cas_is_changed_back_and_forth(
     with subtests.test("refused by AWS: said so, and as it was"):
         line = changed.error("taken")
         assert "another account holds this CA in DEFAULT mode" in line
-        assert "the mode was not changed, the CA is registered in SNI_ONLY mode as before" in line
+        assert "the mode was not changed, it is registered in SNI_ONLY mode as before" in line
         now = account.see(cas["taken"].id).settings
         assert (now.mode, now.status, now.auto_registration, now.template, now.tags) == (
             "SNI_ONLY",
