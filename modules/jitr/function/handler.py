@@ -6,6 +6,7 @@ Each call writes one line of JSON that says how it ended; no line holds a certif
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -51,10 +52,8 @@ def handler(event: object, context: object) -> dict[str, Any]:
         settings = read_settings(os.environ)
         found = event_of(event)
         facts["certificateId"] = found["certificateId"]
-        # A session of its own: boto3's default one would keep the credentials of the first call.
-        session = boto3.session.Session()
-        iot: IoTClient = session.client("iot", config=IOT)
-        outcome = provision(found, settings, iot, _asker(session, settings))
+        iot: IoTClient = _client("iot", None, IOT)
+        outcome = provision(found, settings, iot, _asker(settings))
     except Exception as error:
         _log("ERROR", **facts, outcome="failed", error=type(error).__name__, message=str(error))
         raise
@@ -63,17 +62,33 @@ def handler(event: object, context: object) -> dict[str, Any]:
     return facts
 
 
-def _asker(session: boto3.session.Session, settings: Settings) -> Ask:
+def _asker(settings: Settings) -> Ask:
     arn = settings.hook_function_arn
     if arn is None:
         return lambda _: Answer(allowed=True)
 
     def asker(question: Mapping[str, Any]) -> Answer:
         # It may be in another region than the devices are.
-        client: LambdaClient = session.client("lambda", region_name=arn.split(":")[3], config=HOOK)
+        client: LambdaClient = _client("lambda", arn.split(":")[3], HOOK)
         return ask(client, arn, question)
 
     return asker
+
+
+def _client(service: str, region: str | None, config: Config) -> Any:
+    """A client of boto3's default chain; the one made before where all of that is the same."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return _new_client(service, region, config, tuple(sorted(environment.items())))
+
+
+# Making one takes longer than all the calls of a run, and Lambda keeps the process between runs.
+@functools.lru_cache(maxsize=16)
+def _new_client(
+    service: str, region: str | None, config: Config, _environment: tuple[tuple[str, str], ...]
+) -> Any:
+    # A session of its own: the default one would keep the credentials of the first call.
+    session = boto3.session.Session()
+    return session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
