@@ -23,6 +23,11 @@ output "function_arn" {
   value       = aws_lambda_function.function.arn
 }
 
+output "source_code_hash" {
+  description = "Hash of the function's source: the same on every machine."
+  value       = aws_lambda_function.function.source_code_hash
+}
+
 output "policy_name" {
   description = "Name of the AWS IoT policy that each device gets."
   value       = aws_iot_policy.device.name
