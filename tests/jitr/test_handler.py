@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from modules.jitr.function import handler as entry
 from modules.jitr.function.event import NotProvisionable
@@ -513,6 +513,24 @@ def test_a_hook_that_is_not_there_lets_nobody_in(fleet: Fleet) -> None:
     with pytest.raises((ClientError, HookFailed)):
         fleet.call(event)
 
+    assert fleet.status(event) == "PENDING_ACTIVATION"
+
+
+def test_a_hook_that_is_late_lets_nobody_in_and_is_not_asked_twice(fleet: Fleet) -> None:
+    fleet.hook({"allowProvisioning": True})
+    event = fleet.meet(name())
+    calls: list[object] = []
+
+    def late(*arguments: object) -> bytes:
+        calls.append(arguments)
+        raise ReadTimeoutError(endpoint_url="the hook")
+
+    fleet.monkeypatch.setattr("moto.awslambda_simple.models.LambdaSimpleBackend.invoke", late)
+
+    with pytest.raises(ReadTimeoutError):
+        fleet.call(event)
+
+    assert len(calls) == 1
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
