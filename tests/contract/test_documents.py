@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,19 +14,19 @@ README = ROOT / "README.md"
 HEADER = re.compile(r"^# /// script\n(.*?)^# ///$", re.DOTALL | re.MULTILINE)
 
 
-def section(name: str) -> str:
-    """What is between two markers of the README."""
-    document = README.read_text(encoding="utf-8")
+def section(name: str, readme: Path = README) -> str:
+    """What is between two markers of a README."""
+    document = readme.read_text(encoding="utf-8")
     assert document.count(f"<!-- {name} -->") == 1
     assert document.count(f"<!-- /{name} -->") == 1
     return document.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0]
 
 
-def tables(name: str) -> list[dict[str, list[str]]]:
+def tables(name: str, readme: Path = README) -> list[dict[str, list[str]]]:
     """The tables of a section: their rows by what is in the first column."""
     found: list[dict[str, list[str]]] = []
     row_before = False
-    for line in section(name).splitlines():
+    for line in section(name, readme).splitlines():
         if not line.startswith("|"):
             row_before = False
             continue
@@ -67,6 +68,22 @@ def test_the_readme_has_the_type_and_default_of_an_input(name: str) -> None:
     else:
         written = re.sub(r"[\s\"'`]", "", default)
         assert written == re.sub(r"[\s\"'`]", "", str(variable["default"]))
+
+
+def test_the_readme_of_jitr_lists_its_inputs_and_outputs_as_they_are() -> None:
+    folder = "modules/jitr"
+    readme = ROOT / folder / "README.md"
+    variables = blocks(folder, "variable")
+    (inputs,) = tables("inputs", readme)
+    assert list(inputs) == list(variables)
+    for name, (_, _, kind, default) in inputs.items():
+        variable = variables[name]
+        assert kind.strip("`") == variable["type"].removeprefix("${").removesuffix("}"), name
+        given = "required" if "default" not in variable else str(variable["default"])
+        bare = [re.sub(r"[\s\"'`:=]", "", text) for text in (default, given)]
+        assert bare[0] == bare[1].replace("None", "null"), name
+    (outputs,) = tables("outputs", readme)
+    assert list(outputs) == list(blocks(folder, "output"))
 
 
 def test_the_readme_lists_every_attribute_of_a_ca_and_nothing_else() -> None:

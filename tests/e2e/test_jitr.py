@@ -1,0 +1,341 @@
+"""modules/jitr by itself: a real Terraform, the real aws provider, the package it makes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sandbox.control import Sandbox
+from tests.e2e.support import Account, issue, new_ca
+from tools.providers import Providers
+from tools.terraform import ROOT, Engine, Terraform, environment
+
+MODULE = ROOT / "modules" / "jitr"
+SOURCE = {
+    path.name: path.read_text(encoding="utf-8") for path in sorted(MODULE.glob("function/*.py"))
+}
+
+# The CA comes out of a resource, as it does out of the lookup: known, and with `moment` changed not
+# known before the apply. Two names that a rule's name cannot tell apart, and two regions.
+CONFIGURATION = """
+variable "ca" {}
+variable "moment" { default = "1" }
+
+provider "aws" {}
+
+provider "aws" {
+  alias  = "other"
+  region = "us-west-2"
+}
+
+resource "terraform_data" "lookup" {
+  for_each         = toset(["eu-west-1", "us-west-2"])
+  triggers_replace = var.moment
+  input = {
+    id   = var.ca.id
+    arn  = "arn:aws:iot:${each.key}:${var.ca.account}:cacert/${var.ca.id}"
+    mode = "SNI_ONLY"
+  }
+}
+
+module "hyphen" {
+  source           = "./with spaces/jitr"
+  name             = "root-1"
+  certificate_id   = terraform_data.lookup["eu-west-1"].output.id
+  certificate_arn  = terraform_data.lookup["eu-west-1"].output.arn
+  certificate_mode = terraform_data.lookup["eu-west-1"].output.mode
+}
+
+module "underscore" {
+  source           = "./with spaces/jitr"
+  name             = "root_1"
+  certificate_id   = "2e2b"
+  certificate_arn  = "arn:aws:iot:eu-west-1:${var.ca.account}:cacert/2e2b"
+  certificate_mode = "SNI_ONLY"
+}
+
+module "other_region" {
+  source           = "./with spaces/jitr"
+  providers        = { aws = aws.other }
+  name             = "root-1"
+  certificate_id   = terraform_data.lookup["us-west-2"].output.id
+  certificate_arn  = terraform_data.lookup["us-west-2"].output.arn
+  certificate_mode = terraform_data.lookup["us-west-2"].output.mode
+}
+
+output "hyphen" { value = module.hyphen }
+output "underscore" { value = module.underscore }
+output "other_region" { value = module.other_region }
+"""
+
+
+def source_hash(source: dict[str, str]) -> str:
+    """What Terraform's base64sha256(jsonencode(...)) must be, computed without it."""
+    text = json.dumps(source, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def everything_below(folder: Path) -> dict[str, bytes]:
+    """The files in a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_hash_is_the_same_on_every_machine(
+    engine: Engine, providers: Providers, tmp_path: Path
+) -> None:
+    """Of another checkout: other modes and times, other line ends, and what is left lying about."""
+    copy = tmp_path / "jitr"
+    shutil.copytree(MODULE, copy)
+    for number, path in enumerate(sorted(copy.glob("function/*.py"))):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        path.chmod(0o600 if number % 2 else 0o755)
+        os.utime(path, (number, 10**9 + number))
+    (copy / "function" / "__pycache__").mkdir(exist_ok=True)
+    (copy / "function" / "__pycache__" / "event.cpython-312.pyc").write_bytes(b"\0")
+    (copy / "function" / "event.py.orig").write_text("left over", encoding="utf-8")
+    terraform = Terraform(copy, engine, environment(providers))
+    terraform.init()
+    values = {
+        "name": "a",
+        "certificate_id": "1f1a",
+        "certificate_arn": "arn:aws:iot:eu-west-1:111122223333:cacert/1f1a",
+        "certificate_mode": "SNI_ONLY",
+    }
+    answer = subprocess.run(
+        [*engine.argv, "console", *(f"-var={name}={value}" for name, value in values.items())],
+        cwd=copy,
+        env=dict(terraform.environment),
+        input="local.source_hash\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        umask=0o077,
+    )
+    assert json.loads(answer.stdout) == source_hash(SOURCE)
+
+
+@pytest.mark.one_engine("its own test shows that both engines make the same package")
+def test_from_the_module_to_a_device_that_works(
+    new_workspace: Callable[[str, str], Terraform], sandbox: Sandbox, account: str, region: str
+) -> None:
+    terraform = new_workspace(account, "a workspace")
+    copy = terraform.folder / "with spaces" / "jitr"
+    shutil.copytree(MODULE, copy, ignore=shutil.ignore_patterns("__pycache__", ".terraform*"))
+    module_before = everything_below(copy)
+    ca = new_ca()
+    terraform.write(CONFIGURATION)
+    values = {"ca": {"id": ca.id, "account": account}}
+    terraform.write(json.dumps(values), "terraform.tfvars.json")
+    terraform.init()
+    packages = terraform.folder / ".terraform" / "iot-ca"
+
+    # A plan from one machine, applied on another: whatever planning has written is gone.
+    terraform.plan("-out=saved")
+    shutil.rmtree(packages, ignore_errors=True)
+    terraform.apply("saved")
+
+    outputs = terraform.output()
+    assert everything_below(copy) == module_before
+    names = {outputs[module]["rule_name"] for module in ("hyphen", "underscore")}
+    assert len(names) == 2
+    assert outputs["hyphen"]["rule_name"] == outputs["other_region"]["rule_name"]
+    assert len({outputs[module]["role_arn"] for module in outputs}) == 3
+    assert {outputs[module]["source_code_hash"] for module in outputs} == {source_hash(SOURCE)}
+    check_order(sandbox, account, region)
+    check_wiring(sandbox, account, region, outputs["hyphen"], ca.id)
+
+    # The package, as Lambda runs it.
+    deployed = client(sandbox, "lambda", account, region).get_function(
+        FunctionName=outputs["hyphen"]["function_name"]
+    )["Configuration"]
+    package = package_of(terraform, deployed["CodeSha256"])
+    with zipfile.ZipFile(package) as archive:
+        packed = {entry: archive.read(entry).decode() for entry in archive.namelist()}
+        archive.extractall(terraform.folder / "unpacked")
+    assert packed == {f"jitr/{name}": text for name, text in SOURCE.items()}
+    there = Account(sandbox, account, region)
+    there.register(ca)
+    device = issue(ca, "device-1")
+    certificate = there.iot.register_certificate(
+        certificatePem=device.pem, caCertificatePem=ca.pem, status="PENDING_ACTIVATION"
+    )
+    event = {"certificateId": device.id, "caCertificateId": ca.id, "awsAccountId": account}
+    settings = {
+        **sandbox.environment(account, region),
+        **deployed["Environment"]["Variables"],
+    }
+    for outcome in ("activated", "completed"):
+        assert invoke(deployed["Handler"], event, terraform.folder / "unpacked", settings) == {
+            "requestId": None,
+            "certificateId": device.id,
+            "outcome": outcome,
+            "status": "ACTIVE",
+            "thingName": "device-1",
+        }
+    arn = certificate["certificateArn"]
+    policies = there.iot.list_attached_policies(target=arn)["policies"]
+    assert [policy["policyName"] for policy in policies] == [outputs["hyphen"]["policy_name"]]
+    assert there.iot.describe_thing(thingName="device-1")["attributes"] == {
+        "ca_certificate_id": ca.id,
+        "ca_certificate_mode": "SNI_ONLY",
+    }
+
+    # No change without a change in the source.
+    for path in copy.glob("function/*.py"):
+        path.chmod(0o600)
+        os.utime(path, (1, 1))
+    assert terraform.plan().status == 0
+
+    # Where the CA is not known before the apply, nothing is replaced by that.
+    changes = terraform.changes("-var=moment=2")
+    replaced = {address for address, actions in changes.items() if "delete" in actions}
+    assert replaced == {
+        'terraform_data.lookup["eu-west-1"]',
+        'terraform_data.lookup["us-west-2"]',
+    }
+
+    # A change in the source is one, and is applied without what planning has written.
+    with (copy / "function" / "event.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    terraform.plan("-out=saved")
+    shutil.rmtree(packages)
+    terraform.apply("saved")
+    assert terraform.plan().status == 0
+    changed = client(sandbox, "lambda", account, region).get_function(
+        FunctionName=outputs["hyphen"]["function_name"]
+    )["Configuration"]
+    with zipfile.ZipFile(package_of(terraform, changed["CodeSha256"])) as archive:
+        assert archive.read("jitr/event.py").endswith(b"# changed\n")
+
+    # A policy that devices have cannot be deleted: README says what to do first.
+    there.iot.detach_policy(policyName=outputs["hyphen"]["policy_name"], target=arn)
+    terraform.destroy()
+    for where in (region, "us-west-2"):
+        assert client(sandbox, "lambda", account, where).list_functions()["Functions"] == []
+        assert client(sandbox, "sqs", account, where).list_queues().get("QueueUrls", []) == []
+        assert client(sandbox, "iot", account, where).list_topic_rules()["rules"] == []
+        assert client(sandbox, "iot", account, where).list_policies()["policies"] == []
+        logs = client(sandbox, "logs", account, where)
+        assert logs.describe_log_groups()["logGroups"] == []
+        alarms = client(sandbox, "cloudwatch", account, where).describe_alarms()
+        assert alarms["MetricAlarms"] == []
+    assert there.iam.list_roles()["Roles"] == []
+    # The device stays as it is.
+    described = there.iot.describe_certificate(certificateId=device.id)
+    assert described["certificateDescription"]["status"] == "ACTIVE"
+
+
+def client(sandbox: Sandbox, service: str, account: str, region: str) -> Any:
+    """boto3's client for any service."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        region_name=region,
+        endpoint_url=sandbox.endpoint,
+        aws_access_key_id=account,
+        aws_secret_access_key="sandbox",
+    )
+
+
+def check_order(sandbox: Sandbox, account: str, region: str) -> None:
+    """No event reaches the function before it may do its work and failures have a place."""
+    writes = [
+        (call.operation, call.parameters)
+        for call in sandbox.calls(account=account, region=region, write=True)
+    ]
+
+    def position(operation: str, named: str) -> int:
+        return next(
+            place
+            for place, (each, parameters) in enumerate(writes)
+            if each == operation and named in parameters.values()
+        )
+
+    rule = position("CreateTopicRule", "iot_jitr_root_1_" + digest("root-1"))
+    function = "iot-jitr-root-1"
+    assert position("CreateFunction", function) < rule
+    assert position("PutFunctionEventInvokeConfig", function) < rule
+    # IAM has no region.
+    roles = [call.operation for call in sandbox.calls(service="iam", account=account, write=True)]
+    assert roles.count("PutRolePolicy") == 6
+
+
+def digest(name: str) -> str:
+    """What keeps two rules apart."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def check_wiring(
+    sandbox: Sandbox, account: str, region: str, outputs: dict[str, Any], ca_id: str
+) -> None:
+    """From the event to the function, and from failures to the queue, as AWS has it."""
+    rule = client(sandbox, "iot", account, region).get_topic_rule(ruleName=outputs["rule_name"])
+    assert rule["rule"]["sql"] == f"SELECT * FROM '$aws/events/certificates/registered/{ca_id}'"
+    assert rule["rule"]["actions"] == [{"lambda": {"functionArn": outputs["function_arn"]}}]
+    assert rule["rule"]["errorAction"]["sqs"]["queueUrl"] == outputs["dead_letter_queue_url"]
+    lambda_ = client(sandbox, "lambda", account, region)
+    policy = json.loads(lambda_.get_policy(FunctionName=outputs["function_name"])["Policy"])
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"Service": "iot.amazonaws.com"}
+    assert statement["Condition"] == {
+        "ArnLike": {"AWS:SourceArn": outputs["rule_arn"]},
+        "StringEquals": {"AWS:SourceAccount": account},
+    }
+    invocation = lambda_.get_function_event_invoke_config(FunctionName=outputs["function_name"])
+    assert invocation["DestinationConfig"]["OnFailure"] == {
+        "Destination": outputs["dead_letter_queue_arn"]
+    }
+
+
+def package_of(terraform: Terraform, code_sha256: str) -> Path:
+    """The package with the hash that Lambda tells of the uploaded one."""
+    for path in (terraform.folder / ".terraform" / "iot-ca").glob("*.zip"):
+        if base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode() == code_sha256:
+            return path
+    raise AssertionError("what Lambda has is no package that Terraform has written")
+
+
+def invoke(
+    handler: str, event: dict[str, Any], folder: Path, settings: dict[str, str]
+) -> dict[str, Any]:
+    """What the packaged function answers, in a process of its own as in Lambda."""
+    module, _, function = handler.rpartition(".")
+    script = (
+        "import importlib, json, sys\n"
+        f"handler = importlib.import_module({module!r}).{function}\n"
+        "print(json.dumps(handler(json.load(sys.stdin), None)))"
+    )
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "JITR_", "PYTHON"))
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**clean, **settings},
+        input=json.dumps(event),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    logged, answer = map(json.loads, done.stdout.splitlines())
+    assert logged == {"level": "INFO", **answer}
+    return dict(answer)
