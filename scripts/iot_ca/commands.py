@@ -53,8 +53,12 @@ def run(argv: Sequence[str]) -> int:
         "deregister": lambda: deregister(_request()),
     }
     try:
+        if argv[:1] == ["status"]:
+            from iot_ca import status  # late: no plan needs it
+
+            return status.run(argv[1:])
         if len(argv) != 1 or argv[0] not in commands:
-            raise Failure(f"usage: iot_ca.py {' | '.join(commands)}")
+            raise Failure(f"usage: iot_ca.py {' | '.join(commands)} | status FILE ...")
         print(commands[argv[0]]())
         return 0
     except Failures as failures:
