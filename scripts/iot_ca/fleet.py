@@ -135,7 +135,7 @@ def parse_hcl(text: str, where: str) -> dict[str, Any]:
     try:
         import hcl2
         from hcl2 import SerializationOptions
-    except ImportError:
+    except ImportError:  # the older versions lack the second
         raise Failure(
             f"{where} is HCL, and python-hcl2 8 or later is not installed; install it with "
             "`python3 -m pip install 'python-hcl2>=8'`, or give a .tfvars.json file"

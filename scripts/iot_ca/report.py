@@ -35,6 +35,7 @@ _STYLES: dict[State, str] = {
 _PLACES = 5
 # For a file or a pipe: wide enough that no cell is cut.
 _WIDTH_WITHOUT_TERMINAL = 200
+_ROOMY = 140
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def print_table(report: Report, console: Console | None = None) -> None:
     for name in ("account", "region", "CA", "state", "mode", "status"):
         table.add_column(name, overflow="fold")
     # What a narrow terminal can do without.
-    roomy = console.width >= 120
+    roomy = console.width >= _ROOMY
     for name in ("auto-registration", "template", "managed") if roomy else ():
         table.add_column(name, overflow="fold")
     table.add_column("expires", justify="right", no_wrap=True)
@@ -143,11 +144,11 @@ def print_table(report: Report, console: Console | None = None) -> None:
     console.print()
     for finding in findings(report):
         style = _STYLES[finding.state]
-        text = f"[{style}]{SIGNS[finding.state]} {finding.state}[/]  {escape(finding.text)}"
-        console.print(text, soft_wrap=True)
-        console.print(f"  [dim]{escape(finding.where)}[/]", soft_wrap=True)
+        text, where = escape(_printable(finding.text)), escape(_printable(finding.where))
+        sign = f"[{style}]{SIGNS[finding.state]} {finding.state}[/]"
+        console.print(f"{sign}  {text}\n  [dim]{where}[/]", soft_wrap=True)
     for note in report.notes:
-        console.print(f"[bold yellow]! note[/]  {escape(note)}", soft_wrap=True)
+        console.print(f"[bold yellow]! note[/]  {escape(_printable(note))}", soft_wrap=True)
     if report.notes or any(row.wrong for row in report.rows):
         console.print()
     console.print(escape(headline(report)), style="bold", soft_wrap=True)
@@ -156,19 +157,19 @@ def print_table(report: Report, console: Console | None = None) -> None:
 def _cells(row: Row, roomy: bool) -> Iterator[Text]:
     from rich.text import Text
 
-    account = Text(row.account)
+    account = Text(_printable(row.account))
     if roomy:
         account.append(f" {row.account_id}", "dim")
     yield account
     yield Text(row.region)
-    yield Text(row.ca)
+    yield Text(_printable(row.ca))
     yield Text(f"{SIGNS[row.state]} {row.state}", _STYLES[row.state])
     yield _compared(row.mode, row.wanted_mode)
     yield _compared(row.status, row.wanted_status)
     if roomy:
         flag = row.auto_registration
         yield Text("-" if flag is None else enable(flag))
-        yield Text(row.template or "-")
+        yield Text(_printable(row.template or "-"))
         yield Text(row.managed or "-")
     yield Text(days_in_words(row.days), _STYLES["expired"] if row.days < 0 else "", justify="right")
 
@@ -179,6 +180,11 @@ def _compared(observed: str | None, wanted: str) -> Text:
     if observed is None:
         return Text("-")
     return Text(observed, "" if observed == wanted else _STYLES["drifted"])
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would take for an order."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _many(count: int, noun: str) -> str:

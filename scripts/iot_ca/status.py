@@ -113,11 +113,6 @@ class Report:
 def run(argv: Sequence[str]) -> int:
     """Look, print or write what was found, and return the exit status. Raises Failure."""
     options = _options(argv)
-    if options.html is None and not options.json and importlib.util.find_spec("rich") is None:
-        raise Failure(
-            "the table needs the package rich; install it with `python3 -m pip install rich`, or "
-            "ask for --json or --html FILE"
-        )
     wanted = fleet.read(options.files, options.ca, options.region)
     # Switched off for the other commands, which end before garbage matters.
     gc.enable()

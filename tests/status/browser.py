@@ -78,6 +78,7 @@ class Browser:
         self._log = log
         self._write = os.fdopen(there_in, "wb", buffering=0)
         self._read = os.fdopen(there_out, "rb")
+        self._rest = bytearray()
         self._count = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
@@ -167,14 +168,17 @@ class Browser:
 
     def _message(self) -> dict[str, Any]:
         """The next message; one that answers nothing is kept as an event."""
-        text = b""
-        while not text.endswith(b"\0"):
-            byte = self._read.read(1)
-            if not byte:
+        end = self._rest.find(b"\0")
+        while end < 0:
+            part = self._read.read1(1 << 20)
+            if not part:
                 said = self._log.read_text(encoding="utf-8", errors="replace")
                 raise BrowserError(f"Chromium has ended:\n{said[-2000:]}")
-            text += byte
-        message: dict[str, Any] = json.loads(text[:-1])
+            end = part.find(b"\0")
+            end = end if end < 0 else len(self._rest) + end
+            self._rest += part
+        message: dict[str, Any] = json.loads(self._rest[:end])
+        del self._rest[: end + 1]
         if "id" not in message:
             self.events.append(message)
         return message
