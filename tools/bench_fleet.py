@@ -1,7 +1,7 @@
 """A fleet on the sandbox, and the plain way to ask each of its accounts: one after the other.
 
-`python -m tools.bench_fleet FILE.tfvars.json COUNT` asks the first COUNT accounts, as a script
-around boto3 does it: a session for each role, a client for each region, two calls for each CA.
+`python -m tools.bench_fleet FILE.tfvars COUNT` asks the first COUNT accounts, as a script around
+boto3 does it: a session for each role, a client for each region, two calls for each CA.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def test_a_click_sorts_and_another_turns_it_round(browser: Browser, file: Path) 
     assert days == sorted(days)
     browser.click("thead th:nth-child(4) button")
     states = [text[2:] for text in column(browser, 3)]
-    assert states == sorted(states, key=[*STATES].index)
+    assert states == sorted(states, key=[str(state) for state in STATES].index)
 
 
 def test_on_a_phone_a_list_sorts(browser: Browser, file: Path) -> None:
