@@ -257,12 +257,12 @@ def _table_row(row: Row, report: Report) -> Iterator[str]:
         f'{escape(row.account)} <span class="dim">{escape(row.account_id)}</span></th>'
     )
     yield _cell("Region", escape(row.region))
-    yield _cell("CA", escape(row.ca))
+    yield _cell("CA", escape(row.ca), "name")
     yield _cell("State", _badge(row.state), value=ranks.index(row.state))
     yield _cell("Mode", *_compared(row.mode, row.wanted_mode))
     yield _cell("Status", *_compared(row.status, row.wanted_status))
     yield _cell("Auto-registration", _NOTHING if flag is None else enable(flag))
-    yield _cell("Template", escape(row.template or _NOTHING))
+    yield _cell("Template", escape(row.template or _NOTHING), "name" if row.template else "")
     yield _cell("Managed", row.managed or _NOTHING)
     late = "late" if row.days < 0 else "off" if row.days < report.warning_days else ""
     told = (

@@ -131,7 +131,7 @@ def _unfiltered(kind: int, line: bytes, above: bytearray, channels: int) -> byte
     return done
 
 
-@pytest.mark.parametrize("size", [(320, 600), PHONE, (768, 1024), DESK])
+@pytest.mark.parametrize("size", [(320, 600), PHONE, (768, 1024), (1216, 800), (1217, 800), DESK])
 def test_nothing_sticks_out_of_the_screen(
     browser: Browser, file: Path, size: tuple[int, int]
 ) -> None:
