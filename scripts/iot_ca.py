@@ -5,14 +5,16 @@
 # ///
 """Find, register and deregister the CA certificates of AWS IoT Core for Terraform.
 
-Usage: iot_ca.py inspect | register | deregister | status FILE ...
+Usage: iot_ca.py inspect | register | deregister | csr | status
 
     inspect     reads a query from standard input (the protocol of Terraform's external data
                 source) and answers what each CA is and what has to be done; never writes to AWS
     register    carries out the request in the environment variable IOT_CA_REQUEST
     deregister  likewise, the way back
-    status      shows what the accounts in a .tfvars file have of each CA, and what is wrong with
-                it; for people and for schedules, not for Terraform; never writes to AWS
+    csr         prints a request for the verification certificate that DEFAULT mode needs, to be
+                signed by whoever holds the CA's key; `iot_ca.py csr --help` lists its options
+    status      shows what each account of a .tfvars file has of each CA, and what is wrong with it;
+                for people and schedules, not for Terraform; `iot_ca.py status --help` says more
 
 Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEBUG=1 adds the
 traceback. Of status, 2 says that something has drifted.

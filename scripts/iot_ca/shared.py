@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
 
-from iot_ca import registry
-from iot_ca.registry import SESSION_NAME, Registry
+from iot_ca import aws
+from iot_ca.aws import SESSION_NAME, Account
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
@@ -145,7 +145,7 @@ class Clients:
         with self._lock:
             client = self._clients.get((kind, service, region))
             if client is None:
-                client = registry._client(self._sessions[kind], service, region, self._connections)
+                client = aws._client(self._sessions[kind], service, region, self._connections)
                 _ = client.exceptions  # made at the first look, and not by several threads
                 self._clients[kind, service, region] = client
         return _Client(client, self._signer, credentials)
@@ -166,10 +166,9 @@ class Clients:
             return self._own[profile]
 
     def _new_session(self, profile: str | None) -> Session:
-        import botocore.session
-
-        session = botocore.session.Session(profile=profile)
-        self._loader = self._loader or registry._loader(session)
+        session = aws.new_session(profile)
+        # One for all: what it has read of botocore's models, it keeps.
+        self._loader = self._loader or session.get_component("data_loader")
         session.register_component("data_loader", self._loader)
         return session
 
@@ -181,8 +180,8 @@ class Clients:
         return session
 
 
-class Member(Registry):
-    """The CA certificates of one account and region of a fleet.
+class Member(Account):
+    """One account and region of a fleet.
 
     `entry` None stands for the credentials that the account is entered with.
     """
@@ -195,7 +194,7 @@ class Member(Registry):
     def enter(self) -> Entry:
         """Assume the account's role, or see whose credentials there are; one call of AWS."""
         chosen = self.target.credentials
-        with self._failures():
+        with self.failures("sts"):
             own = self._shared.own_credentials(chosen.profile)
             sts = self._shared.client(chosen.profile, "sts", self.target.region, own)
             if not chosen.role_arn:
@@ -216,18 +215,20 @@ class Member(Registry):
                 answer["AssumedRoleUser"]["Arn"].split(":")[4],
             )
 
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The client that all share, speaking for this account; to be had by any thread."""
+        key = (service, region or self.target.region)
+        credentials = self._entry.credentials if self._entry else None
+        with self.failures(service):
+            return self._shared.client(self.target.credentials.profile, *key, credentials)
+
     @cached_property
     def _session(self) -> Session:
         return self._shared.session(self.target.credentials.profile)
 
     @cached_property
-    def _iot(self) -> Any:
-        credentials = self._entry.credentials if self._entry else None
-        profile = self.target.credentials.profile
-        return self._shared.client(profile, "iot", self.target.region, credentials)
-
-    @cached_property
-    def _caller_account(self) -> str:
+    def caller(self) -> str:
+        """The account that AWS named when this one was entered."""
         return self._entry.account if self._entry else ""
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 from iot_ca import certificate as certificates
 from iot_ca import drift, fleet
-from iot_ca.drift import Difference, Observed
+from iot_ca.drift import Observed
 from iot_ca.failure import Failure, one_line
 from iot_ca.fleet import Fleet, Place, Wanted
 
@@ -134,6 +134,7 @@ def look(
     from concurrent.futures import Future, ThreadPoolExecutor
     from queue import SimpleQueue
 
+    from iot_ca.registry import Registry
     from iot_ca.shared import Clients, Member
 
     ids = {ca: each.certificate_id for ca, each in wanted.certificates.items()}
@@ -153,7 +154,8 @@ def look(
         return entry
 
     def observe(place: Place, entry: Entry) -> Mapping[str, Observed | Failure | None]:
-        return Member(place.target, clients, entry).observe(ids[ca] for ca in place.wanted)
+        member = Member(place.target, clients, entry)
+        return Registry(place.target, member).observe(ids[ca] for ca in place.wanted)
 
     found: dict[Place, Mapping[str, Observed | Failure | None]] = {}
     done: SimpleQueue[Future[object]] = SimpleQueue()
@@ -226,8 +228,6 @@ def differences(wanted: Wanted, observed: Observed) -> list[str]:
     found = drift.differences(authority, observed)
     if not wanted.template_matters:
         found = [each for each in found if each.attribute != "template"]
-    if observed.mode != authority.certificate_mode and all(x.attribute != "mode" for x in found):
-        found.insert(0, Difference("mode", observed.mode, authority.certificate_mode))
     missing = [each for each in found if each.attribute in _MODULE_TAGS and each.wanted is None]
     told = [str(each) for each in found if each not in missing]
     if len(missing) == len(_MODULE_TAGS):
