@@ -2,7 +2,8 @@
 
 Making a client takes longer than calling it, and connecting through TLS longer still. So there is
 one client for each region, whose calls are signed with the credentials of whichever account the
-calling thread speaks for, and whose connections serve all of them.
+calling thread speaks for, and whose connections serve all of them. What they may try again is one
+budget too, so a region that is down is soon given up on.
 """
 
 from __future__ import annotations

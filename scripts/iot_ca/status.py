@@ -12,6 +12,7 @@ import importlib.util
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -176,8 +177,11 @@ def look(
             work = works.pop(future)
             error = future.exception()
             if error is not None and not isinstance(error, Failure):
-                # Of one place alone, like any other. The class, not the text: it could carry input.
-                error = Failure(f"unforeseen {type(error).__name__}; report it")
+                # It costs one place, like any other. The class alone, as everywhere.
+                if os.environ.get("IOT_CA_DEBUG") == "1":
+                    traceback.print_exception(error)
+                name = type(error).__name__
+                error = Failure(f"unforeseen {name}; run with IOT_CA_DEBUG=1 and report it")
             if isinstance(work, Place):
                 answer = future.result() if error is None else dict.fromkeys(ids.values(), error)
                 found[work] = answer  # type: ignore[assignment]
@@ -335,17 +339,17 @@ def _show(report: Report, options: argparse.Namespace) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that lacks a sign shows another one; names in the file may be of any script.
         sys.stdout.reconfigure(errors="replace")
-    if options.json:
-        from iot_ca import report as form
+    from iot_ca import report as form
 
+    if options.json:
         print(form.as_json(report))
     elif options.html is not None:
         from iot_ca import page
 
         _write(page.render(report), options.html)
+        if options.html != "-":
+            print(form.headline(report))
     else:
-        from iot_ca import report as form
-
         form.print_table(report)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Nothing but the page: no sandbox (tests run as root), no services of the browser's own.
 FLAGS = (
     "--headless",

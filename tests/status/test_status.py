@@ -17,6 +17,7 @@ import pytest
 from cryptography import x509
 
 from iot_ca import commands
+from iot_ca.registry import Registry
 from sandbox.control import Sandbox
 from tests.status.support import World
 from tests.unit.support import NOW, ec_key, issue, pem
@@ -47,7 +48,6 @@ def world(
         monkeypatch.setenv(key, value)
     for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "IOT_CA_DEBUG"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.delenv("AWS_SESSION_TOKEN")  # botocore takes an empty one for one
     (tmp_path / "root.pem").write_text(pem(ca), encoding="utf-8")
     return World(sandbox, tmp_path, hub)
 
@@ -185,7 +185,8 @@ def test_the_page_is_written_as_a_whole(
     path = world.write(certificate_file="root.pem")
     page = world.folder / "status.html"
     page.write_text("the old one")
-    assert run(path, "--html", str(page)) == (0, "", "")
+    told = "1 CA in 1 account and 1 region: 1 in sync\n"
+    assert run(path, "--html", str(page)) == (0, told, "")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {each.name for each in world.folder.iterdir()} == {
         "root.pem",
@@ -269,6 +270,37 @@ def test_one_region_that_fails_leaves_the_others_alone(
     found = rows(out)
     assert found["one", "eu-west-1", "root"]["state"] == "in_sync"
     assert "iot:DescribeCACertificate" in found["one", "us-east-1", "root"]["wrong"][0]
+
+
+def test_what_nobody_foresaw_costs_one_place_and_is_named(
+    world: World,
+    run: Run,
+    ca: x509.Certificate,
+    new_account: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world.add("one", new_account())
+    world.add("two", new_account())
+    for name in ("one", "two"):
+        world.register(name, "eu-west-1", ca)
+    observe = Registry.observe
+
+    def unforeseen(self: Registry, ids: Any) -> Any:
+        if self.target.account_id == world.accounts["one"]["account_id"]:
+            raise ZeroDivisionError("what was read")
+        return observe(self, ids)
+
+    monkeypatch.setattr(Registry, "observe", unforeseen)
+    path = world.write(certificate_file="root.pem")
+    exit_status, out, err = run(path, "--json")
+    assert (exit_status, err) == (1, "")
+    found = rows(out)
+    assert found["two", "eu-west-1", "root"]["state"] == "in_sync"
+    (told,) = found["one", "eu-west-1", "root"]["wrong"]
+    assert told == "unforeseen ZeroDivisionError; run with IOT_CA_DEBUG=1 and report it"
+    monkeypatch.setenv("IOT_CA_DEBUG", "1")
+    _, _, err = run(path, "--json")
+    assert "Traceback" in err
 
 
 @pytest.mark.parametrize(
