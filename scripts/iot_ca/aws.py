@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SESSION_NAME = "terraform-aws-iot-ca"
 
 _ATTEMPTS = 6
+_CONNECTIONS = 10
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 
@@ -168,10 +169,11 @@ def _loader(session: Session) -> Loader:
     return QuickLoader(usual.search_paths, include_default_search_paths=False)
 
 
-def _client(session: Session, service: str, region: str) -> Any:
+def _client(session: Session, service: str, region: str, connections: int = _CONNECTIONS) -> Any:
     from botocore.config import Config
 
     config = Config(
+        max_pool_connections=connections,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},

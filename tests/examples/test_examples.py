@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -266,6 +269,23 @@ def test_workspaces(
         assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
         assert example.plan(env=selected).status == 0
         assert (example.folder / "terraform.tfstate.d" / workspace / "terraform.tfstate").is_file()
+
+    # As the README shows it, and with the environment that production is applied with.
+    command = (sys.executable, ROOT / "scripts" / "iot_ca.py", "status", "terraform.tfvars.json")
+    options = ("--ca", "factory=root-ca.pem", "--region", REGION, "--json")
+    looked = subprocess.run(
+        [*command, *options],
+        cwd=example.folder,
+        env={**os.environ, **sandbox.environment(production.account, REGION)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (looked.returncode, looked.stderr) == (0, "")
+    seen = {row["account"]: row for row in json.loads(looked.stdout)["certificate_authorities"]}
+    assert {name: (row["mode"], row["state"], row["template"]) for name, row in seen.items()} == {
+        name: (mode, "in_sync", "factory") for name, mode in modes.items()
+    }
 
     for workspace, cloud in (("production", production), ("staging", staging)):
         example.destroy(env={"TF_WORKSPACE": workspace})

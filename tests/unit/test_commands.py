@@ -838,7 +838,7 @@ def test_stdout_holds_the_answer_and_nothing_else(program: Program) -> None:
 def test_a_wrong_command_is_told_the_right_ones(program: Program, argv: tuple[str, ...]) -> None:
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr"]
+    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr | status"]
 
 
 @pytest.mark.parametrize("command", ["register", "deregister"])

@@ -1,0 +1,404 @@
+"""The accounts, regions and CAs of a fleet, read from the file that Terraform reads them from.
+
+Text goes in and frozen dataclasses come out; AWS is not asked. Only values count, as in any
+`.tfvars` file: an expression in a part that is needed is refused. Attributes and variables that
+this program does not know belong to the user's own configuration and are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from iot_ca import certificate as certificates
+from iot_ca.certificate import Certificate
+from iot_ca.failure import Failure
+from iot_ca.protocol import (
+    CertificateAuthority,
+    CertificateMode,
+    Credentials,
+    Status,
+    Target,
+)
+
+HCL_SUFFIXES = (".tfvars", ".hcl")
+
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+# HCL native syntax specification, "Template Expressions": what a quoted string may escape.
+_ESCAPE = re.compile(
+    r"\\(?:([nrt\"\\])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|([$%])\4\{|([$%])\{|\\"
+)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One CA as one account and region should have it.
+
+    Attributes:
+        authority: the settings; those that the file leaves out have the root module's defaults.
+        template_matters: whether the file says anything about the template. Where it does not,
+            any template is as good as none.
+    """
+
+    authority: CertificateAuthority
+    template_matters: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One account in one region, by the account's name in the file, and the CAs wanted there.
+
+    Two places are never the same, whatever is in them.
+    """
+
+    account: str
+    target: Target
+    wanted: Mapping[str, Wanted]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All places of the file in its order, and the CAs by their names."""
+
+    places: tuple[Place, ...]
+    certificates: Mapping[str, Certificate]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Where a setting may be written, and what it is called in an error."""
+
+    settings: Mapping[str, Any]
+    where: str
+
+
+def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] = ()) -> Fleet:
+    """The fleet of these files; of a variable in several of them the last counts, as in Terraform.
+
+    Args:
+        paths: `.tfvars`, `.hcl` or `.tfvars.json` files.
+        cas: `NAME=FILE` each; they take the place of the CAs that the files name.
+        regions: those of an account that names none.
+
+    Raises Failure for the first thing that is wrong.
+    """
+    variables: dict[str, Any] = {}
+    for path in paths:
+        variables.update(_load(path))
+    folders = [path.parent for path in reversed(paths)]
+    named = _object(variables.get("certificate_authorities"), "certificate_authorities")
+    found = _given(cas) if cas else _in_file(variables, named, folders)
+    if not found:
+        raise Failure(
+            "no CA is named; give --ca NAME=FILE.pem, or certificate_file or "
+            "certificate_authorities in the file"
+        )
+    _refuse_twins(found)
+    accounts = _object(variables.get("accounts"), "accounts")
+    if not accounts:
+        raise Failure("the file names no accounts; it needs a map `accounts`, each with account_id")
+    elsewhere = _regions(_Layer(variables, "the file")) or {each: {} for each in regions}
+    places = tuple(
+        place
+        for name, value in accounts.items()
+        for place in _places(name, value, named, found, elsewhere, strict=not cas)
+    )
+    return Fleet(places, found)
+
+
+def contradictions(fleet: Fleet) -> list[str]:
+    """What no AWS can fulfil: one CA in DEFAULT mode in several accounts of one region."""
+    holders: dict[tuple[str, str], list[str]] = {}
+    for place in fleet.places:
+        for ca, wanted in place.wanted.items():
+            if wanted.authority.certificate_mode == "DEFAULT":
+                holders.setdefault((ca, place.target.region), []).append(place.account)
+    return [
+        f"{', '.join(accounts)} all want {ca} in DEFAULT mode in {region}, and only one account of "
+        "a region may hold it so"
+        for (ca, region), accounts in holders.items()
+        if len(accounts) > 1
+    ]
+
+
+def parse_hcl(text: str, where: str) -> dict[str, Any]:
+    """The variables in HCL text, strings still as they are written: `_plain` reads what is needed.
+
+    `accounts` and the like may also stand in `inputs` or `locals`, where Terragrunt has them.
+    """
+    try:
+        import hcl2
+        from hcl2 import SerializationOptions
+    except ImportError:  # the older versions lack the second
+        raise Failure(
+            f"{where} is HCL, and python-hcl2 8 or later is not installed; install it with "
+            "`python3 -m pip install 'python-hcl2>=8'`, or give a .tfvars.json file"
+        ) from None
+    options = SerializationOptions(with_comments=False, preserve_heredocs=False)
+    try:
+        document = hcl2.loads(text, serialization_options=options)
+    except Exception as error:
+        # Not its own text, which quotes the file.
+        line = getattr(error, "line", None)
+        at = f"line {line}" if isinstance(line, int) and line > 0 else "its end"
+        raise Failure(f"{where} is not valid HCL at {at}") from None
+    inner = [document.get("inputs")]
+    blocks = document.get("locals")
+    inner += blocks if isinstance(blocks, list) else [blocks]
+    found: dict[str, Any] = {}
+    for each in [*inner, document]:
+        if isinstance(each, dict):
+            found.update(each)
+    return found
+
+
+def _load(path: Path) -> dict[str, Any]:
+    json_text = path.suffix == ".json"
+    if not json_text and path.suffix not in HCL_SUFFIXES:
+        raise Failure(f"{path} is no .tfvars, .hcl or .tfvars.json file")
+    text = _text_of(path)
+    if not json_text:
+        known = {"accounts", "certificate_authorities", "certificate_file", "region", "regions"}
+        written = parse_hcl(text, str(path))
+        return {key: _plain(written[key], key) for key in known & written.keys()}
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Failure(f"{path} is not valid JSON") from None
+    return _object(document, str(path))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise Failure(f"{path} can't be read: {error.strerror or type(error).__name__}") from None
+    except UnicodeDecodeError:
+        raise Failure(f"{path} is not UTF-8") from None
+
+
+def _plain(value: Any, where: str) -> Any:
+    """A value of python-hcl2 as JSON would have it; raises Failure for an expression."""
+    if isinstance(value, dict):
+        return {
+            _string(key, where) if key.startswith(('"', "${")) else key: _plain(item, where)
+            for key, item in value.items()
+            if key != "__is_block__"
+        }
+    if isinstance(value, list):
+        return [_plain(item, where) for item in value]
+    return _string(value, where) if isinstance(value, str) else value
+
+
+def _string(written: str, where: str) -> str:
+    """A string without its quotes and escapes."""
+    if len(written) < 2 or not written.startswith('"') or not written.endswith('"'):
+        raise Failure(f"{where} holds an expression; only values can be read here")
+
+    def character(match: re.Match[str]) -> str:
+        simple, short, long, doubled, opened = match.groups()
+        if simple:
+            return _ESCAPED[simple]
+        if short or long:
+            return chr(int(short or long, 16))
+        if doubled:
+            return doubled + "{"
+        what = "an expression" if opened else "an escape that HCL does not have"
+        raise Failure(f"{where} holds {what}; only values can be read here")
+
+    try:
+        return _ESCAPE.sub(character, written[1:-1])
+    except (ValueError, OverflowError):
+        raise Failure(f"{where} holds a character that Unicode does not have") from None
+
+
+def _given(cas: Sequence[str]) -> dict[str, Certificate]:
+    found: dict[str, Certificate] = {}
+    for each in cas:
+        name, sign, path = each.partition("=")
+        if not name or not sign or not path:
+            raise Failure("--ca takes NAME=FILE, such as --ca root-2025=root-2025.pem")
+        if name in found:
+            raise Failure(f"--ca names {name} twice")
+        found[name] = _certificate(_text_of(Path(path)), name)
+    return found
+
+
+def _in_file(
+    variables: Mapping[str, Any], named: Mapping[str, Any], folders: Sequence[Path]
+) -> dict[str, Certificate]:
+    """The CAs of `certificate_authorities`, else the one of `certificate_file`, as the examples."""
+    found: dict[str, Certificate] = {}
+    for name, value in named.items():
+        where = f"certificate_authorities[{json.dumps(name)}]"
+        layer = _Layer(_object(value, where), where)
+        pem = _text(layer, "certificate_pem")
+        file = _text(layer, "certificate_file")
+        if (pem is None) == (file is None):
+            raise Failure(f"{where} needs either certificate_file or certificate_pem")
+        text = pem if file is None else _text_of(_beside(file, folders))
+        found[name] = _certificate(text or "", name)
+    only = None if found else _text(_Layer(variables, "the file"), "certificate_file")
+    if only is not None:
+        path = _beside(only, folders)
+        found[path.stem] = _certificate(_text_of(path), path.stem)
+    return found
+
+
+def _beside(file: str, folders: Sequence[Path]) -> Path:
+    """A path in a file is relative to its folder, else to the working folder, as for Terraform."""
+    for folder in folders:
+        if (folder / file).exists():
+            return folder / file
+    return Path(file)
+
+
+def _certificate(text: str, name: str) -> Certificate:
+    try:
+        certificate = certificates.read(text)
+        certificates.parse(certificate)
+    except Failure as failure:
+        raise Failure(f"CA {name}: {failure}") from None
+    return certificate
+
+
+def _refuse_twins(found: Mapping[str, Certificate]) -> None:
+    names: dict[str, str] = {}
+    for name, certificate in found.items():
+        first = names.setdefault(certificate.certificate_id, name)
+        if first != name:
+            raise Failure(f"{first} and {name} are the same certificate; keep one of the names")
+
+
+def _places(
+    name: str,
+    value: Any,
+    named: Mapping[str, Any],
+    found: Mapping[str, Certificate],
+    elsewhere: Mapping[str, Mapping[str, Any]],
+    strict: bool,
+) -> Iterator[Place]:
+    where = f"accounts[{json.dumps(name)}]"
+    account = _Layer(_object(value, where), where)
+    account_id = _text(account, "account_id")
+    if account_id is None or not _ACCOUNT_ID.fullmatch(account_id):
+        raise Failure(f"{where}.account_id must be twelve digits, in quotes")
+    credentials = Credentials(
+        *(_text(account, key) for key in ("profile", "role_arn", "external_id", "session_name"))
+    )
+    regions = _regions(account) or elsewhere
+    if not regions:
+        raise Failure(f"{where} has no region; set region or regions there, or give --region")
+    for region, settings in regions.items():
+        there = f"{where}.regions[{json.dumps(region)}]"
+        if not _REGION.fullmatch(region):
+            raise Failure(f"{there} is no AWS region")
+        local = _Layer(_object(settings, there), there)
+        chosen = _chosen(local) or _chosen(account) or {ca: _Layer({}, "") for ca in found}
+        unknown = sorted(chosen.keys() - found.keys())
+        if unknown and strict:
+            raise Failure(f"{where} names the CA {unknown[0]}, which the file does not have")
+        wanted = {}
+        for ca in found:
+            if ca in chosen:
+                general = _Layer(
+                    _object(named.get(ca), "certificate_authorities"),
+                    f"certificate_authorities[{json.dumps(ca)}]",
+                )
+                wanted[ca] = _wanted(ca, found[ca], [chosen[ca], local, account, general])
+        yield Place(name, Target(account_id, region, credentials), wanted)
+
+
+def _regions(layer: _Layer) -> dict[str, Mapping[str, Any]]:
+    """`region`, or `regions`: a list of names, or a map of them to their own settings."""
+    written = layer.settings.get("regions")
+    one = _text(layer, "region")
+    if written is None:
+        return {} if one is None else {one: {}}
+    if one is not None:
+        raise Failure(f"{layer.where} has both region and regions; keep one")
+    return {name: _object(item, name) for name, item in _names(written, layer, "regions").items()}
+
+
+def _chosen(layer: _Layer) -> dict[str, _Layer]:
+    """The CAs that a place is limited to, with settings of their own; empty where it is not."""
+    written = layer.settings.get("certificate_authorities")
+    if written is None:
+        return {}
+    where = f"{layer.where}.certificate_authorities"
+    return {
+        name: _Layer(_object(item, where), f"{where}[{json.dumps(name)}]")
+        for name, item in _names(written, layer, "certificate_authorities").items()
+    }
+
+
+def _names(written: Any, layer: _Layer, key: str) -> dict[str, Any]:
+    if isinstance(written, list) and all(isinstance(each, str) for each in written):
+        written = {each: {} for each in written}
+    if not isinstance(written, dict) or not written:
+        raise Failure(f"{layer.where}.{key} must be a list of names or a map by name")
+    return written
+
+
+def _wanted(name: str, certificate: Certificate, layers: Sequence[_Layer]) -> Wanted:
+    """Each setting from the first layer that has it, else as the root module has it by default."""
+    default = CertificateAuthority(certificate.pem)
+    mode: CertificateMode = default.certificate_mode
+    status: Status = default.status
+    flag, template, matters = default.auto_registration, default.template_name, False
+    for layer in reversed(layers):
+        mode = _choice(layer, "certificate_mode", get_args(CertificateMode), mode)
+        status = _choice(layer, "status", get_args(Status), status)
+        flag = _flag(layer, "auto_registration", flag)
+        provisioning = _object(layer.settings.get("provisioning"), f"{layer.where}.provisioning")
+        if provisioning:
+            inner = _Layer(provisioning, f"{layer.where}.provisioning")
+            named = _text(inner, "template_name") or name
+            template, matters = (named if provisioning.get("type") == "JITP" else None), True
+        if layer.settings.get("template_name") is not None:
+            # An empty name says that there must be no template.
+            template, matters = _text(layer, "template_name") or None, True
+    return Wanted(
+        CertificateAuthority(certificate.pem, mode, status, flag, template),
+        template_matters=matters,
+    )
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Failure(f"{where} must be an object")
+    return value
+
+
+def _text(layer: _Layer, key: str) -> str | None:
+    """A string; a number is taken for its digits, as Terraform does."""
+    value = layer.settings.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise Failure(f"{layer.where}.{key} must be a string")
+    return None if value is None else str(value)
+
+
+def _flag(layer: _Layer, key: str, default: bool) -> bool:
+    value = layer.settings.get(key)
+    if value is None:
+        return default
+    if value in ("true", "false"):  # as text, which Terraform takes too
+        return bool(value == "true")
+    if not isinstance(value, bool):
+        raise Failure(f"{layer.where}.{key} must be true or false")
+    return value
+
+
+def _choice(layer: _Layer, key: str, choices: Sequence[str], default: Any) -> Any:
+    value = layer.settings.get(key)
+    if value is not None and value not in choices:
+        raise Failure(f"{layer.where}.{key} must be {' or '.join(map(json.dumps, choices))}")
+    return default if value is None else value
