@@ -234,16 +234,20 @@ class Sandbox:
         return answer
 
 
-def start(port: int = 0) -> Sandbox:
+def start(port: int = 0, *, run_functions: bool = False) -> Sandbox:
     """Starts a sandbox on ``port`` (0: a free one) and waits until it accepts connections.
+
+    run_functions: Lambda functions run, in processes of this user. Whoever reaches the port, other
+        users of this machine too, can upload one.
 
     It ends with :meth:`Sandbox.stop`, with the ``with`` block, or with this process. Works from
     any working directory. Raises SandboxError if the server doesn't start.
     """
     root = str(Path(__file__).resolve().parent.parent)
     path = os.environ.get("PYTHONPATH")
+    options = ["--run-functions"] if run_functions else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", str(port), "--stop-with-stdin"],
+        [sys.executable, "-m", "sandbox", "--port", str(port), "--stop-with-stdin", *options],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([root, path] if path else [root])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

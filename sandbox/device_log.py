@@ -42,16 +42,24 @@ class DeviceLog:
         self._changed = threading.Condition()
         self._events: list[DeviceEvent] = []
         self._under_way = 0
+        self.era = 0
 
-    def add(self, event: DeviceEvent) -> None:
-        """Adds an entry."""
+    def add(self, event: DeviceEvent, era: int) -> None:
+        """Adds an entry of what began in ``era``; what comes in after a reset is left out."""
         with self._changed:
-            self._events.append(event)
+            if era == self.era:
+                self._events.append(event)
 
     def forget(self) -> None:
         """Forgets the entries."""
         with self._changed:
             self._events.clear()
+
+    def reset(self) -> None:
+        """Forgets the entries and begins a new era."""
+        with self._changed:
+            self._events.clear()
+            self.era += 1
 
     def begin(self) -> None:
         """Something has begun that :meth:`settle` waits for."""

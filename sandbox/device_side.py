@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 class DeviceSide:
     """Listeners for devices, Lambda functions that run, and the log of both.
 
-    ``lock`` guards moto's state; ``endpoint`` is the server's own URL, set when it is known.
+    ``lock`` guards moto's state; ``endpoint`` is the server's own URL, set when it is known, and
+    ``run_functions`` whether functions may run.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
         self.endpoint = ""
+        self.run_functions = False
         self.log = DeviceLog()
         self._lock = lock
         self._late = threading.Lock()
@@ -37,7 +39,9 @@ class DeviceSide:
                 from . import functions
 
                 functions.install()
-                self._functions = functions.Functions(self._lock, lambda: self.endpoint, self.log)
+                self._functions = functions.Functions(
+                    self._lock, lambda: self.endpoint, self.log, lambda: self.run_functions
+                )
             return self._functions
 
     def gateway(self) -> Gateway:
@@ -54,7 +58,7 @@ class DeviceSide:
         """Ends all connections and forgets the log; listeners and their CA stay."""
         if self._gateway is not None:
             self._gateway.disconnect_all("the sandbox was reset")
-        self.log.forget()
+        self.log.reset()
 
     def control(self, request: Request, name: str) -> Response | None:
         """Answers the control requests below ``devices``; None for any other."""

@@ -95,12 +95,21 @@ class _Call:
 
 
 class Functions:
-    """Calls functions. ``lock`` guards moto's state and isn't held while a function runs."""
+    """Calls functions. ``lock`` guards moto's state and isn't held while a function runs.
+
+    Only if ``enabled``: the server believes everyone, other users of the machine too, and a
+    function runs with the rights of the one who has started it.
+    """
 
     def __init__(
-        self, lock: AbstractContextManager[Any], endpoint: Callable[[], str], log: DeviceLog
+        self,
+        lock: AbstractContextManager[Any],
+        endpoint: Callable[[], str],
+        log: DeviceLog,
+        enabled: Callable[[], bool],
     ) -> None:
         self._lock = lock
+        self._enabled = enabled
         self._endpoint = endpoint
         self._log = log
 
@@ -157,7 +166,7 @@ class Functions:
 
     def invoke(self, function: Any, event: Any) -> Outcome:
         """Calls a function once and waits for it."""
-        request_id = str(uuid.uuid4())
+        request_id, era = str(uuid.uuid4()), self._log.era
         try:
             with self._lock:
                 call = self._prepare(function, request_id)
@@ -174,7 +183,8 @@ class Functions:
                 name=function.function_name,
                 reason=None if outcome.error is None else str(outcome.error["errorMessage"]),
                 log=outcome.log,
-            )
+            ),
+            era,
         )
         return outcome
 
@@ -184,6 +194,7 @@ class Functions:
         threading.Thread(target=self._try, args=(function, event), daemon=True).start()
 
     def _try(self, function: Any, event: Any) -> None:
+        era = self._log.era
         try:
             config = function.event_invoke_config
             settings: dict[str, Any] = config[-1].config if config else {}
@@ -191,6 +202,8 @@ class Functions:
             for number in range(tries):
                 if number:
                     time.sleep(PAUSES[number - 1])
+                if self._log.era != era:
+                    return  # the sandbox was reset
                 outcome = self.invoke(function, event)
                 if outcome.error is None:
                     return
@@ -248,11 +261,14 @@ class Functions:
                         function.account_id,
                         name=function.function_name,
                         reason=f"its event is lost: {problem}",
-                    )
+                    ),
+                    self._log.era,
                 )
 
     def _prepare(self, function: Any, request_id: str) -> _Call:
         """Assumes the function's role. Raises NotAllowed for what can't run here either."""
+        if not self._enabled():
+            raise NotAllowed("the sandbox runs functions only if started with --run-functions")
         if function.package_type != "Zip" or not str(function.run_time).startswith("python"):
             raise NotAllowed(f"the sandbox runs Python from a zip only, not {function.run_time}")
         role = assumable(function.role, function.account_id, "lambda.amazonaws.com")

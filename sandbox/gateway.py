@@ -74,6 +74,7 @@ class Gateway:
     ) -> None:
         """Hands a message to the subscribers and the topic rules of an account."""
         arrived = topic_rules.Arrived(message.topic, message.payload, client_id)
+        era = self.log.era
         with self.lock:
             backend = provisioning.backend_of(account, region)
             rules = list(backend.rules.values())
@@ -90,7 +91,8 @@ class Gateway:
             problems = topic_rules.run(rule, arrived, functools.partial(self._act, rule))
             for problem in problems:
                 self.log.add(
-                    DeviceEvent("rule", "failed", region, account, rule.rule_name, reason=problem)
+                    DeviceEvent("rule", "failed", region, account, rule.rule_name, reason=problem),
+                    era,
                 )
 
     def _act(self, rule: Any, name: str, settings: Mapping[str, Any], data: Any) -> None:
@@ -158,6 +160,7 @@ class Connection:
         self._buffer = bytearray()
         self._ended: str | None = None
         self._event = DeviceEvent("connection", "refused", region)
+        self._era = gateway.log.era
         self._account = ""
         self._device: Any = None
         self._subject: Mapping[str, str] = {}
@@ -206,7 +209,7 @@ class Connection:
     def _log(self, outcome: str, reason: str | None = None) -> None:
         event = replace(self._event, outcome=outcome, reason=reason, time=time.time())
         self._gateway.log.add(
-            replace(event, account=self._account or None, name=self._client_id or None)
+            replace(event, account=self._account or None, name=self._client_id or None), self._era
         )
 
     def _leave(self) -> None:

@@ -17,6 +17,7 @@ from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, THREE, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
 from tools.device import Closed, Device
+from tools.device import main as device_command
 
 OTHER_REGION = "us-east-1"
 
@@ -153,6 +154,32 @@ def test_regions_are_apart(
     assert device.visit(there, None).accepted
     assert device.visit(there, host).attempts == 1
     assert device.visit(listener, endpoint(aws)).attempts == 2
+
+
+def test_a_device_on_the_command_line(
+    aws: Clients,
+    listener: Listener,
+    maker: Maker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
+    device = maker.device("sensor-1", chain=True)
+    trusted = tmp_path / "server-ca.pem"
+    trusted.write_text(listener.ca_pem)
+    arguments = [
+        "--certificate", str(device.certificate), "--key", str(device.key),
+        "--client-id", "sensor-1", "--address", f"{listener.host}:{listener.port}",
+        "--ca", str(trusted),
+    ]  # fmt: skip
+    assert (
+        device_command([*arguments, "--server-name", endpoint(aws), "--topic", "sensor-1/up"]) == 0
+    )
+    assert capsys.readouterr().out == "accepted at attempt 2\nsensor-1/up: hello\n"
+    assert device_command(arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == "refused at attempt 2\n"
+    assert "the server closed the connection" in said.err
 
 
 # --- the CA
