@@ -13,6 +13,8 @@ locals {
       auto_registration = ca.auto_registration
       template_name     = local.template_names[name]
       verification      = ca.verification
+      allow_mode_change = ca.allow_mode_change
+      force_mode_change = ca.force_mode_change
       tags              = merge(var.tags, ca.tags)
     }
   }
@@ -51,6 +53,7 @@ module "registration" {
       certificate_id = module.lookup.certificate_authorities[name].certificate_id
       revision       = module.lookup.certificate_authorities[name].revision
       on_destroy     = var.certificate_authorities[name].on_destroy
+      force_destroy  = var.certificate_authorities[name].force_destroy
       # By way of the template itself: it must be there before a device can meet the CA.
       template_name = ca.template_name == null ? null : module.jitp[ca.template_name].template_name
     })
@@ -66,5 +69,33 @@ check "just_in_time_provisioning" {
     error_message = "JITP needs auto_registration = true: no new device of ${join(", ", [
       for name, ca in var.certificate_authorities : name if ca.provisioning.type == "JITP" && !ca.auto_registration
     ])} is provisioned until then."
+  }
+}
+
+locals {
+  # Not those that have expired: the lookup warns of them. What is no time, in a mock, breaks no plan.
+  expiring = [
+    for name, ca in module.lookup.certificate_authorities : name if try(
+      timecmp(ca.not_after, plantimestamp()) > 0
+      && timecmp(ca.not_after, timeadd(plantimestamp(), "${24 * var.expiry_warning_days}h")) <= 0,
+      false
+    )
+  ]
+}
+
+# Time goes by without a change, so it may show in a warning and nowhere else.
+check "ca_expiring" {
+  assert {
+    condition = length(local.expiring) == 0
+    error_message = join("\n", [
+      for name in local.expiring : join(" ", [
+        "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region})",
+        "expires at ${module.lookup.certificate_authorities[name].not_after}.",
+        var.certificate_authorities[name].status == "ACTIVE"
+        ? "Register its successor beside it, under a name of its own, and renew the devices' certificates:"
+        : "It is INACTIVE already: remove it once its devices have certificates of its successor:",
+        "see \"Rotation\" in the module's README.",
+      ])
+    ])
   }
 }

@@ -22,16 +22,30 @@ variable "certificate_authorities" {
       - `role_arn`: role that AWS IoT assumes to provision. Default: one is made for this template.
       - `create_role`: whether to make that role. Default: made where `role_arn` is null. Set it to
         `false` if `role_arn` is only known after apply.
-    - `verification`: how ownership is proved in `DEFAULT` mode; exactly one of its attributes. Read
-      only while the CA is not registered yet.
+    - `verification`: how ownership is proved in `DEFAULT` mode: exactly one of its attributes, and
+      `ca_private_key_passphrase_env` where the key is encrypted. Read only while the CA is not
+      registered in this mode yet; leaving it out later changes nothing.
       - `certificate_pem`: a verification certificate, signed by the CA, whose common name is the
-        registration code of this account and region.
-      - `ca_private_key_file`: path of the CA's private key (PEM, not encrypted) on the machine that
-        runs Terraform. The path is all that is stored.
-    - `allow_mode_change`: not available in this version; must stay `false`.
+        registration code of this account and region (`scripts/iot_ca.py csr` makes the request).
+      - `ca_private_key_file`: path of the CA's private key (PEM or PKCS#8) on the machine that runs
+        Terraform. The path is all that is stored.
+      - `ca_private_key_secret_arn`: ARN of a secret in AWS Secrets Manager, in this or another
+        account, whose value is the CA's private key.
+      - `ca_private_key_passphrase_env`: name of the environment variable that holds the passphrase
+        of an encrypted key. Never the passphrase.
+      - `kms_key_id`: ID, ARN or alias of an asymmetric key in AWS KMS that is the CA's key. It signs
+        in KMS and never leaves it.
+      - `acm_pca_arn`: ARN of the CA in AWS Private CA, which issues the verification certificate.
+    - `allow_mode_change`: whether a CA that is registered in the other mode is deleted and registered
+      again in this one, with its settings and tags. Otherwise the plan fails. Such a change needs a
+      way back: `verification` where the CA was in `DEFAULT` mode.
+    - `force_mode_change`: change the mode also where the old registration could not be restored, or
+      where AWS refuses what is tried beforehand.
     - `on_destroy`: what happens to the CA when it leaves this map or the module is destroyed:
       `delete`, `deactivate` or `retain`. Default: delete what this module registered, retain what
       it adopted. The template goes in any case and is taken off a CA that stays.
+    - `force_destroy`: delete the CA also while certificates of its devices are registered in the
+      account. Otherwise that is refused. As with `on_destroy`, destroy uses what was applied last.
     - `tags`: tags of the CA, its template and its role, beside the module's `tags`. Tags on the CA
       that somebody else put there are left alone.
   EOT
@@ -49,11 +63,17 @@ variable "certificate_authorities" {
       create_role   = optional(bool)
     }), { type = "NONE" })
     verification = optional(object({
-      certificate_pem     = optional(string)
-      ca_private_key_file = optional(string)
+      certificate_pem               = optional(string)
+      ca_private_key_file           = optional(string)
+      ca_private_key_secret_arn     = optional(string)
+      ca_private_key_passphrase_env = optional(string)
+      kms_key_id                    = optional(string)
+      acm_pca_arn                   = optional(string)
     }))
     allow_mode_change = optional(bool, false)
+    force_mode_change = optional(bool, false)
     on_destroy        = optional(string)
+    force_destroy     = optional(bool, false)
     tags              = optional(map(string), {})
   }))
   nullable = false
@@ -162,10 +182,55 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.verification == null || length([
-        for proof in values(coalesce(ca.verification, {})) : proof if proof != null
+        for key, value in coalesce(ca.verification, {}) : key if key != "ca_private_key_passphrase_env" && value != null
       ]) == 1
     ])
-    error_message = "verification takes exactly one of certificate_pem and ca_private_key_file."
+    error_message = "verification takes exactly one of certificate_pem, ca_private_key_file, ca_private_key_secret_arn, kms_key_id and acm_pca_arn."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      try(ca.verification.ca_private_key_passphrase_env, null) == null
+      || try(ca.verification.ca_private_key_file, null) != null
+      || try(ca.verification.ca_private_key_secret_arn, null) != null
+    ])
+    error_message = "verification.ca_private_key_passphrase_env goes with ca_private_key_file or ca_private_key_secret_arn."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      can(regex("^[A-Za-z_][0-9A-Za-z_]*$", try(coalesce(ca.verification.ca_private_key_passphrase_env), "NONE")))
+    ])
+    error_message = "verification.ca_private_key_passphrase_env must be the name of an environment variable, never the passphrase itself."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : try(ca.verification.ca_private_key_secret_arn, null) == null || can(
+        regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^-].*$", ca.verification.ca_private_key_secret_arn)
+      )
+    ])
+    error_message = "verification.ca_private_key_secret_arn must be the ARN of a secret (arn:aws:secretsmanager:eu-west-1:111122223333:secret:NAME). If it was the key itself, treat the key as exposed."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : try(ca.verification.kms_key_id, null) == null || can(
+        regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[0-9A-Za-z:/_-]+|alias/[0-9A-Za-z:/_-]+|(mrk-)?[0-9a-f-]{32,36})$", ca.verification.kms_key_id)
+      )
+    ])
+    error_message = "verification.kms_key_id must be the ID, the ARN or the alias (alias/NAME) of a key in AWS KMS."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : try(ca.verification.acm_pca_arn, null) == null || can(
+        regex("^arn:[a-z-]+:acm-pca:[a-z0-9-]+:[0-9]{12}:certificate-authority/[0-9a-f-]+$", ca.verification.acm_pca_arn)
+      )
+    ])
+    error_message = "verification.acm_pca_arn must be the ARN of a CA in AWS Private CA (arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/ID)."
   }
 
   validation {
@@ -186,16 +251,17 @@ variable "certificate_authorities" {
 
   validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : ca.verification == null || ca.certificate_mode == "DEFAULT"
+      for ca in values(var.certificate_authorities) :
+      ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change
     ])
-    error_message = "verification is for certificate_mode = \"DEFAULT\" only: AWS IoT refuses a verification certificate in SNI_ONLY mode."
+    error_message = "verification is for certificate_mode = \"DEFAULT\", or with allow_mode_change = true for the way back to it: AWS IoT refuses a verification certificate in SNI_ONLY mode."
   }
 
   validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : !ca.allow_mode_change
+      for ca in values(var.certificate_authorities) : ca.allow_mode_change || !ca.force_mode_change
     ])
-    error_message = "allow_mode_change is not available in this version. To change the mode, delete the CA's registration and apply again."
+    error_message = "force_mode_change = true goes with allow_mode_change = true."
   }
 
   validation {
@@ -243,6 +309,24 @@ variable "credentials" {
   validation {
     condition     = var.credentials.role_arn != null || (var.credentials.external_id == null && var.credentials.session_name == null)
     error_message = "credentials.external_id and credentials.session_name need a credentials.role_arn."
+  }
+}
+
+variable "expiry_warning_days" {
+  description = "From how many days before a CA expires each plan warns of it. 0: never before it has expired. A warning changes nothing else: no output, and not the exit status of the plan."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = floor(var.expiry_warning_days) == var.expiry_warning_days
+    error_message = "expiry_warning_days must be a whole number."
+  }
+
+  validation {
+    # Terraform can't add more than 292 years to a time.
+    condition     = var.expiry_warning_days >= 0 && var.expiry_warning_days <= 36500
+    error_message = "expiry_warning_days must be 0 (no warning before a CA has expired) to 36500."
   }
 }
 

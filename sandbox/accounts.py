@@ -1,4 +1,4 @@
-"""Who is calling: credentials to principals, sessions, and whom a role trusts.
+"""Who is calling, and what policies let in: credentials to principals, sessions, policies.
 
 An access key ID of twelve digits is that account's root user. Every other key must have been
 issued by the sandbox itself: by ``sts:AssumeRole`` or ``iam:CreateAccessKey``.
@@ -38,6 +38,10 @@ class Principal:
     arn: str
     user_id: str
     role_arn: str | None = None
+
+
+# Set by the server on every request, so that a response knows who calls.
+PRINCIPAL_KEY = "sandbox.principal"
 
 
 @dataclass(frozen=True)
@@ -118,35 +122,65 @@ def principal_of_session(
     return session.principal
 
 
-# --- whom a role trusts
+# --- what policies let in
 
 
 def trusts_service(policy: str, service: str) -> bool:
     """Whether a role's trust ``policy`` lets an AWS service assume the role."""
     return any(
         statement.get("Effect") == "Allow"
-        and _assumes(statement)
+        and _covers(statement, "Action", "sts:AssumeRole")
         and service in _texts(_principals(statement).get("Service"))
         for statement in _statements(policy)
     )
 
 
 def trusts(policy: str, caller: Principal, external_id: str | None) -> bool:
-    """Whether a role's trust ``policy`` lets ``caller`` assume the role.
+    """Whether a role's trust ``policy`` lets ``caller`` assume the role."""
+    context = {"sts:ExternalId": external_id}
+    return verdict_of(policy, caller, "sts:AssumeRole", context=context) is True
 
-    Understands Principal ``*`` and ``AWS`` (account number, root or exact ARN), and the condition
-    ``sts:ExternalId``. Any other condition counts against the caller: an Allow under it doesn't
-    hold, a Deny does. Source: IAM user guide, "AWS JSON policy elements: Principal".
+
+def verdict_of(
+    policy: str,
+    caller: Principal,
+    action: str,
+    resource: str | None = None,
+    context: Mapping[str, str | None] | None = None,
+) -> bool | None:
+    """What a resource's ``policy`` says about a call: True allows, False denies, None is silent.
+
+    resource: the ARN that is called upon; None for trust policies, which name none.
+    context: the condition keys that are known of this call, None for one that it doesn't carry.
+
+    Understands Principal ``*`` and ``AWS`` (account number, root or exact ARN), the ``Not`` forms,
+    and the conditions StringEquals, StringLike, ArnEquals and ArnLike. Any other condition or key
+    counts against the caller: an Allow under it doesn't hold, a Deny does. Source: IAM user guide,
+    "Policy evaluation logic" and "AWS JSON policy elements".
     """
-    allowed = False
+    known = {
+        "aws:principalaccount": caller.account,
+        "aws:principalarn": caller.role_arn or caller.arn,
+        **{key.lower(): value for key, value in (context or {}).items()},
+    }
+    allowed = None
     for statement in _statements(policy):
-        if not _assumes(statement) or not _is_named(statement, caller):
+        if not _covers(statement, "Action", action) or not _is_named(statement, caller):
             continue
-        verdict = _condition_holds(statement.get("Condition") or {}, external_id)
-        if statement.get("Effect") == "Deny" and verdict is not False:
+        if resource is not None and not _covers(statement, "Resource", resource):
+            continue
+        holds = _condition_holds(statement.get("Condition") or {}, known)
+        if statement.get("Effect") == "Deny" and holds is not False:
             return False
-        allowed = allowed or (statement.get("Effect") == "Allow" and verdict is True)
+        if statement.get("Effect") == "Allow" and holds is True:
+            allowed = True
     return allowed
+
+
+def is_policy(policy: str) -> bool:
+    """Whether ``policy`` is a policy document with statements that allow or deny."""
+    statements = _statements(policy)
+    return bool(statements) and all(s.get("Effect") in {"Allow", "Deny"} for s in statements)
 
 
 def _statements(policy: str) -> list[Mapping[str, Any]]:
@@ -161,9 +195,21 @@ def _texts(value: Any) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
 
 
-def _assumes(statement: Mapping[str, Any]) -> bool:
-    actions = _texts(statement.get("Action"))
-    return any(fnmatchcase("sts:assumerole", action.lower()) for action in actions)
+def _covers(statement: Mapping[str, Any], member: str, value: str) -> bool:
+    """Whether ``member`` (Action or Resource) or its Not form covers ``value``.
+
+    A statement that has neither covers nothing when it allows and everything when it denies.
+    """
+    if member == "Action":  # IAM compares actions in any case, ARNs exactly
+        value = value.lower()
+    for name in (member, f"Not{member}"):
+        if name in statement:
+            patterns = _texts(statement[name])
+            if member == "Action":
+                patterns = [pattern.lower() for pattern in patterns]
+            matches = any(fnmatchcase(value, pattern) for pattern in patterns)
+            return matches is (name == member)
+    return statement.get("Effect") == "Deny"
 
 
 def _principals(statement: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -182,24 +228,26 @@ def _is_named(statement: Mapping[str, Any], caller: Principal) -> bool:
         caller.arn,
         caller.role_arn,
     }
+    if "NotPrincipal" in statement:
+        excepted = _texts(_principals({"Principal": statement["NotPrincipal"]}).get("AWS"))
+        return statement.get("Effect") == "Deny" and not names.intersection(excepted)
     return any(name in names for name in _texts(_principals(statement).get("AWS")))
 
 
-def _condition_holds(condition: Mapping[str, Any], external_id: str | None) -> bool | None:
+def _condition_holds(condition: Mapping[str, Any], known: Mapping[str, str | None]) -> bool | None:
     """Whether ``condition`` holds; None if it asks for something unknown here."""
     for operator, wanted in condition.items():
-        if operator not in {"StringEquals", "StringLike"} or not isinstance(wanted, dict):
+        exact = operator == "StringEquals"
+        if not exact and operator not in {"StringLike", "ArnEquals", "ArnLike"}:
+            return None
+        if not isinstance(wanted, dict):
             return None
         for key, value in wanted.items():
-            if key.lower() != "sts:externalid":
+            if key.lower() not in known:
                 return None
-            options = _texts(value)
-            if operator == "StringEquals":
-                holds = external_id in options
-            else:
-                holds = external_id is not None and any(
-                    fnmatchcase(external_id, option) for option in options
-                )
-            if not holds:
+            actual, options = known[key.lower()], _texts(value)
+            if actual is None or not any(
+                actual == option if exact else fnmatchcase(actual, option) for option in options
+            ):
                 return False
     return True

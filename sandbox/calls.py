@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-READ_PREFIXES = ("Get", "List", "Describe", "AssumeRole")
+READ_PREFIXES = ("Get", "List", "Describe", "AssumeRole", "BatchGet")
+
+# Operations of KMS that change nothing, whatever their names say.
+READ_OPERATIONS = frozenset({"Sign", "Verify", "Encrypt", "Decrypt", "GenerateMac", "VerifyMac"})
 
 # The only parameters that are ever kept: names and switches, never a document, key or certificate.
 KEPT_PARAMETERS = frozenset(
@@ -30,6 +33,7 @@ KEPT_PARAMETERS = frozenset(
         "type",
         "ruleName",
         "thingName",
+        "thingGroupName",
         "policyName",
         "functionName",
         "FunctionName",
@@ -40,6 +44,20 @@ KEPT_PARAMETERS = frozenset(
         "PolicyName",
         "UserName",
         "DurationSeconds",
+        "SecretId",
+        "VersionStage",
+        "KmsKeyId",
+        "KeyId",
+        "KeySpec",
+        "KeyUsage",
+        "TargetKeyId",
+        "AliasName",
+        "MessageType",
+        "SigningAlgorithm",
+        "CertificateAuthorityArn",
+        "CertificateArn",
+        "TemplateArn",
+        "ResourceArn",
     }
 )
 
@@ -68,7 +86,7 @@ class Call:
 
 def is_write(operation: str) -> bool:
     """Whether ``operation`` can change something, judged by AWS's own naming of operations."""
-    return not operation.startswith(READ_PREFIXES)
+    return operation not in READ_OPERATIONS and not operation.startswith(READ_PREFIXES)
 
 
 def kept_parameters(*sources: Mapping[str, Any]) -> dict[str, str]:

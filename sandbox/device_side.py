@@ -33,12 +33,11 @@ class DeviceSide:
         self._gateway: Gateway | None = None
 
     def functions(self) -> Functions:
-        """What runs Lambda functions; from the first call on moto's functions are this module's."""
+        """What runs Lambda functions."""
         with self._late:
             if self._functions is None:
                 from . import functions
 
-                functions.install()
                 self._functions = functions.Functions(
                     self._lock, lambda: self.endpoint, self.log, lambda: self.run_functions
                 )

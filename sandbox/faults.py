@@ -10,6 +10,14 @@ from typing import Any
 from .calls import Call
 from .wire import AWSError, well_known_error
 
+# What IoT answers with a status of its own, services of the json protocol answer with 400 (their
+# API references).
+IN_JSON_BAD_REQUESTS = {
+    "AccessDeniedException",
+    "LimitExceededException",
+    "ResourceNotFoundException",
+}
+
 KINDS = ("throttling", "error", "cut_before", "cut_after", "latency")
 
 
@@ -80,7 +88,10 @@ def parse_fault(document: Mapping[str, Any]) -> Fault:
 def error_of(fault: Fault, protocol: str) -> AWSError:
     """The AWS error that ``fault`` answers with, named as services of ``protocol`` name it."""
     usual = "ThrottlingException" if protocol in {"rest-json", "json"} else "Throttling"
-    return well_known_error(fault.code or usual, fault.status, fault.message)
+    error = well_known_error(fault.code or usual, fault.status, fault.message)
+    if protocol == "json" and fault.status is None and error.code in IN_JSON_BAD_REQUESTS:
+        error.status = 400
+    return error
 
 
 class FaultList:

@@ -15,14 +15,18 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.models import iam_backends
-from moto.iot.models import FakeEndpoint, IoTBackend, iot_backends
+from moto.iot.models import FakeCertificate, FakeEndpoint, IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 
 from . import ca_certificates as ca
+from . import device_certificates as devices
 from . import provisioning_templates as templates
+from . import thing_groups
 from .accounts import partition_of, trusts_service
 from .endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from .tags import parse_tags, tag_list, with_tags
@@ -43,6 +47,10 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
 class Backend(IoTBackend):
     """What one account has in one region: moto's IoT, CA certificates, provisioning templates."""
 
@@ -50,7 +58,9 @@ class Backend(IoTBackend):
         super().__init__(region_name, account_id)
         self.registry = ca.Registry(account_id, region_name, partition_of(region_name))
         self.templates: dict[str, templates.ProvisioningTemplate] = {}
-        self.tags_by_arn: dict[str, dict[str, str]] = {}  # of moto's policies and topic rules
+        # Of moto's policies, topic rules and thing groups.
+        self.tags_by_arn: dict[str, dict[str, str]] = {}
+        self.device_modes: dict[str, str] = {}  # by the ID of a device certificate
 
     @property
     def url_paths(self) -> dict[str, Callable[[Any, str, Any], TYPE_RESPONSE]]:
@@ -65,6 +75,33 @@ class Backend(IoTBackend):
         certificate_id = ca.certificate_id_of(certificate)
         return certificate_id if certificate_id in self.registry.certificates else None
 
+    def register_certificate(
+        self,
+        certificate_pem: str,
+        ca_certificate_pem: str | None,
+        set_as_active: bool,
+        status: str,
+    ) -> FakeCertificate:
+        """moto's; the certificate takes over the mode of the CA that signed it (API reference)."""
+        made = super().register_certificate(
+            certificate_pem, ca_certificate_pem, set_as_active, status
+        )
+        self.device_modes.pop(made.certificate_id, None)  # of an earlier registration
+        self.device_modes[made.certificate_id] = self.device_mode(made)
+        return made
+
+    def register_certificate_without_ca(self, certificate_pem: str, status: str) -> FakeCertificate:
+        """moto's; the mode is SNI_ONLY (seen)."""
+        made = super().register_certificate_without_ca(certificate_pem, status)
+        self.device_modes[made.certificate_id] = "SNI_ONLY"
+        return made
+
+    def device_mode(self, certificate: FakeCertificate) -> str:
+        """The mode of a device certificate; it stays when the CA is deleted."""
+        signed_by = self.registry.certificates.get(certificate.ca_certificate_id or "")
+        present = signed_by.mode if signed_by else "DEFAULT"
+        return self.device_modes.get(certificate.certificate_id, present)
+
     def describe_endpoint(self, endpoint_type: str) -> FakeEndpoint:
         """moto's endpoint under the account's own name, where devices reach it (for moto)."""
         found = super().describe_endpoint(endpoint_type)
@@ -78,18 +115,20 @@ class Backend(IoTBackend):
         return f"arn:{self.partition}:iot:{self.region_name}:{self.account_id}:{kind}/{name}"
 
     def tags_of(self, arn: str) -> dict[str, str]:
-        """The tags of a CA certificate, template, policy or topic rule, to be changed in place.
+        """The tags of a CA certificate, template, policy, topic rule or thing group, to be changed.
 
         ResourceNotFoundException for anything else.
         """
-        kind, _, name = arn.rpartition(":")[2].partition("/")
+        kind, _, name = "".join(arn.split(":", 5)[5:]).partition("/")
         if arn == self.arn_of(kind, name):
             if kind == "cacert" and name in self.registry.certificates:
                 return self.registry.certificates[name].tags
             if kind == "provisioningtemplate" and name in self.templates:
                 return self.templates[name].tags
-            if (kind == "policy" and name in self.policies) or (
-                kind == "rule" and name in self.rules
+            if (
+                (kind == "policy" and name in self.policies)
+                or (kind == "rule" and name in self.rules)
+                or (kind == "thinggroup" and arn in self.thing_groups)
             ):
                 return self.tags_by_arn.setdefault(arn, {})
         raise _not_found(f"The resource {arn} does not exist")
@@ -298,6 +337,154 @@ class Response(IoTResponse):
     def delete_registration_code(self) -> ActionResult:
         """DeleteRegistrationCode."""
         ca.delete_registration_code(self.backend.registry)
+        return EmptyResult()
+
+    # --- device certificates
+
+    def register_certificate(self) -> ActionResult:
+        """RegisterCertificate: signed by a CA that is registered here and ACTIVE."""
+        certificate = devices.load(self._needed("certificatePem"))
+        status = "ACTIVE" if self._query_flag("setAsActive") else self._text("status")
+        ca.check_member("status", status or "INACTIVE", devices.STATUSES)
+        signed_by = devices.issuer_of(
+            certificate, self._text("caCertificatePem"), self.backend.registry.certificates.values()
+        )
+        return self._registered(
+            self.backend.register_certificate(
+                _pem(certificate), signed_by.pem, False, status or "INACTIVE"
+            )
+        )
+
+    def register_certificate_without_ca(self) -> ActionResult:
+        """RegisterCertificateWithoutCA: any certificate, listed for no CA."""
+        certificate = devices.load(self._needed("certificatePem"))
+        status = ca.check_member("status", self._text("status") or "INACTIVE", devices.STATUSES)
+        return self._registered(
+            self.backend.register_certificate_without_ca(_pem(certificate), status)
+        )
+
+    @staticmethod
+    def _registered(made: FakeCertificate) -> ActionResult:
+        return ActionResult({"certificateArn": made.arn, "certificateId": made.certificate_id})
+
+    def describe_certificate(self) -> ActionResult:
+        """DescribeCertificate: moto's, with the mode, the CA and the real validity (model)."""
+        found = self.backend.describe_certificate(self._in_path("certificateId"))
+        certificate = ca.load_certificate(found.certificate_pem, "certificate")
+        description = found.to_description_dict()
+        description["certificateMode"] = self.backend.device_mode(found)
+        description["validity"] = {
+            "notBefore": certificate.not_valid_before_utc,
+            "notAfter": certificate.not_valid_after_utc,
+        }
+        if found.ca_certificate_id:
+            description["caCertificateId"] = found.ca_certificate_id
+        return ActionResult({"certificateDescription": description})
+
+    def list_certificates(self) -> ActionResult:
+        """ListCertificates."""
+        return self._certificates(list(self.backend.certificates.values()))
+
+    def list_certificates_by_ca(self) -> ActionResult:
+        """ListCertificatesByCA: also of a CA that has gone, whose device certificates stay."""
+        wanted = self._in_path("caCertificateId")
+        if not ca.CERTIFICATE_ID.fullmatch(wanted):
+            raise _invalid("caCertificateId must have 64 hexadecimal digits")
+        return self._certificates(self.backend.list_certificates_by_ca(wanted))
+
+    def _certificates(self, found: list[FakeCertificate]) -> ActionResult:
+        """A page of ``found``, oldest first there. Items carry five members only (model)."""
+        page, marker = devices.page(
+            [(item.certificate_id, item) for item in found],
+            self._query_number("pageSize", 25),
+            self._query.get("marker"),
+            self._query_flag("isAscendingOrder"),
+        )
+        items = [
+            {
+                "certificateArn": item.arn,
+                "certificateId": item.certificate_id,
+                "status": item.status,
+                "certificateMode": self.backend.device_mode(item),
+                "creationDate": item.creation_date,
+            }
+            for item in page
+        ]
+        answer: dict[str, Any] = {"certificates": items}
+        if marker:
+            answer["nextMarker"] = marker
+        return ActionResult(answer)
+
+    # --- thing groups
+
+    def _thing_group_name(self) -> str:
+        return thing_groups.check_name(self._in_path("thingGroupName"))
+
+    def create_thing_group(self) -> ActionResult:
+        """CreateThingGroup. One that exists is no error if it is exactly the same (API reference).
+
+        That its tags count too is stricter, as is refusing a parent that doesn't exist.
+        """
+        name, tags = self._thing_group_name(), self._tags()
+        properties = thing_groups.check_properties(self._document.get("thingGroupProperties"))
+        parent = self._text("parentGroupName")
+        arn = self.backend.arn_of("thinggroup", name)
+        if parent is not None:
+            thing_groups.check_name(parent, "parentGroupName")
+            if self.backend.arn_of("thinggroup", parent) not in self.backend.thing_groups:
+                raise _invalid(f"The parent thing group {parent} does not exist")
+        present = self.backend.thing_groups.get(arn)
+        if present is not None:
+            asked = (properties, parent, tags)
+            there = (present.thing_group_properties, present.parent_group_name)
+            if asked != (*there, self.backend.tags_by_arn.get(arn, {})):
+                raise AWSError(
+                    "ResourceAlreadyExistsException",
+                    f"Thing Group {name} already exists in current account with different "
+                    "properties",
+                    409,
+                    {"resourceId": present.thing_group_id, "resourceArn": arn},
+                )
+        else:
+            self.backend.create_thing_group(name, parent, properties)  # type: ignore[arg-type]
+            present = self.backend.thing_groups[arn]
+            self.backend.tags_by_arn[arn] = tags
+        return ActionResult(
+            {
+                "thingGroupName": name,
+                "thingGroupArn": arn,
+                "thingGroupId": present.thing_group_id,
+            }
+        )
+
+    def describe_thing_group(self) -> ActionResult:
+        """DescribeThingGroup: moto's, for a name that can be one."""
+        self._thing_group_name()
+        return super().describe_thing_group()
+
+    def update_thing_group(self) -> ActionResult:
+        """UpdateThingGroup: moto's, with a look at the properties."""
+        self._thing_group_name()
+        thing_groups.check_properties(self._document.get("thingGroupProperties"))
+        return super().update_thing_group()
+
+    def delete_thing_group(self) -> ActionResult:
+        """DeleteThingGroup: no error for one that isn't there, its tags go with it.
+
+        VersionConflictException for another version than the expected one (API reference).
+        """
+        name = self._thing_group_name()
+        arn = self.backend.arn_of("thinggroup", name)
+        present = self.backend.thing_groups.get(arn)
+        expected = self._query_number("expectedVersion", present.version if present else 0)
+        if present is not None and expected != present.version:
+            raise AWSError(
+                "VersionConflictException",
+                f"The version for thing group {name} does not match the expected version.",
+                409,
+            )
+        self.backend.delete_thing_group(name)
+        self.backend.tags_by_arn.pop(arn, None)
         return EmptyResult()
 
     # --- tags

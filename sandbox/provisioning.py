@@ -21,24 +21,6 @@ from .iot import Backend
 from .roles import NotAllowed, assumable, require
 
 
-class DeviceCertificate(FakeCertificate):
-    """moto's device certificate, as the first contact with a registered CA makes it."""
-
-    def __init__(
-        self, backend: Backend, certificate: x509.Certificate, held: ca.CACertificate
-    ) -> None:
-        super().__init__(
-            certificate.public_bytes(Encoding.PEM).decode(),
-            "PENDING_ACTIVATION",
-            backend.account_id,
-            backend.region_name,
-            held.certificate_id,
-        )
-        self.certificate_mode = held.mode
-        self.validity_not_before = certificate.not_valid_before_utc
-        self.validity_not_after = certificate.not_valid_after_utc
-
-
 def backend_of(account: str, region: str) -> Backend:
     """What ``account`` has in ``region``."""
     backend = iot_backends[account][region]
@@ -55,23 +37,20 @@ def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
             yield Holding(
                 account,
                 tuple(backend.registry.certificates.values()),
-                None if held is None else Device(held.status, mode_of(backend, held)),
+                None if held is None else Device(held.status, backend.device_mode(held)),
             )
-
-
-def mode_of(backend: Backend, certificate: Any) -> str:
-    """The mode of a device certificate: that of the CA it was registered through (blog).
-
-    Certificates registered without a CA, and those that AWS makes, are SNI_ONLY (guide, and seen).
-    """
-    mode = getattr(certificate, "certificate_mode", None)
-    held = backend.registry.certificates.get(certificate.ca_certificate_id)
-    return str(mode or (held.mode if held else "SNI_ONLY"))
 
 
 def register(backend: Backend, certificate: x509.Certificate, held: ca.CACertificate) -> Any:
     """Registers a device certificate as its first contact does: PENDING_ACTIVATION (guide)."""
-    made = DeviceCertificate(backend, certificate, held)
+    made = FakeCertificate(
+        certificate.public_bytes(Encoding.PEM).decode(),
+        "PENDING_ACTIVATION",
+        backend.account_id,
+        backend.region_name,
+        held.certificate_id,
+    )
+    backend.device_modes[made.certificate_id] = held.mode  # blog: that of its CA
     backend.certificates[made.certificate_id] = made
     return made
 

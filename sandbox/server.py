@@ -18,7 +18,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +35,7 @@ from moto.moto_server.werkzeug_app import (
 
 from . import iam, iot, sts
 from .accounts import (
+    PRINCIPAL_KEY,
     Credential,
     Principal,
     credential_of,
@@ -58,6 +59,14 @@ from .wire import (
 
 HOST = "127.0.0.1"
 CONTROL = "/_sandbox/"
+
+# Services that few runs call: each is loaded by the first call, to start quickly without.
+LATE_SERVICES = {
+    "acm-pca": "acmpca",
+    "kms": "kms",
+    "lambda": "functions",
+    "secretsmanager": "secretsmanager",
+}
 
 
 class Sandbox:
@@ -121,13 +130,12 @@ class Sandbox:
                 return self._finish(call, error_response(error_of(hits[-1], protocol), protocol))
             if kind == "cut_before":
                 return None
-        if service == "lambda":
-            functions = self.devices.functions()
         if (service, operation) == ("lambda", "Invoke"):  # runs while other calls come in
             name = str(in_path["FunctionName"])
+            functions = self.devices.functions()
             answer = functions.respond(request, principal.account, call.region, name)
         else:
-            answer = self._carry_out(environ, principal, protocol)
+            answer = self._carry_out(service, environ, principal, protocol)
         response = self._finish(call, answer)
         return None if kind == "cut_after" else response
 
@@ -151,11 +159,15 @@ class Sandbox:
             raise refusal("UnrecognizedClientException", protocol)
         return known
 
-    def _carry_out(self, environ: dict[str, Any], principal: Principal, protocol: str) -> Response:
+    def _carry_out(
+        self, service: str, environ: dict[str, Any], principal: Principal, protocol: str
+    ) -> Response:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = principal.account
-        environ[sts.PRINCIPAL_KEY] = principal
+        environ[PRINCIPAL_KEY] = principal
         try:
             with self._one_call_at_a_time:
+                if service in LATE_SERVICES:
+                    import_module(f".{LATE_SERVICES[service]}", __package__).install()
                 return run_wsgi(self._moto, environ)
         except NotImplementedError as error:
             message = f"The sandbox has no such operation: {error}"

@@ -13,14 +13,11 @@ from moto.iam.models import iam_backends
 from moto.sts.models import STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
-from .accounts import Principal, Session, partition_of, trusts
+from .accounts import PRINCIPAL_KEY, Principal, Session, partition_of, trusts
 from .wire import AWSError, error_response
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
 SESSIONS: dict[str, Session] = {}
-
-# Set by the server on every request, so that a response knows who calls.
-PRINCIPAL_KEY = "sandbox.principal"
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\w+=,.@/-]*/)?([\w+=,.@-]{1,64})")
 

@@ -5,12 +5,14 @@
 # ///
 """Find, register and deregister the CA certificates of AWS IoT Core for Terraform.
 
-Usage: iot_ca.py inspect | register | deregister
+Usage: iot_ca.py inspect | register | deregister | csr
 
     inspect     reads a query from standard input (the protocol of Terraform's external data
                 source) and answers what each CA is and what has to be done; never writes to AWS
     register    carries out the request in the environment variable IOT_CA_REQUEST
     deregister  likewise, the way back
+    csr         prints a request for the verification certificate that DEFAULT mode needs, to be
+                signed by whoever holds the CA's key; `iot_ca.py csr --help` lists its options
 
 Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEBUG=1 adds the
 traceback.

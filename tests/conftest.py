@@ -30,6 +30,9 @@ TROUBLE = pytest.StashKey[str]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engines and the providers once; the workers are told what was found."""
+    config.addinivalue_line(
+        "markers", "one_engine(why): what it shows does not depend on Terraform's version"
+    )
     told = getattr(config, "workerinput", {})
     engines: list[Engine] = []
     config.stash[ENGINES] = engines
@@ -43,6 +46,23 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[PROVIDERS] = resolve(engines[0], say=print)
     except ToolError as error:
         config.stash[TROUBLE] = str(error)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests marked `one_engine` to the preferred engine."""
+    seen: set[tuple[str, str]] = set()
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        if item.get_closest_marker("one_engine"):
+            name = (str(item.path), getattr(item, "originalname", item.name))
+            (dropped if name in seen else kept).append(item)
+            seen.add(name)
+        else:
+            kept.append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,6 +87,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if TROUBLE in config.stash:
         lines.append(f"tests with Terraform will fail: {config.stash[TROUBLE]}")
     return lines
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were tried, which no count of tests tells."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    tried = [n for each in reports for name, n in each.user_properties if name == "faults"]
+    if tried:
+        terminalreporter.write_line(f"faults tried: {sum(tried)}, on {len(tried)} paths")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

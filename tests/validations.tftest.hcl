@@ -381,6 +381,35 @@ run "refuses_a_session_name_without_a_role" {
   expect_failures = [var.credentials]
 }
 
+# expiry_warning_days must be a whole number.
+run "refuses_to_warn_from_half_a_day_on" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    expiry_warning_days     = 29.5
+  }
+  expect_failures = [var.expiry_warning_days]
+}
+
+# expiry_warning_days must be 0 (no warning before a CA has expired) to 36500
+run "refuses_to_warn_from_two_centuries_on" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    expiry_warning_days     = 73000
+  }
+  expect_failures = [var.expiry_warning_days]
+}
+
+run "refuses_to_warn_after_the_end" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    expiry_warning_days     = -1
+  }
+  expect_failures = [var.expiry_warning_days]
+}
+
 # python_command must have at least one word.
 run "refuses_an_empty_python_command" {
   command = plan
@@ -405,6 +434,8 @@ run "accepts_no_ca_at_all" {
 run "accepts_the_edge_of_every_rule" {
   command = plan
   variables {
+    expiry_warning_days = 0
+
     python_command = ["uv", "run", "--with", "boto3,cryptography", "python"]
     tags           = { "aws" = "no prefix", "iot-ca" = "no prefix" }
     credentials = {

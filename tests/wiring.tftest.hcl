@@ -56,6 +56,9 @@ mock_provider "external" {
 }
 
 variables {
+  # The answers above are not to expire in a test of something else.
+  expiry_warning_days = 0
+
   tags = { team = "fleet", stage = "production" }
   certificate_authorities = {
     devices = {
@@ -238,4 +241,47 @@ run "a_template_that_no_device_gets_to_is_a_warning" {
     }
   }
   expect_failures = [check.just_in_time_provisioning]
+}
+
+run "a_ca_that_expires_soon_is_a_warning" {
+  command = plan
+  variables {
+    expiry_warning_days = 36500
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+  expect_failures = [check.ca_expiring]
+
+  assert {
+    condition     = join(",", local.expiring) == "gateways"
+    error_message = "The one that expires in 2099 is meant, the one of no well-defined end is not."
+  }
+}
+
+run "a_ca_that_has_expired_is_not_warned_of_twice" {
+  command = plan
+  variables {
+    expiry_warning_days = 36500
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+
+  assert {
+    condition     = length(local.expiring) == 0
+    error_message = "The lookup's warning is enough for one, and the other has no time."
+  }
 }

@@ -8,8 +8,11 @@ variable "certificate_authorities" {
     - `status`: `ACTIVE` or `INACTIVE`.
     - `auto_registration`: whether unknown device certificates of this CA are registered.
     - `template_name`: name of the provisioning template attached to the CA; null for none.
-    - `verification`: how ownership is proved in `DEFAULT` mode, where the CA is not registered yet:
-      `certificate_pem` or `ca_private_key_file`.
+    - `verification`: how ownership is proved in `DEFAULT` mode, where the CA is not registered so yet:
+      one of `certificate_pem`, `ca_private_key_file`, `ca_private_key_secret_arn` (both with
+      `ca_private_key_passphrase_env` if the key is encrypted), `kms_key_id` and `acm_pca_arn`.
+    - `allow_mode_change`: whether a CA that is registered in the other mode may be deleted and
+      registered again; otherwise looking it up fails. `force_mode_change`: also without a way back.
     - `tags`: tags that the CA should carry.
   EOT
   type = map(object({
@@ -19,10 +22,16 @@ variable "certificate_authorities" {
     auto_registration = optional(bool, true)
     template_name     = optional(string)
     verification = optional(object({
-      certificate_pem     = optional(string)
-      ca_private_key_file = optional(string)
+      certificate_pem               = optional(string)
+      ca_private_key_file           = optional(string)
+      ca_private_key_secret_arn     = optional(string)
+      ca_private_key_passphrase_env = optional(string)
+      kms_key_id                    = optional(string)
+      acm_pca_arn                   = optional(string)
     }))
-    tags = optional(map(string), {})
+    allow_mode_change = optional(bool, false)
+    force_mode_change = optional(bool, false)
+    tags              = optional(map(string), {})
   }))
   nullable = false
 

@@ -28,7 +28,7 @@ resource "terraform_data" "registration" {
         # There before the CA is: even a registration that fails half-way is taken out by destroy.
         owner = terraform_data.deregistration[each.key].id
         certificate_authority = {
-          for key, value in each.value : key => value if !contains(["certificate_id", "revision", "on_destroy"], key)
+          for key, value in each.value : key => value if !contains(["certificate_id", "revision", "on_destroy", "force_destroy"], key)
         }
       })
     }
@@ -60,6 +60,7 @@ resource "terraform_data" "deregistration" {
       target        = var.target
       template_name = each.value.template_name
       on_destroy    = each.value.on_destroy
+      force_destroy = each.value.force_destroy
     }
   }
 

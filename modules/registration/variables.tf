@@ -18,10 +18,11 @@ variable "certificate_authorities" {
     The CAs to register, by name: everything that `modules/lookup` was asked about, and its answers.
 
     - `certificate_pem`, `certificate_mode`, `status`, `auto_registration`, `template_name`,
-      `verification`, `tags`: as in `modules/lookup`.
+      `verification`, `allow_mode_change`, `force_mode_change`, `tags`: as in `modules/lookup`.
     - `certificate_id`: the looked-up ID; what destroy takes out.
     - `revision`: the looked-up revision; a CA is registered or mended when it changes.
     - `on_destroy`: `delete`, `deactivate`, `retain`, or null for what fits the CA's origin.
+    - `force_destroy`: delete also while certificates of the CA's devices are registered.
   EOT
   type = map(object({
     certificate_pem   = string
@@ -30,13 +31,20 @@ variable "certificate_authorities" {
     auto_registration = optional(bool, true)
     template_name     = optional(string)
     verification = optional(object({
-      certificate_pem     = optional(string)
-      ca_private_key_file = optional(string)
+      certificate_pem               = optional(string)
+      ca_private_key_file           = optional(string)
+      ca_private_key_secret_arn     = optional(string)
+      ca_private_key_passphrase_env = optional(string)
+      kms_key_id                    = optional(string)
+      acm_pca_arn                   = optional(string)
     }))
-    tags           = optional(map(string), {})
-    certificate_id = string
-    revision       = string
-    on_destroy     = optional(string)
+    allow_mode_change = optional(bool, false)
+    force_mode_change = optional(bool, false)
+    tags              = optional(map(string), {})
+    certificate_id    = string
+    revision          = string
+    on_destroy        = optional(string)
+    force_destroy     = optional(bool, false)
   }))
   nullable = false
 

@@ -1,4 +1,4 @@
-"""The three commands: what is looked up, what is written, in which order, and what is refused."""
+"""The commands: what is looked up, what is written, in which order, and what is refused."""
 
 from __future__ import annotations
 
@@ -10,19 +10,50 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from iot_ca import certificate as certificates
-from iot_ca import drift, protocol, verification
+from iot_ca import drift, mode_change, protocol, signers
 from iot_ca.certificate import Certificate
-from iot_ca.drift import Observed, Origin, Register, Step, Tag, Untag, Update
+from iot_ca.drift import (
+    Delete,
+    Forget,
+    Memory,
+    Observed,
+    Origin,
+    Register,
+    Remember,
+    Step,
+    Tag,
+    Untag,
+    Update,
+)
 from iot_ca.failure import Failure, one_line
-from iot_ca.protocol import CertificateAuthority, DeregisterRequest, RegisterRequest, Result, Target
+from iot_ca.mode_change import WayBack
+from iot_ca.protocol import (
+    CertificateAuthority,
+    DeregisterRequest,
+    OnDestroy,
+    RegisterRequest,
+    Result,
+    Target,
+)
 from iot_ca.registry import Registry
+from iot_ca.signers import Claim
 
 T = TypeVar("T")
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 DEBUG_VARIABLE = "IOT_CA_DEBUG"
 
-_DONE = {Register: "registered", Update: "updated", Untag: "untagged", Tag: "tagged"}
+_DONE = {
+    Register: "registered",
+    Update: "updated",
+    Delete: "deleted",
+    Untag: "untagged",
+    Tag: "tagged",
+    Remember: "",
+    Forget: "",
+}
+
+_LEFT = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
 
 _LOOKS = 8
 # Seconds before a step is made again that does not show up in what AWS answers next.
@@ -53,8 +84,12 @@ def run(argv: Sequence[str]) -> int:
         "deregister": lambda: deregister(_request()),
     }
     try:
+        if argv and argv[0] == "csr":
+            from iot_ca import csr
+
+            return csr.run(argv[1:])
         if len(argv) != 1 or argv[0] not in commands:
-            raise Failure(f"usage: iot_ca.py {' | '.join(commands)}")
+            raise Failure(f"usage: iot_ca.py {' | '.join([*commands, 'csr'])}")
         print(commands[argv[0]]())
         return 0
     except Failures as failures:
@@ -163,16 +198,20 @@ def _result(
         parsed = certificates.parse(certificate)
         certificates.check(parsed, now)
         if desired.certificate_mode == "DEFAULT":
-            code = registry.registration_code
-            verification.certificate_pem(desired.verification, parsed, code, now)
+            warnings += signers.check(Claim(desired.verification, parsed, registry, now))
         not_before, not_after = certificates.validity(parsed)
     else:
-        _refuse_other_mode(desired, observed)
         # AWS has read it from the very same certificate: importing what parses one takes as long
         # as the calls.
         not_before, not_after = observed.validity or certificates.validity(
             certificates.parse(certificate)
         )
+        if observed.mode != desired.certificate_mode:
+            mode_change.refuse(desired, observed)
+            parsed = certificates.parse(certificate)
+            certificates.check(parsed, now)
+            claim = Claim(desired.verification, parsed, registry, now)
+            warnings += mode_change.check(desired, claim)
         if now > not_after:
             warnings.append(
                 f"expired at {certificates.rfc3339(not_after)}; it stays registered, but its "
@@ -206,31 +245,39 @@ def _converge(request: RegisterRequest) -> str:
     done: list[str] = []
     before: list[Step] = []
     origin: Origin | None = None
+    seen: set[str | None] = {request.revision}
+    wrote_revision = False
     for _ in range(_LOOKS):
         observed = registry.observe_one(certificate.certificate_id)
-        if observed is not None:
-            _refuse_other_mode(desired, observed)
-        steps = drift.steps(desired, observed, request.revision, request.owner, origin)
+        memory = registry.recall(certificate.certificate_id)
+        steps = drift.steps(desired, observed, request.revision, request.owner, origin, memory)
+        if observed is not None and not wrote_revision:
+            seen.add(observed.revision)
+        elif observed is not None and observed.revision not in seen:
+            # Another run has been here since. If it wants the same, writing over each other would
+            # never end.
+            steps = [] if drift.only_the_writer_differs(steps) else steps
         if not steps:
             template = f", template {desired.template_name}" if desired.template_name else ""
             return (
-                f"{', '.join(done) or 'nothing to do'}; "
+                f"{', '.join(filter(None, done)) or 'nothing to do'}; "
                 f"{desired.certificate_mode}, {desired.status}{template}"
             )
         if steps == before:
             time.sleep(_PATIENCE)
         before = steps
-        proof = None
-        if observed is None:
-            parsed = certificates.parse(certificate)
-            now = _now()
-            certificates.check(parsed, now)
-            if desired.certificate_mode == "DEFAULT":
-                code = registry.registration_code
-                proof = verification.certificate_pem(desired.verification, parsed, code, now)
+        proof, way_back = _prepare(registry, desired, certificate, observed, memory, steps)
         for step in steps:
-            if registry.carry_out(step, certificate, proof):
-                origin = "registered"
+            try:
+                registered = registry.carry_out(step, certificate, proof)
+            except Failure as failure:
+                if way_back is None:
+                    raise
+                mode_change.restore(way_back, certificate, registry, failure)
+                break
+            if registered and isinstance(step, Register):
+                origin = "registered" if step.tags[drift.ORIGIN_TAG] == "registered" else "adopted"
+            wrote_revision |= registered or isinstance(step, Tag)
             done.append(_DONE[type(step)])
     raise Failure(
         "what was written does not show up in AWS IoT, or something else changes the CA at the "
@@ -238,53 +285,121 @@ def _converge(request: RegisterRequest) -> str:
     )
 
 
+def _prepare(
+    registry: Registry,
+    desired: CertificateAuthority,
+    certificate: Certificate,
+    observed: Observed | None,
+    memory: Memory | None,
+    steps: list[Step],
+) -> tuple[str | None, WayBack | None]:
+    """Check and prove what a registration among `steps` needs, before the first of them.
+
+    Returns the verification certificate for DEFAULT mode, and the way back if the mode changes.
+    """
+    registration = next((step for step in steps if isinstance(step, Register)), None)
+    if registration is None:
+        return None, None
+    if observed is not None:
+        mode_change.refuse(desired, observed)
+        memory = drift.before_change(observed, memory)
+    parsed = certificates.parse(certificate)
+    claim = Claim(desired.verification, parsed, registry, _now())
+    certificates.check(parsed, claim.now)
+    proof = signers.certificate_pem(claim) if desired.certificate_mode == "DEFAULT" else None
+    if memory is None or memory.mode == desired.certificate_mode:
+        return proof, None
+    way_back = mode_change.way_back(memory, claim)
+    if observed is not None:
+        mode_change.probe(desired, observed, registration, certificate, proof, registry)
+    return proof, way_back
+
+
 def _leave(request: DeregisterRequest) -> str:
     registry = Registry(request.target)
     certificate_id = request.certificate_id
     observed = registry.observe_one(certificate_id)
-    if observed is None:
-        return "not registered, nothing to do"
-    if observed.owner not in (None, request.owner):
+    memory = registry.recall(certificate_id)
+    tags = observed.tags if observed is not None else memory.tags if memory is not None else {}
+    if tags.get(drift.OWNER_TAG) not in (None, request.owner):
         return "left alone, since another record in a Terraform state manages it now"
-    if observed.origin == "registered":
-        on_destroy, why = "delete", "this module registered it"
-    else:
-        on_destroy, why = "retain", "this module only adopted it"
-    if request.on_destroy is not None:
-        on_destroy, why = request.on_destroy, "on_destroy says so"
+    on_destroy, why = _what_to_do(request, tags)
+    if observed is None:
+        if memory is not None and on_destroy != "delete":
+            raise Failure(
+                f"a change of its mode was interrupted and it is not registered now, but is to be "
+                f"{_LEFT[on_destroy]}, since {why}; apply once more before you destroy"
+            )
+        if memory is not None:
+            registry.forget(certificate_id)
+        return "not registered, nothing to do"
+    done = ""
     if on_destroy == "delete":
-        if observed.status == "ACTIVE":
-            registry.update(certificate_id, Update(status="INACTIVE"))
-        registry.delete(certificate_id)
-        return f"deleted, since {why}"
-    done = _detach(registry, request, observed)
-    if on_destroy == "deactivate" and observed.status == "ACTIVE":
-        registry.update(certificate_id, Update(status="INACTIVE"))
-    # Whoever adopts it next must not take it for its own.
-    own = tuple(sorted(key for key in observed.tags if key.startswith(drift.TAG_PREFIX)))
-    if own:
-        registry.untag(certificate_id, Untag(own))
-    return f"{done}{'retained' if on_destroy == 'retain' else 'deactivated'}, since {why}"
+        _delete(registry, request, observed, why)
+    else:
+        done = _stay(registry, request, observed, memory, on_destroy)
+    if memory is not None:
+        registry.forget(certificate_id)
+    return f"{done}{_LEFT[on_destroy]}, since {why}"
 
 
-def _detach(registry: Registry, request: DeregisterRequest, observed: Observed) -> str:
-    """Take the template that is about to go off a CA that stays; all else stays as it is."""
-    if request.template_name is None or observed.template_name != request.template_name:
-        return ""
-    registry.update(request.certificate_id, Update(remove_registration_config=True))
-    # Whether the call before switches it off is not documented, and nothing looks again later.
-    registry.update(request.certificate_id, Update(auto_registration=observed.auto_registration))
-    return f"template {request.template_name} detached, "
+def _what_to_do(request: DeregisterRequest, tags: Mapping[str, str]) -> tuple[OnDestroy, str]:
+    if request.on_destroy is not None:
+        return request.on_destroy, "on_destroy says so"
+    if tags.get(drift.ORIGIN_TAG) == "registered":
+        return "delete", "this module registered it"
+    return "retain", "this module only adopted it"
 
 
-def _refuse_other_mode(desired: CertificateAuthority, observed: Observed) -> None:
-    wanted = desired.certificate_mode
-    if observed.mode != wanted:
+def _delete(registry: Registry, request: DeregisterRequest, observed: Observed, why: str) -> None:
+    certificate_id = request.certificate_id
+    if not request.force_destroy and (devices := registry.devices(certificate_id)):
         raise Failure(
-            f"registered in {observed.mode} mode, wanted {wanted}; AWS IoT can't change the mode "
-            f'of a registered CA: set certificate_mode = "{observed.mode}", or deactivate and '
-            "delete the CA in this account and apply again"
+            f"it is to be deleted, since {why}, but {devices} that it has signed are registered "
+            "in this account (aws iot list-certificates-by-ca); delete them first, or set "
+            'force_destroy = true, or on_destroy = "deactivate" or "retain", and apply once before '
+            "the CA leaves the configuration"
         )
+    if observed.status == "ACTIVE":
+        registry.update(certificate_id, Update(status="INACTIVE"))
+    registry.delete(certificate_id)
+
+
+def _stay(
+    registry: Registry,
+    request: DeregisterRequest,
+    observed: Observed,
+    memory: Memory | None,
+    on_destroy: OnDestroy,
+) -> str:
+    """Take off a CA that stays what goes: the template, the module's own tags, and its activity.
+
+    All else stays as it is. Returns what was done beside that, in words.
+    """
+    certificate_id = request.certificate_id
+    own = {key for key in observed.tags if key.startswith(drift.TAG_PREFIX)}
+    attached = request.template_name is not None and request.template_name == observed.template_name
+    auto_registration = observed.auto_registration
+    if observed.auto_registration_to_keep is not None:
+        auto_registration = observed.auto_registration_to_keep
+    elif attached:
+        # Whether taking the template off switches auto-registration off is not documented; and
+        # whoever finishes an interrupted run must know what it was.
+        registry.tag(certificate_id, drift.keep_auto_registration(observed))
+        own.add(drift.REVISION_TAG)
+    if attached:
+        registry.update(certificate_id, Update(remove_registration_config=True))
+    if attached or auto_registration != observed.auto_registration:
+        registry.update(certificate_id, Update(auto_registration=auto_registration))
+    status = observed.status if memory is None else drift.before_change(observed, memory).status
+    if on_destroy == "deactivate":
+        status = "INACTIVE"
+    if observed.status != status:
+        registry.update(certificate_id, Update(status=status))
+    # Whoever adopts it next must not take it for its own.
+    if own:
+        registry.untag(certificate_id, Untag(tuple(sorted(own))))
+    return f"template {request.template_name} detached, " if attached else ""
 
 
 def _same_certificate_twice(read: Mapping[str, Certificate]) -> dict[str, Failure]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from iot_ca.protocol import CertificateAuthority, CertificateMode
+from iot_ca.protocol import CertificateAuthority
 
 # Tags of the module's own on every CA it manages. No secret is in them.
 TAG_PREFIX = "iot-ca:"
@@ -23,6 +23,12 @@ OWNER_TAG = TAG_PREFIX + "owner"
 MANAGED_TAGS_TAG = TAG_PREFIX + "managed-tags"
 
 Origin = Literal["registered", "adopted"]
+
+# Tags of AWS's own: nobody else can write them.
+_AWS_TAG_PREFIX = "aws:"
+
+# The revision of a CA that is being left, while its template is taken off it.
+_KEEP = "leave auto-registration="
 
 _DIGEST_LENGTH = 5
 _REVISION_LENGTH = 256
@@ -35,9 +41,8 @@ class Observed:
     Attributes:
         mode, status: as DescribeCACertificate says.
         auto_registration: autoRegistrationStatus is ENABLE.
-        template_name: the provisioning template in its registrationConfig.
-        has_registration_config: true also where the configuration names no template but carries
-            a template body of its own.
+        registration_config: the registrationConfig in AWS's words: a templateName, or a
+            templateBody with a roleArn; empty where there is none.
         tags: all tags, the module's own among them.
         validity: of the certificate, from and to, if AWS says it.
     """
@@ -45,10 +50,14 @@ class Observed:
     mode: str
     status: str
     auto_registration: bool
-    template_name: str | None = None
-    has_registration_config: bool = False
+    registration_config: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     validity: tuple[datetime, datetime] | None = None
+
+    @property
+    def template_name(self) -> str | None:
+        """The provisioning template that devices of this CA are provisioned with."""
+        return self.registration_config.get("templateName")
 
     @property
     def revision(self) -> str | None:
@@ -61,19 +70,41 @@ class Observed:
         return self.tags.get(OWNER_TAG)
 
     @property
+    def auto_registration_to_keep(self) -> bool | None:
+        """What auto-registration was before an interrupted run began to leave the CA."""
+        revision = self.revision or ""
+        return revision == f"{_KEEP}ENABLE" if revision.startswith(_KEEP) else None
+
+    @property
     def origin(self) -> Origin:
         """Whether this module registered the CA or found it there."""
-        return "registered" if self.tags.get(ORIGIN_TAG) == "registered" else "adopted"
+        return _origin(self.tags)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a CA was like before a change of its mode took it out of the account.
+
+    It is kept in AWS from before the first call of the change until after its last one, so that
+    whoever finishes an interrupted change knows what the configuration does not say: tags of
+    others, who registered the CA, and what to go back to. Attributes as of Observed.
+    """
+
+    mode: str
+    status: str
+    auto_registration: bool
+    registration_config: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Register:
     """RegisterCACertificate, everything wanted in the one call."""
 
-    certificate_mode: CertificateMode
+    certificate_mode: str
     active: bool
     auto_registration: bool
-    template_name: str | None
+    registration_config: Mapping[str, str]
     tags: dict[str, str]
 
 
@@ -85,6 +116,23 @@ class Update:
     auto_registration: bool | None = None
     template_name: str | None = None
     remove_registration_config: bool = False
+
+
+@dataclass(frozen=True)
+class Delete:
+    """DeleteCACertificate."""
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Keep a Memory of the CA in AWS."""
+
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Remove the CA's Memory."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +149,7 @@ class Tag:
     tags: dict[str, str]
 
 
-Step = Register | Update | Untag | Tag
+Step = Register | Update | Delete | Remember | Forget | Untag | Tag
 
 
 @dataclass(frozen=True)
@@ -118,11 +166,10 @@ class Difference:
 
 
 def differences(desired: CertificateAuthority, observed: Observed) -> list[Difference]:
-    """Everything about a registered CA that is not as wanted.
-
-    The mode is not compared: it can't be mended in place and is refused before this is asked.
-    """
+    """Everything about a registered CA that is not as wanted."""
     found = []
+    if observed.mode != desired.certificate_mode:
+        found.append(Difference("mode", observed.mode, desired.certificate_mode))
     if observed.status != desired.status:
         found.append(Difference("status", observed.status, desired.status))
     if observed.auto_registration != desired.auto_registration:
@@ -164,50 +211,84 @@ def steps(
     revision: str,
     owner: str,
     origin: Origin | None = None,
+    memory: Memory | None = None,
 ) -> list[Step]:
     """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
 
     To be asked again with what AWS has after them, until it is empty: AWS has all of it then, and
     applying once more writes nothing. The tags, and with them the revision, come only once the
     settings have been seen to be right. `origin` is what the caller knows better than the tags,
-    which may not show up yet on a CA that it has just registered.
+    which may not show up yet on a CA that it has just registered. `memory` is what an earlier,
+    unfinished change of the mode has left; whether the mode may be changed is not asked here.
     """
     if observed is None:
-        tags = _wanted_tags(desired, "registered", revision, owner)
-        return [
-            Register(
-                certificate_mode=desired.certificate_mode,
-                active=desired.status == "ACTIVE",
-                auto_registration=desired.auto_registration,
-                template_name=desired.template_name,
-                tags=tags,
-            )
-        ]
-    needed: list[Step] = []
-    same_config = _same_registration_config(desired, observed)
-    update = Update(
-        status=desired.status if observed.status != desired.status else None,
-        auto_registration=(
-            desired.auto_registration
-            if observed.auto_registration != desired.auto_registration
-            else None
-        ),
-        template_name=None if same_config else desired.template_name,
-        remove_registration_config=not same_config and desired.template_name is None,
-    )
+        return [_registration(desired, revision, owner, memory.tags if memory else None)]
+    if observed.mode != desired.certificate_mode:
+        before = before_change(observed, memory)
+        deactivate = [Update(status="INACTIVE")] if observed.status == "ACTIVE" else []
+        remember = [Remember(before)] if before != memory else []
+        again = _registration(desired, revision, owner, before.tags)
+        return [*remember, *deactivate, Delete(), again]
+    update = _update(desired, observed)
     if update != Update():
         # Alone: what a call really did is read back before the tags call the CA converged.
         return [update]
+    needed: list[Step] = []
     forsaken = forsaken_tags(desired, observed)
     if MANAGED_TAGS_TAG in observed.tags and not desired.tags:
         forsaken.append(MANAGED_TAGS_TAG)
     if forsaken:
         needed.append(Untag(tuple(forsaken)))
-    wanted = _wanted_tags(desired, origin or observed.origin, revision, owner)
+    kept: dict[str, str] = {}
+    if memory is not None and ORIGIN_TAG not in observed.tags:
+        # Somebody else has registered it in the middle of the change.
+        kept = {k: v for k, v in _foreign(memory.tags).items() if k not in observed.tags}
+        origin = origin or _origin(memory.tags)
+    wanted = {**kept, **_wanted_tags(desired, origin or observed.origin, revision, owner)}
     missing = {key: value for key, value in wanted.items() if observed.tags.get(key) != value}
     if missing:
         needed.append(Tag(missing))
+    if memory is not None and not needed:
+        needed.append(Forget())
     return needed
+
+
+def before_change(observed: Observed, memory: Memory | None) -> Memory:
+    """What a change of the mode has to keep, and to go back to if it fails.
+
+    `memory` is that of an earlier attempt, which may have deactivated the CA and gone no further.
+    """
+    earlier = memory is not None and memory.mode == observed.mode
+    return Memory(
+        mode=observed.mode,
+        status=memory.status if memory is not None and earlier else observed.status,
+        auto_registration=observed.auto_registration,
+        registration_config=observed.registration_config,
+        tags={k: v for k, v in observed.tags.items() if not k.lower().startswith(_AWS_TAG_PREFIX)},
+    )
+
+
+def way_back(memory: Memory) -> Register:
+    """The registration that makes a CA again what it was."""
+    return Register(
+        certificate_mode=memory.mode,
+        active=memory.status == "ACTIVE",
+        auto_registration=memory.auto_registration,
+        registration_config=memory.registration_config,
+        tags=dict(memory.tags),
+    )
+
+
+def keep_auto_registration(observed: Observed) -> Tag:
+    """A tag for the time in which a CA's template is taken off, see Observed."""
+    return Tag({REVISION_TAG: f"{_KEEP}{enable(observed.auto_registration)}"})
+
+
+def only_the_writer_differs(steps: list[Step]) -> bool:
+    """Whether all that is left is to say who converged the CA last, and in which run."""
+    return bool(steps) and all(
+        isinstance(step, Tag) and set(step.tags) <= {REVISION_TAG, OWNER_TAG} for step in steps
+    )
 
 
 def converged_revision(desired: CertificateAuthority, observed: Observed | None) -> str | None:
@@ -229,9 +310,13 @@ def fresh_revision(desired: CertificateAuthority, observed: Observed | None, tok
     """
     if observed is None:
         return f"register {token}"
-    verb = "repair" if ORIGIN_TAG in observed.tags else "adopt"
-    reasons = [verb]
+    if observed.mode != desired.certificate_mode:
+        reasons = [f"change mode {observed.mode} to {desired.certificate_mode}"]
+    else:
+        reasons = ["repair" if ORIGIN_TAG in observed.tags else "adopt"]
     for difference in differences(desired, observed):
+        if difference.attribute == "mode":
+            continue
         about_a_tag = "tag" in difference.attribute.split()
         reason = "tags" if about_a_tag else f"{difference.attribute}={difference.observed}"
         if reason not in reasons:
@@ -245,21 +330,48 @@ def forsaken_tags(desired: CertificateAuthority, observed: Observed) -> list[str
 
     Tags that somebody else put there are nobody's business but theirs.
     """
-    remembered = observed.tags.get(MANAGED_TAGS_TAG, "")
-    ours = {
-        remembered[start : start + _DIGEST_LENGTH]
-        for start in range(0, len(remembered), _DIGEST_LENGTH)
-    }
+    others = _foreign(observed.tags)
     return sorted(
         key
         for key in observed.tags
-        if key not in desired.tags and not key.startswith(TAG_PREFIX) and _digest(key) in ours
+        if key not in desired.tags and not key.startswith(TAG_PREFIX) and key not in others
     )
 
 
 def enable(flag: bool) -> Literal["ENABLE", "DISABLE"]:
     """An on/off setting in AWS IoT's words."""
     return "ENABLE" if flag else "DISABLE"
+
+
+def _registration(
+    desired: CertificateAuthority, revision: str, owner: str, before: Mapping[str, str] | None
+) -> Register:
+    """The registration of a CA; `before` are the tags it had, if a change of mode took it out."""
+    origin: Origin = "registered" if before is None else _origin(before)
+    template = desired.template_name
+    return Register(
+        certificate_mode=desired.certificate_mode,
+        active=desired.status == "ACTIVE",
+        auto_registration=desired.auto_registration,
+        registration_config={} if template is None else {"templateName": template},
+        tags={**_foreign(before or {}), **_wanted_tags(desired, origin, revision, owner)},
+    )
+
+
+def _update(desired: CertificateAuthority, observed: Observed) -> Update:
+    same_config = _same_registration_config(desired, observed)
+    same_status = observed.status == desired.status
+    same_auto_registration = observed.auto_registration == desired.auto_registration
+    return Update(
+        status=None if same_status else desired.status,
+        auto_registration=None if same_auto_registration else desired.auto_registration,
+        template_name=None if same_config else desired.template_name,
+        remove_registration_config=not same_config and desired.template_name is None,
+    )
+
+
+def _origin(tags: Mapping[str, str]) -> Origin:
+    return "registered" if tags.get(ORIGIN_TAG) == "registered" else "adopted"
 
 
 def _wanted_tags(
@@ -272,6 +384,20 @@ def _wanted_tags(
         ORIGIN_TAG: origin,
         OWNER_TAG: owner,
         REVISION_TAG: revision,
+    }
+
+
+def _foreign(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags among a CA's that this module has not put there."""
+    remembered = tags.get(MANAGED_TAGS_TAG, "")
+    ours = {
+        remembered[start : start + _DIGEST_LENGTH]
+        for start in range(0, len(remembered), _DIGEST_LENGTH)
+    }
+    return {
+        key: value
+        for key, value in tags.items()
+        if not key.startswith(TAG_PREFIX) and _digest(key) not in ours
     }
 
 
@@ -289,11 +415,11 @@ def _digest(key: str) -> str:
 
 def _same_registration_config(desired: CertificateAuthority, observed: Observed) -> bool:
     if desired.template_name is None:
-        return not observed.has_registration_config
+        return not observed.registration_config
     return observed.template_name == desired.template_name
 
 
 def _template_in_words(observed: Observed) -> str:
     if observed.template_name:
         return observed.template_name
-    return "an inline body" if observed.has_registration_config else "none"
+    return "an inline body" if observed.registration_config else "none"

@@ -1,4 +1,4 @@
-"""The one exception that a user sees."""
+"""The exceptions that a user sees."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ class Failure(Exception):
 
     The text never carries input back: it could be a private key pasted into the wrong place.
     """
+
+
+class Denied(Failure):
+    """The credentials lack a permission, which the text names."""
 
 
 def one_line(text: str) -> str:

@@ -44,10 +44,18 @@ class Target:
 
 @dataclass(frozen=True)
 class Verification:
-    """How ownership of the CA is proved in DEFAULT mode; exactly one is set."""
+    """How ownership of the CA is proved in DEFAULT mode.
+
+    Exactly one is set, and `ca_private_key_passphrase_env`, the name of an environment variable,
+    beside a key that is encrypted.
+    """
 
     certificate_pem: str | None = None
     ca_private_key_file: str | None = None
+    ca_private_key_secret_arn: str | None = None
+    ca_private_key_passphrase_env: str | None = None
+    kms_key_id: str | None = None
+    acm_pca_arn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ class CertificateAuthority:
     auto_registration: bool = True
     template_name: str | None = None
     verification: Verification | None = None
+    allow_mode_change: bool = False
+    force_mode_change: bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -86,7 +96,8 @@ class RegisterRequest:
 class DeregisterRequest:
     """Take one CA out, if it is still `owner`'s to take out.
 
-    `on_destroy` None leaves what that means to who registered the CA.
+    `on_destroy` None leaves what that means to who registered the CA. `force_destroy` deletes it
+    also while certificates of its devices are registered.
     """
 
     name: str
@@ -95,6 +106,7 @@ class DeregisterRequest:
     owner: str
     template_name: str | None = None
     on_destroy: OnDestroy | None = None
+    force_destroy: bool = False
 
 
 @dataclass(frozen=True)

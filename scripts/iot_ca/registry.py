@@ -1,57 +1,39 @@
-"""What AWS IoT Core has, and the calls that change it: the only module that talks to AWS.
-
-botocore is used without boto3's layer on top, and imported late: a plan waits for both.
-"""
+"""What AWS IoT Core has of CA certificates, and the calls that change it."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from iot_ca.drift import Observed, Register, Step, Untag, Update, enable
-from iot_ca.failure import Failure, one_line
+from iot_ca import certificate as certificates
+from iot_ca.aws import Account
+from iot_ca.drift import (
+    Delete,
+    Forget,
+    Memory,
+    Observed,
+    Register,
+    Remember,
+    Step,
+    Tag,
+    Untag,
+    Update,
+    enable,
+)
+from iot_ca.failure import Denied, Failure
 from iot_ca.protocol import Target
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.loaders import Loader
-    from botocore.session import Session
-
     from iot_ca.certificate import Certificate
-
-SESSION_NAME = "terraform-aws-iot-ca"
 
 # AWS allows about ten of these calls a second; more at once would only be throttled.
 _PARALLEL_CALLS = 10
-_ATTEMPTS = 6
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 30
-
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_UNKNOWN_CREDENTIALS = {
-    "IncompleteSignature",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-_DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "ForbiddenException",
-    "UnauthorizedException",
-}
-_HELD_ELSEWHERE = "Cannot accept this CACertificate"
+_PAGE = 250
 
 
 class Registry:
@@ -62,56 +44,22 @@ class Registry:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.account = Account(target)
 
-    @cached_property
-    def _session(self) -> Session:
-        import botocore.session
-
-        credentials = self.target.credentials
-        session = botocore.session.Session(profile=credentials.profile)
-        session.register_component("data_loader", _loader(session))
-        if credentials.role_arn:
-            request = {
-                "RoleArn": credentials.role_arn,
-                "RoleSessionName": credentials.session_name or SESSION_NAME,
-            }
-            if credentials.external_id:
-                request["ExternalId"] = credentials.external_id
-            sts = _client(session, "sts", self.target.region)
-            issued = sts.assume_role(**request)["Credentials"]
-            session.set_credentials(
-                issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
-            )
-        return session
-
-    @cached_property
+    @property
     def _iot(self) -> Any:
-        return _client(self._session, "iot", self.target.region)
-
-    @cached_property
-    def _caller_account(self) -> str:
-        sts = _client(self._session, "sts", self.target.region)
-        return str(sts.get_caller_identity()["Account"])
+        return self.account.client("iot")
 
     @cached_property
     def registration_code(self) -> str:
         """What a verification certificate must carry as its common name, here and nowhere else."""
-        self.check_account()
-        with self._failures():
+        self.account.check()
+        with self.account.failures():
             return str(self._iot.get_registration_code()["registrationCode"])
 
     def arn(self, certificate_id: str) -> str:
         """The ARN that a CA has, or will have, in this account and region."""
-        region = self.target.region
-        with self._failures():
-            partition = self._session.get_partition_for_region(region)
-        return f"arn:{partition}:iot:{region}:{self.target.account_id}:cacert/{certificate_id}"
-
-    def check_account(self) -> None:
-        """Refuse to go on with credentials of an account that is not the aws provider's."""
-        with self._failures():
-            account = self._caller_account
-        self._refuse_other(account)
+        return self._arn(f"cacert/{certificate_id}")
 
     def observe(self, certificate_ids: Iterable[str]) -> dict[str, Observed | Failure | None]:
         """Each CA as AWS has it: None where it is not registered, or what went wrong.
@@ -124,9 +72,7 @@ class Registry:
 
         ids = list(dict.fromkeys(certificate_ids))
         arns = {certificate_id: self.arn(certificate_id) for certificate_id in ids}
-        with self._failures():
-            # Made here: neither client nor exception classes can be made in several threads.
-            _ = self._iot.exceptions
+        _ = self._iot  # made here: not in several threads
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
             described = {each: pool.submit(self._describe, each) for each in ids}
             tagged = {each: pool.submit(self._tags, arns[each]) for each in ids}
@@ -138,7 +84,7 @@ class Registry:
                 observed[each] = failure
         if None in observed.values():
             try:
-                self.check_account()
+                self.account.check()
             except Failure as failure:
                 return {each: found or failure for each, found in observed.items()}
         return observed
@@ -151,22 +97,28 @@ class Registry:
         return found
 
     def carry_out(self, step: Step, certificate: Certificate, proof: str | None) -> bool:
-        """Make the one call that a step stands for; returns whether it registered the CA.
+        """Make the call that a step stands for; returns whether it registered the CA.
 
         `proof` is the verification certificate (PEM) of a registration in DEFAULT mode. A CA
         that somebody else registers in the same moment, or that an earlier attempt of this very
         call registered before its connection broke, is not an error: the caller looks again.
         """
-        if isinstance(step, Register):
-            return self._register(step, certificate, proof)
-        if isinstance(step, Update):
-            self.update(certificate.certificate_id, step)
-        elif isinstance(step, Untag):
-            self.untag(certificate.certificate_id, step)
-        else:
-            arn = self.arn(certificate.certificate_id)
-            with self._failures():
-                self._iot.tag_resource(resourceArn=arn, tags=_aws_tags(step.tags))
+        certificate_id = certificate.certificate_id
+        match step:
+            case Register():
+                return self._register(step, certificate, proof)
+            case Update():
+                self.update(certificate_id, step)
+            case Delete():
+                self.delete(certificate_id)
+            case Remember():
+                self.remember(certificate_id, step.memory)
+            case Forget():
+                self.forget(certificate_id)
+            case Untag():
+                self.untag(certificate_id, step)
+            case Tag():
+                self.tag(certificate_id, step)
         return False
 
     def update(self, certificate_id: str, update: Update) -> None:
@@ -180,22 +132,122 @@ class Registry:
             request["registrationConfig"] = {"templateName": update.template_name}
         if update.remove_registration_config:
             request["removeAutoRegistration"] = True
-        with self._failures():
+        with self.account.failures():
             self._iot.update_ca_certificate(**request)
+
+    def tag(self, certificate_id: str, tag: Tag) -> None:
+        """TagResource."""
+        arn = self.arn(certificate_id)
+        with self.account.failures():
+            self._iot.tag_resource(resourceArn=arn, tags=_aws_tags(tag.tags))
 
     def untag(self, certificate_id: str, untag: Untag) -> None:
         """UntagResource."""
         arn = self.arn(certificate_id)
-        with self._failures():
+        with self.account.failures():
             self._iot.untag_resource(resourceArn=arn, tagKeys=list(untag.keys))
 
     def delete(self, certificate_id: str) -> None:
         """DeleteCACertificate; a CA that is gone already is no error. It must be INACTIVE."""
-        with self._failures():
+        with self.account.failures():
             try:
                 self._iot.delete_ca_certificate(certificateId=certificate_id)
             except self._iot.exceptions.ResourceNotFoundException:
                 return
+
+    def devices(self, certificate_id: str) -> str:
+        """How many certificates of devices that this CA has signed are registered, in words.
+
+        Empty where there is none. One call: more than one page is not counted.
+        """
+        with self.account.failures():
+            page = self._iot.list_certificates_by_ca(caCertificateId=certificate_id, pageSize=_PAGE)
+            count, more = len(page["certificates"]), bool(page.get("nextMarker"))
+        if not count:
+            return ""
+        noun = "certificate of a device" if count == 1 else "certificates of devices"
+        return f"{'more than ' if more else ''}{count} {noun}"
+
+    # The memory of a change of mode: a thing group, since only a resource of AWS IoT with tags of
+    # its own outlives the CA, and its ARN is known beforehand.
+
+    def recall(self, certificate_id: str) -> Memory | None:
+        """What an unfinished change of the CA's mode has left, if there is one."""
+        name = _memory_name(certificate_id)
+        with self.account.failures():
+            try:
+                group = self._iot.describe_thing_group(thingGroupName=name)
+            except self._iot.exceptions.ResourceNotFoundException:
+                return None
+        tags = self._tags(self._arn(f"thinggroup/{name}"))
+        text = group.get("thingGroupProperties", {}).get("thingGroupDescription", "")
+        try:
+            known = json.loads(text)
+            config = {} if known["template"] is None else {"templateName": known["template"]}
+            return Memory(
+                mode=known["mode"],
+                status=known["status"],
+                auto_registration=known["autoRegistration"],
+                registration_config=config,
+                tags=tags or {},
+            )
+        except (ValueError, KeyError, TypeError):
+            raise Failure(
+                f"the thing group {name}, in which a change of this CA's mode is remembered, has "
+                "been altered; delete it, and check the tags of the CA afterwards"
+            ) from None
+
+    def remember(self, certificate_id: str, memory: Memory) -> None:
+        """CreateThingGroup with all that `recall` answers; a template body is not kept."""
+        name = _memory_name(certificate_id)
+        known = {
+            "mode": memory.mode,
+            "status": memory.status,
+            "autoRegistration": memory.auto_registration,
+            "template": memory.registration_config.get("templateName"),
+        }
+        request = {
+            "thingGroupName": name,
+            "thingGroupProperties": {"thingGroupDescription": json.dumps(known)},
+            "tags": _aws_tags(memory.tags),
+        }
+        with self.account.failures():
+            try:
+                self._iot.create_thing_group(**request)
+            except self._iot.exceptions.ResourceAlreadyExistsException:
+                # Of an earlier attempt; the CA is still there, so nothing is lost with it.
+                self._iot.delete_thing_group(thingGroupName=name)
+                self._iot.create_thing_group(**request)
+
+    def forget(self, certificate_id: str) -> None:
+        """DeleteThingGroup; a memory that is gone already is no error."""
+        with self.account.failures():
+            try:
+                self._iot.delete_thing_group(thingGroupName=_memory_name(certificate_id))
+            except self._iot.exceptions.ResourceNotFoundException:
+                return
+
+    def may_delete(self, certificate_id: str) -> None:
+        """Raise Failure if DeleteCACertificate would be refused for want of a permission.
+
+        Tried on the CA while it is ACTIVE, which AWS never deletes (API reference).
+        """
+        with self.account.failures():
+            try:
+                self._iot.delete_ca_certificate(certificateId=certificate_id)
+            except (
+                self._iot.exceptions.CertificateStateException,
+                self._iot.exceptions.ResourceNotFoundException,
+            ):
+                return
+
+    def may_register(self, step: Register, certificate: Certificate, proof: str | None) -> None:
+        """Raise Failure if AWS would refuse this registration of a CA that is registered.
+
+        Tried while the old registration is there, so that it can have no effect: AWS answers that
+        the CA exists already (API reference).
+        """
+        self._register(step, certificate, proof)
 
     def _register(self, step: Register, certificate: Certificate, proof: str | None) -> bool:
         request: dict[str, Any] = {
@@ -205,11 +257,11 @@ class Registry:
             "allowAutoRegistration": step.auto_registration,
             "tags": _aws_tags(step.tags),
         }
-        if step.template_name is not None:
-            request["registrationConfig"] = {"templateName": step.template_name}
+        if step.registration_config:
+            request["registrationConfig"] = dict(step.registration_config)
         if proof is not None:
             request["verificationCertificate"] = proof
-        with self._failures():
+        with self.account.failures():
             try:
                 answer = self._iot.register_ca_certificate(**request)
             except self._iot.exceptions.ResourceAlreadyExistsException as error:
@@ -217,9 +269,51 @@ class Registry:
                 there = answer.get("resourceId") or certificate.certificate_id
                 _refuse_other_id(there, certificate.certificate_id)
                 return False
+            except self._iot.exceptions.LimitExceededException as error:
+                self._too_many(certificate, str(error))
             registered = str(answer["certificateId"])
         _refuse_other_id(registered, certificate.certificate_id)
         return True
+
+    def _too_many(self, certificate: Certificate, said: str) -> None:
+        """Say which CAs hold the quota of those with the same subject (API reference: ten)."""
+        try:
+            holders = self._with_the_subject_of(certificate)
+        except Denied as denied:
+            holders = [f"(which ones can't be told: {denied})"]
+        raise Failure(
+            "AWS IoT holds at most ten CA certificates with the same subject in an account and "
+            "region; delete one that no device needs any more (aws iot delete-ca-certificate, "
+            f"after deactivating it): {', '.join(holders)}; AWS says: {said}"
+        )
+
+    def _with_the_subject_of(self, certificate: Certificate) -> list[str]:
+        from concurrent.futures import ThreadPoolExecutor
+
+        subject = certificates.parse(certificate).subject
+        ids: list[str] = []
+        request: dict[str, Any] = {"pageSize": _PAGE}
+        while True:
+            with self.account.failures():
+                page = self._iot.list_ca_certificates(**request)
+            ids += [each["certificateId"] for each in page["certificates"]]
+            if not page.get("nextMarker"):
+                break
+            request["marker"] = page["nextMarker"]
+        with ThreadPoolExecutor(_PARALLEL_CALLS) as pool:
+            answers = [each for each in pool.map(self._describe, ids) if each is not None]
+        found = []
+        for answer in answers:
+            description = answer["certificateDescription"]
+            held = certificates.parse(certificates.read(description["certificatePem"]))
+            if held.subject == subject:
+                until = f"{held.not_valid_after_utc:%Y-%m-%d}"
+                found.append((until, description["certificateId"], description["status"]))
+        return [f"{each} ({status}, valid until {until})" for until, each, status in sorted(found)]
+
+    def _arn(self, resource: str) -> str:
+        where = f"{self.account.partition}:iot:{self.target.region}:{self.target.account_id}"
+        return f"arn:{where}:{resource}"
 
     def _put_together(
         self,
@@ -234,11 +328,11 @@ class Registry:
         if tags is None:
             # Somebody registered it between the two calls, or they have not caught up yet.
             tags = self._tags(self.arn(certificate_id))
-        with self._failures():
+        with self.account.failures():
             return _observed(answer, tags or {})
 
     def _describe(self, certificate_id: str) -> dict[str, Any] | None:
-        with self._failures():
+        with self.account.failures():
             try:
                 answer: dict[str, Any] = self._iot.describe_ca_certificate(
                     certificateId=certificate_id
@@ -252,7 +346,7 @@ class Registry:
         request = {"resourceArn": arn}
         # Not botocore's paginator: loading it would take longer than the call.
         while True:
-            with self._failures():
+            with self.account.failures():
                 try:
                     page = self._iot.list_tags_for_resource(**request)
                 except self._iot.exceptions.ResourceNotFoundException:
@@ -263,69 +357,16 @@ class Registry:
             request["nextToken"] = page["nextToken"]
 
     def _check_answer(self, answer: Mapping[str, Any], certificate_id: str) -> None:
-        with self._failures():
+        with self.account.failures():
             description = answer["certificateDescription"]
             account = description["certificateArn"].split(":")[4]
             answered = description["certificateId"]
-        self._refuse_other(account)
+        self.account.refuse_other(account)
         _refuse_other_id(answered, certificate_id)
 
-    def _refuse_other(self, account: str) -> None:
-        if account != self.target.account_id:
-            raise Failure(
-                f"the program's credentials belong to account {account}, the aws provider's to "
-                f"account {self.target.account_id}; nothing was written; set credentials (profile "
-                "or role_arn) so that both are the same account"
-            )
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """Whatever botocore raises inside becomes a Failure with what to do."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            yield
-        except ClientError as error:
-            _refused(error, self.target)
-        except BotoCoreError as error:
-            _unreachable(error)
-        except (KeyError, IndexError) as error:
-            raise Failure(
-                f"an answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
-            ) from error
-
-
-def _loader(session: Session) -> Loader:
-    """botocore's loader of service models, without its look into every service's folder.
-
-    It only has to say whether a service exists, and that look took a tenth of the program's time.
-    """
-    from botocore.loaders import Loader, create_loader
-
-    class QuickLoader(Loader):
-        def list_available_services(self, type_name: str) -> list[str]:
-            # Whether a service has a model of this type shows when the model is loaded.
-            del type_name
-            folders = (path for path in self.search_paths if os.path.isdir(path))  # noqa: PTH112
-            return [name for folder in folders for name in os.listdir(folder)]  # noqa: PTH208
-
-    usual = create_loader(session.get_config_variable("data_path"))
-    return QuickLoader(usual.search_paths, include_default_search_paths=False)
-
-
-def _client(session: Session, service: str, region: str) -> Any:
-    from botocore.config import Config
-
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        user_agent_extra=SESSION_NAME,
-    )
-    try:
-        return session.create_client(service, region_name=region, config=config)
-    except ValueError as error:
-        raise Failure(f"{one_line(str(error))}; check AWS_ENDPOINT_URL") from error
+def _memory_name(certificate_id: str) -> str:
+    return f"iot-ca-mode-change-{certificate_id}"
 
 
 def _observed(answer: Mapping[str, Any], tags: dict[str, str]) -> Observed:
@@ -336,8 +377,7 @@ def _observed(answer: Mapping[str, Any], tags: dict[str, str]) -> Observed:
         mode=description.get("certificateMode") or "DEFAULT",
         status=description["status"],
         auto_registration=description.get("autoRegistrationStatus") == "ENABLE",
-        template_name=config.get("templateName"),
-        has_registration_config=any(config.values()),
+        registration_config={key: value for key, value in config.items() if value},
         tags=tags,
         validity=_validity(description.get("validity") or {}),
     )
@@ -362,74 +402,3 @@ def _refuse_other_id(answered: str, certificate_id: str) -> None:
             f"AWS IoT answers certificate ID {answered} where {certificate_id} (SHA-256 of the "
             "DER) was expected; stopped, please report this to the module's maintainers"
         )
-
-
-def _refused(error: ClientError, target: Target) -> NoReturn:
-    """AWS answered, and the answer is no."""
-    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-    message = one_line(str(error.response.get("Error", {}).get("Message", "")))
-    operation = error.operation_name
-    said = f"AWS says: {code}: {message}" if message else f"AWS says: {code}"
-    if code in _EXPIRED:
-        raise Failure(
-            "the credentials have expired; renew them (such as `aws sso login`) and run again; "
-            f"{said}"
-        ) from error
-    if code in _UNKNOWN_CREDENTIALS:
-        raise Failure(f"AWS does not accept the credentials; check them; {said}") from error
-    if code in _DENIED:
-        named = re.search(r"not authorized to perform: ([a-z0-9-]+:\w+)", message)
-        service = "sts" if operation in ("AssumeRole", "GetCallerIdentity") else "iot"
-        action = named.group(1) if named else f"{service}:{operation}"
-        raise Failure(
-            f"the credentials may not call {action}; allow it in their policy; {said}"
-        ) from error
-    if _HELD_ELSEWHERE in message:
-        raise Failure(
-            f"another account holds this CA in DEFAULT mode in {target.region}, and only one may; "
-            f'set certificate_mode = "SNI_ONLY" here (devices must then send SNI); {said}'
-        ) from error
-    if code == "LimitExceededException":
-        raise Failure(
-            "a quota of AWS IoT is reached; delete CAs that are no longer needed or ask AWS for "
-            f"more; {said}"
-        ) from error
-    if "Throttl" in code or code == "TooManyRequestsException":
-        raise Failure(f"AWS throttles {operation}; run again in a minute; {said}") from error
-    raise Failure(f"{operation} failed; put right what AWS names, or run again; {said}") from error
-
-
-def _unreachable(error: BotoCoreError) -> NoReturn:
-    """No answer from AWS: no credentials to ask with, or no way there."""
-    from botocore import exceptions
-
-    said = one_line(str(error))
-    if isinstance(error, exceptions.PartialCredentialsError):
-        raise Failure(f"{said}; set all of them or none") from error
-    if isinstance(error, exceptions.NoCredentialsError):
-        raise Failure(
-            "no AWS credentials found; the aws provider's own settings are not inherited: set "
-            "credentials.profile or credentials.role_arn, or AWS_PROFILE or AWS_ACCESS_KEY_ID in "
-            "the environment"
-        ) from error
-    if isinstance(error, exceptions.ProfileNotFound):
-        raise Failure(
-            f"{said}; set credentials.profile to one that exists on this machine (destroy uses the "
-            "one that was applied last: apply once with the new one)"
-        ) from error
-    if isinstance(
-        error,
-        exceptions.CredentialRetrievalError
-        | exceptions.SSOError
-        | exceptions.TokenRetrievalError
-        | exceptions.RefreshWithMFAUnsupportedError,
-    ):
-        raise Failure(f"credentials can't be had: {said}; log in again") from error
-    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
-        # Not botocore's text: the URL in it names one CA, and this is wrong with all of them.
-        endpoint = urlsplit(str(error.kwargs.get("endpoint_url", ""))).netloc
-        raise Failure(
-            f"AWS can't be reached at {endpoint or 'its endpoint'} ({type(error).__name__}); check "
-            "network, proxy and AWS_ENDPOINT_URL"
-        ) from error
-    raise Failure(said) from error

@@ -2,57 +2,43 @@
 
 AWS IoT asks for a verification certificate: its subject's common name is the registration code
 of the account and region, and the CA's key has signed it (developer guide, "Register a CA
-certificate in DEFAULT mode"). The CA's private key is read from where the user keeps it, in this
-process only, and is never part of a message.
+certificate in DEFAULT mode"). Here is what it looks like and what is checked of one; who signs it,
+and where the CA's private key is, is for `signers` to know.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iot_ca import certificate as certificates
 from iot_ca.failure import Failure
-from iot_ca.protocol import Verification
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    Key = RSAPrivateKey | EllipticCurvePrivateKey
 
 # AWS checks the certificate once, at registration; clocks may differ a little.
 _LIFETIME = timedelta(minutes=30)
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
-def certificate_pem(
-    verification: Verification | None, authority: x509.Certificate, code: str, now: datetime
-) -> str:
-    """The verification certificate as PEM: the one given, or one made with the CA's key.
+def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> str:
+    """The verification certificate in `text`, as PEM, if AWS IoT would take it.
 
-    `code` is the registration code of the account and region. Raises Failure where there is no
-    proof or where it does not belong to this CA or to this code.
+    `code` is the registration code of the account and region. Raises Failure where the
+    certificate does not belong to this CA, to this code or to this moment.
     """
-    if verification is not None and verification.certificate_pem is not None:
-        _check_certificate(verification.certificate_pem, authority, code, now)
-        return certificates.read(verification.certificate_pem).pem
-    if verification is not None and verification.ca_private_key_file is not None:
-        return _sign(_load_key(verification.ca_private_key_file, authority), authority, code, now)
-    raise Failure(
-        "DEFAULT mode needs a proof of ownership: set verification.certificate_pem to a "
-        f"certificate signed by this CA with the common name {code} (the registration code of "
-        "this account and region), or verification.ca_private_key_file to the path of the CA's "
-        "key; SNI_ONLY mode needs none"
-    )
-
-
-def _check_certificate(text: str, authority: x509.Certificate, code: str, now: datetime) -> None:
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509.oid import NameOID
 
     try:
-        proof = certificates.parse(certificates.read(text))
+        certificate = certificates.read(text)
+        proof = certificates.parse(certificate)
     except Failure as failure:
         raise Failure(
             str(failure).replace("certificate_pem", "verification.certificate_pem")
@@ -75,63 +61,70 @@ def _check_certificate(text: str, authority: x509.Certificate, code: str, now: d
             f"{certificates.rfc3339(proof.not_valid_before_utc)} to "
             f"{certificates.rfc3339(proof.not_valid_after_utc)}); have it issued again"
         )
+    return certificate.pem
 
 
-def _load_key(path: str, authority: x509.Certificate) -> RSAPrivateKey | EllipticCurvePrivateKey:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    if "-----" in path:
-        raise Failure(
-            "verification.ca_private_key_file holds a key instead of the path of its file; treat "
-            "the key as exposed if this configuration was planned, stored or logged"
-        )
-    where = f"verification.ca_private_key_file {path}"
-    try:
-        data = Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise Failure(f"{where} can't be read: {error.strerror}") from None
-    except (RuntimeError, ValueError):
-        raise Failure(f"{where} can't be read: no such path") from None
-    try:
-        key = load_pem_private_key(data, password=None)
-    except TypeError:
-        raise Failure(
-            f"{where} is encrypted; give a decrypted copy or a verification certificate instead"
-        ) from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise Failure(f"{where} holds no PEM private key") from None
-    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        raise Failure(f"{where} holds neither an RSA nor an EC key")
-    if key.public_key() != authority.public_key():
-        raise Failure(f"{where} is not the key of this CA's certificate")
-    return key
+def expiry(authority: x509.Certificate, now: datetime) -> datetime:
+    """Until when a verification certificate that is made now is valid: minutes, not years."""
+    return min(now + _LIFETIME, authority.not_valid_after_utc)
 
 
-def _sign(
-    key: RSAPrivateKey | EllipticCurvePrivateKey,
-    authority: x509.Certificate,
-    code: str,
-    now: datetime,
-) -> str:
+def sign(key: Key, authority: x509.Certificate, code: str, now: datetime) -> str:
+    """A new verification certificate as PEM, signed by `key`, the CA's."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
 
     # Any key pair will do and its private key is not needed afterwards: it ends with this call.
     subject_key = ec.generate_private_key(ec.SECP256R1()).public_key()
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, code)]))
+        .subject_name(_subject(code))
         .issuer_name(authority.subject)
         .public_key(subject_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(max(now - _CLOCK_SKEW, authority.not_valid_before_utc))
-        .not_valid_after(min(now + _LIFETIME, authority.not_valid_after_utc))
+        .not_valid_after(expiry(authority, now))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     )
-    proof = builder.sign(key, hashes.SHA256())
+    proof = builder.sign(key, digest_for(key))
     return proof.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def request(code: str) -> str:
+    """A certificate signing request as PEM for a verification certificate.
+
+    Its key pair is made for it and forgotten: nobody will need it.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(code))
+    signed = builder.sign(key, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def digest_for(key: Key) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+    """The hash to sign with: SHA-256 for RSA, and for EC that of the curve's strength.
+
+    AWS IoT takes SHA-256 or better, and AWS KMS knows no other hash for a curve (API reference of
+    Sign, SigningAlgorithm).
+    """
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        if key.curve.name == "secp384r1":
+            return hashes.SHA384()
+        if key.curve.name == "secp521r1":
+            return hashes.SHA512()
+    return hashes.SHA256()
+
+
+def _subject(code: str) -> x509.Name:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, code)])

@@ -12,30 +12,6 @@ from tests.e2e.support import Account, Stack
 from tools.terraform import Terraform
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line(
-        "markers", "one_engine(why): what it shows does not depend on Terraform's version"
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests marked `one_engine` to the preferred engine."""
-    seen: set[tuple[str, str]] = set()
-    kept: list[pytest.Item] = []
-    dropped: list[pytest.Item] = []
-    for item in items:
-        if item.get_closest_marker("one_engine"):
-            name = (str(item.path), getattr(item, "originalname", item.name))
-            (dropped if name in seen else kept).append(item)
-            seen.add(name)
-        else:
-            kept.append(item)
-    if dropped:
-        config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
-
-
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3 in this process must not read what the user has set for AWS."""

@@ -9,6 +9,7 @@ assert stack.plan().status == 0
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -24,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
+from botocore.loaders import Loader, create_loader
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -72,7 +75,7 @@ def new_ca(
     *,
     key: Key | None = None,
     valid_from: timedelta = timedelta(hours=-1),
-    valid_for: timedelta = timedelta(days=30),
+    valid_for: timedelta = timedelta(days=365),
     is_ca: bool = True,
 ) -> CA:
     """A self-signed CA on P-256, or on `key`; no two have the same ID."""
@@ -134,6 +137,25 @@ def openssl(*arguments: str, folder: Path) -> None:
 # --- accounts
 
 
+@functools.cache
+def _client(endpoint: str, account: str, region: str, service: str) -> Any:
+    """One client for all who ask: making it takes longer than all its calls."""
+    made = boto3.Session(account, "sandbox", region_name=region, botocore_session=_core())
+    return made.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+
+
+@functools.cache
+def _loader() -> Loader:
+    return create_loader()
+
+
+def _core() -> botocore.session.Session:
+    """A session that reads no model of a service a second time."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader())
+    return session
+
+
 @dataclass(frozen=True)
 class Registered:
     """A CA as one account has it."""
@@ -173,19 +195,18 @@ class Account:
     @property
     def iot(self) -> IoTClient:
         """boto3's client for IoT."""
-        return self._session().client("iot", endpoint_url=self.sandbox.endpoint)
+        client: IoTClient = self.client("iot")
+        return client
 
     @property
     def iam(self) -> IAMClient:
         """boto3's client for IAM."""
-        return self._session().client("iam", endpoint_url=self.sandbox.endpoint)
+        client: IAMClient = self.client("iam")
+        return client
 
-    def _session(self) -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id=self.number,
-            aws_secret_access_key="sandbox",
-            region_name=self.region,
-        )
+    def client(self, service: str) -> Any:
+        """boto3's client for a service."""
+        return _client(self.sandbox.endpoint, self.number, self.region, service)
 
     def arn(self, certificate_id: str) -> str:
         """The ARN that a CA has here."""

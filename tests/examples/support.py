@@ -11,13 +11,25 @@ from typing import Any
 from boto3.session import Session
 
 from sandbox.control import Sandbox
+from tools.terraform import Terraform
 
 
-def make_ca(folder: Path, name: str = "root-ca") -> None:
+def make_ca(folder: Path, name: str = "root-ca", days: int = 3650) -> None:
     """Write NAME.pem and NAME.key, by the command that the examples' READMEs give."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days)]
     names = ("-subj", f"/CN=Example {name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
     subprocess.run([*command, *names], cwd=folder, check=True, capture_output=True)
+
+
+def make_device(folder: Path, ca: str, name: str) -> str:
+    """The PEM of a device's certificate, signed by the CA that `make_ca` has written as CA.pem."""
+    key = ("-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key")
+    request = ["openssl", "req", "-new", *key, "-subj", f"/CN={name}", "-out", f"{name}.csr"]
+    signer = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial")
+    sign = ["openssl", "x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.crt"]
+    for command in (request, [*sign, "-days", "30"]):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return (folder / f"{name}.crt").read_text(encoding="ascii")
 
 
 def fingerprint(certificate: Path) -> str:
@@ -29,6 +41,20 @@ def fingerprint(certificate: Path) -> str:
         text=True,
     ).stdout
     return said.strip().rpartition("=")[2].replace(":", "").lower()
+
+
+def shell(terraform: Terraform, commands: str) -> str:
+    """Run commands as they are typed, in a working folder; returns all that they say."""
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=terraform.folder,
+        env=dict(terraform.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
 @dataclass(frozen=True)

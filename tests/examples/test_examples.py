@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.examples.support import Cloud, as_output, fingerprint, make_ca
+from tests.examples.support import (
+    Cloud,
+    as_output,
+    fingerprint,
+    make_ca,
+    make_device,
+    shell,
+)
 from tools.lint_terraform import copy_configuration
 from tools.providers import Providers
-from tools.terraform import ROOT, Engine, Terraform, environment
+from tools.terraform import ROOT, Completed, Engine, Terraform, environment
 
 if TYPE_CHECKING:
-    from sandbox.control import Sandbox
+    from sandbox.control import Call, Sandbox
 
 REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
-EXAMPLES = {"single-account", "workspaces"}
+EXAMPLES = {"hand-over", "rotation", "single-account", "workspaces"}
+
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NewExample = Callable[[str, str], Terraform]
 
@@ -84,6 +94,137 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
     assert cloud.left() == []
 
 
+def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
+    example = new_example("hand-over", account)
+    cloud = Cloud(sandbox, account, REGION)
+    make_ca(example.folder)
+    request, signing = (
+        [line for line in block.splitlines() if not line.startswith("terraform ")]
+        for block in SHELL.findall((example.folder / "README.md").read_text(encoding="utf-8"))[:2]
+    )
+    example.init()
+    example.apply()
+    certificate_id = fingerprint(example.folder / "root-ca.pem")
+    assert cloud.ca(certificate_id)["certificateMode"] == "SNI_ONLY"
+    by_others = [{"Key": "owner", "Value": "somebody else"}]
+    arn = cloud.ca(certificate_id)["certificateArn"]
+    cloud.client("iot").tag_resource(resourceArn=arn, tags=by_others)
+
+    said = shell(example, "\n".join(request))
+    assert "BEGIN CERTIFICATE REQUEST" in (example.folder / "verification.csr").read_text()
+    assert f"account {account}, {REGION}" in said
+    shell(example, "\n".join(signing))
+    handed_over = ("-var", "verification_certificate_file=verification.pem")
+    plan = example.plan(*handed_over)
+
+    assert plan.status == 2
+    assert '"change mode SNI_ONLY to DEFAULT ' in plan.output
+
+    example.apply(*handed_over)
+
+    found = cloud.ca(certificate_id)
+    assert example.output()["certificate_authorities"] == {"factory": as_output(found, cloud)}
+    assert (found["certificateMode"], found["status"]) == ("DEFAULT", "ACTIVE")
+    assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
+    tags = cloud.client("iot").list_tags_for_resource(resourceArn=arn)["tags"]
+    assert by_others[0] in tags
+    assert cloud.client("iot").list_thing_groups()["thingGroups"] == []
+    assert example.plan(*handed_over).status == 0
+
+    example.destroy(*handed_over)
+    assert cloud.left() == []
+
+
+def test_the_readme_of_rotation_names_each_step() -> None:
+    folder = ROOT / "examples" / "rotation"
+    steps = {path.name for path in folder.glob("*.tfvars")}
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\d-[\w-]+\.tfvars", readme)) == steps
+    assert len(steps) == 4
+
+
+@pytest.mark.one_engine("the steps differ in the map alone; replacing and removing run on both")
+def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
+    """Every step as the README says, and after each: what AWS has, and nothing left to do."""
+    example = new_example("rotation", account)
+    cloud = Cloud(sandbox, account, REGION)
+    iot = cloud.client("iot")
+    make_ca(example.folder, "factory-2025", days=120)
+    make_ca(example.folder, "factory-2026")
+    old, new = (fingerprint(example.folder / f"factory-{year}.pem") for year in (2025, 2026))
+    example.init()
+
+    def take(step: str) -> tuple[Completed, list[Call]]:
+        """Apply a step: what it said, and the calls that wrote. The next plan is empty."""
+        text = (example.folder / f"{step}.tfvars").read_text(encoding="utf-8")
+        example.write(text, "terraform.tfvars")
+        sandbox.forget_calls()
+        said = example.apply()
+        written = sandbox.calls(account=account, write=True)
+        assert example.plan().status == 0
+        return said, written
+
+    def has(certificate_id: str) -> tuple[str, str, str | None]:
+        ca = cloud.ca(certificate_id)
+        return ca["status"], ca["autoRegistrationStatus"], ca["templateName"]
+
+    def devices(certificate_id: str) -> list[tuple[str, str]]:
+        listed = iot.list_certificates_by_ca(caCertificateId=certificate_id)["certificates"]
+        return [(device["certificateId"], device["status"]) for device in listed]
+
+    def register_device(ca: str, name: str) -> str:
+        signed = make_device(example.folder, ca, name)
+        ca_pem = (example.folder / f"{ca}.pem").read_text(encoding="ascii")
+        registered = iot.register_certificate(
+            certificatePem=signed, caCertificatePem=ca_pem, status="ACTIVE"
+        )
+        return str(registered["certificateId"])
+
+    before, _ = take("0-before")
+    assert has(old) == ("ACTIVE", "ENABLE", "factory-2025")
+    assert "factory-2025 (account" in before.output
+    assert "days left: 119. Register its successor beside it" in before.output
+    device = register_device("factory-2025", "pump-1")
+
+    added, written = take("1-add-new")
+    assert {"factory-2026"} == _names(added)
+    assert "Plan: 5 to add, 0 to change, 0 to destroy." in added.stdout
+    assert has(old) == ("ACTIVE", "ENABLE", "factory-2025")
+    assert has(new) == ("ACTIVE", "ENABLE", "factory-2026")
+    assert not any(old in call.parameters.values() for call in written)
+    outputs = example.output()
+    assert outputs["certificate_ids"] == {"factory-2025": old, "factory-2026": new}
+    renewed = register_device("factory-2026", "pump-1-renewed")
+    as_added = cloud.ca(new)
+    template = iot.describe_provisioning_template(templateName="factory-2026")
+
+    retired, written = take("2-retire-old")
+    assert _changes(retired) == {_record("registration", "factory-2025"): "replaced"}
+    assert has(old) == ("INACTIVE", "ENABLE", "factory-2025")
+    assert devices(old) == [(device, "ACTIVE")]
+    assert {call.operation for call in written} == {"UpdateCACertificate", "TagResource"}
+
+    iot.update_certificate(certificateId=device, newStatus="INACTIVE")
+    iot.delete_certificate(certificateId=device)
+    assert devices(old) == []
+    removed, _ = take("3-remove-old")
+    assert {"factory-2025"} == _names(removed)
+    assert "Plan: 0 to add, 0 to change, 5 to destroy." in removed.stdout
+    assert _changes(removed)[_record("deregistration", "factory-2025")] == "destroyed"
+    assert example.output()["certificate_authorities"] == {
+        "factory-2026": outputs["certificate_authorities"]["factory-2026"]
+    }
+    assert cloud.left() == [as_added["certificateArn"], template["templateArn"]]
+    assert [role["RoleName"][:22] for role in cloud.client("iam").list_roles()["Roles"]] == [
+        "iot-jitp-factory-2026-"
+    ]
+    # Neither step wrote to the new CA, its template or its device.
+    assert cloud.ca(new) == as_added
+    again = iot.describe_provisioning_template(templateName="factory-2026")
+    assert again["lastModifiedDate"] == template["lastModifiedDate"]
+    assert devices(new) == [(renewed, "ACTIVE")]
+
+
 def test_workspaces(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
@@ -144,6 +285,21 @@ def test_workspaces_refuse_a_workspace_without_an_account_and_the_wrong_account(
     assert in_another.status == 1
     assert f"AWS account ID not allowed: {account}" in in_another.output
     assert not sandbox.calls(service="iot")
+
+
+def _changes(applied: Completed) -> dict[str, str]:
+    """What an apply has said it would do: "created", "replaced", ... by address."""
+    said = re.findall(r"^  # (\S+) (?:will|must) be (\w+)", applied.stdout, re.MULTILINE)
+    return dict(said)
+
+
+def _names(applied: Completed) -> set[str]:
+    """The CAs whose records, template or role an apply has changed."""
+    return {re.sub(r'.*\["|"\].*', "", address) for address in _changes(applied)}
+
+
+def _record(kind: str, name: str) -> str:
+    return f'module.iot_ca.module.registration.terraform_data.{kind}["{name}"]'
 
 
 def _role(cloud: Cloud, trusted: str) -> str:

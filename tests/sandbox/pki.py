@@ -35,7 +35,14 @@ class CA:
     def id(self) -> str:
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
-    def verification(self, code: str, *, signer: Key | None = None, days: int = 1) -> str:
+    def verification(
+        self,
+        code: str,
+        *,
+        signer: Key | None = None,
+        days: int = 1,
+        hash_algorithm: Hash | None = None,
+    ) -> str:
         """A verification certificate for a registration code, signed by the CA or ``signer``."""
         return (
             x509.CertificateBuilder()
@@ -45,7 +52,7 @@ class CA:
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW - 2 * DAY)
             .not_valid_after(NOW + days * DAY)
-            .sign(signer or self.key, hashes.SHA256())
+            .sign(signer or self.key, hash_algorithm or hashes.SHA256())
             .public_bytes(Encoding.PEM)
             .decode()
         )
@@ -56,7 +63,7 @@ class CA:
         key: Key | None = None,
         *,
         starts: dt.datetime = NOW - DAY,
-        ends: dt.datetime = NOW + 30 * DAY,
+        ends: dt.datetime = NOW + 90 * DAY,
     ) -> x509.Certificate:
         """A device certificate."""
         return (
@@ -69,6 +76,16 @@ class CA:
             .not_valid_after(ends)
             .sign(self.key, hashes.SHA256())
         )
+
+    def device(self, common_name: str = "device") -> str:
+        """A device certificate that this CA has signed, as PEM."""
+        return self.issue(name(common_name)).public_bytes(Encoding.PEM).decode()
+
+
+def csr(common_name: str, key: Key | None = None) -> bytes:
+    """A certificate signing request, PEM."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name(common_name))
+    return builder.sign(key or p256(), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def name(common_name: str) -> x509.Name:

@@ -220,3 +220,56 @@ def test_trust(
 def test_other_ways_to_a_session_are_closed(aws: Clients) -> None:
     with refused("AccessDenied", "AssumeRole only"):
         aws.sts().get_session_token()
+
+
+# --- other policies
+
+
+CALLER = accounts.Principal(
+    TWO, f"arn:aws:sts::{TWO}:assumed-role/deploy/ci", "id", f"arn:aws:iam::{TWO}:role/deploy"
+)
+
+
+@pytest.mark.parametrize(
+    ("members", "verdict"),
+    [
+        ({}, True),
+        ({"Effect": "Deny"}, False),
+        ({"Action": ["KMS:s*"]}, True),
+        ({"Action": "kms:Verify"}, None),
+        ({"Resource": "arn:key/*"}, True),
+        ({"Resource": "ARN:KEY/1"}, None),
+        ({"Principal": {"AWS": [ONE, CALLER.role_arn]}}, True),
+        ({"Principal": {"AWS": ONE}}, None),
+        ({"Principal": {"Service": "*"}}, None),
+        ({"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deploy"}}}, True),
+        ({"Condition": {"StringEquals": {"kms:MessageType": ["RAW", "DIGEST"]}}}, True),
+        ({"Condition": {"StringEquals": {"kms:MessageType": "raw"}}}, None),
+        ({"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}, None),
+        ({"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, "Effect": "Deny"}, False),
+    ],
+)
+def test_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}
+    context = {"kms:MessageType": "DIGEST"}
+    document = policy({**statement, **members})
+    found = accounts.verdict_of(document, CALLER, "kms:Sign", "arn:key/1", context)
+    assert found is verdict
+
+
+@pytest.mark.parametrize(
+    ("members", "verdict"),
+    [
+        ({"Principal": "*", "NotAction": "kms:Verify", "Resource": "*"}, False),
+        ({"Principal": "*", "NotAction": "kms:*", "Resource": "*"}, True),
+        ({"Principal": "*", "Action": "*", "NotResource": "arn:other/*"}, False),
+        ({"Principal": "*", "Action": "*", "NotResource": "arn:key/*"}, True),
+        ({"NotPrincipal": {"AWS": ONE}, "Action": "*", "Resource": "*"}, False),
+        ({"NotPrincipal": {"AWS": TWO}, "Action": "*", "Resource": "*"}, True),
+        ({"Principal": "*"}, False),  # without an action and a resource it counts for all
+    ],
+)
+def test_a_deny_by_what_it_excepts(members: dict[str, Any], verdict: bool) -> None:
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    document = policy(allow, {"Effect": "Deny", **members})
+    assert accounts.verdict_of(document, CALLER, "kms:Sign", "arn:key/1") is verdict

@@ -195,6 +195,7 @@ def test_the_readmes_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
     assert said.count("An error occurred") == 2
     assert "(ThrottlingException)" in said
     assert f"arn:aws:sts::{TWO}:assumed-role/deploy/me" in said
+    assert f"arn:aws:kms:{REGION}:{ONE}:key/" in said
     calls = sandbox.calls(operation="RegisterCACertificate")
     assert [(call.account, call.status) for call in calls] == [
         (ONE, 200), (TWO, 200), (THREE, 200), ("444444444444", 400),

@@ -103,6 +103,109 @@ output "arn" { value = aws_iot_ca_certificate.default.arn }
 output "not_after" { value = aws_iot_ca_certificate.default.validity[0].not_after }
 """
 
+SIGNERS = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+provider "aws" {}
+
+resource "aws_kms_key" "ca" {
+  customer_master_key_spec = "ECC_NIST_P256"
+  key_usage                = "SIGN_VERIFY"
+}
+
+resource "aws_kms_alias" "ca" {
+  name          = "alias/ca"
+  target_key_id = aws_kms_key.ca.key_id
+}
+
+data "aws_kms_public_key" "ca" {
+  key_id = aws_kms_alias.ca.arn
+}
+
+resource "aws_kms_key" "secrets" {}
+
+resource "aws_secretsmanager_secret" "ca" {
+  name       = "ca"
+  kms_key_id = aws_kms_key.secrets.arn
+  tags       = { team = "a" }
+}
+
+resource "aws_secretsmanager_secret_version" "ca" {
+  secret_id     = aws_secretsmanager_secret.ca.id
+  secret_string = "key"
+}
+
+resource "aws_secretsmanager_secret_policy" "ca" {
+  secret_arn = aws_secretsmanager_secret.ca.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws:iam::222222222222:root" }
+      Action    = "secretsmanager:GetSecretValue"
+      Resource  = "*"
+    }]
+  })
+}
+
+resource "aws_acmpca_certificate_authority" "root" {
+  type = "ROOT"
+  certificate_authority_configuration {
+    key_algorithm     = "EC_prime256v1"
+    signing_algorithm = "SHA256WITHECDSA"
+    subject {
+      common_name = "Root"
+    }
+  }
+}
+
+resource "aws_acmpca_certificate" "root" {
+  certificate_authority_arn   = aws_acmpca_certificate_authority.root.arn
+  certificate_signing_request = aws_acmpca_certificate_authority.root.certificate_signing_request
+  signing_algorithm           = "SHA256WITHECDSA"
+  template_arn                = "arn:aws:acm-pca:::template/RootCACertificate/V1"
+  validity {
+    type  = "YEARS"
+    value = 10
+  }
+}
+
+resource "aws_acmpca_certificate_authority_certificate" "root" {
+  certificate_authority_arn = aws_acmpca_certificate_authority.root.arn
+  certificate               = aws_acmpca_certificate.root.certificate
+  certificate_chain         = aws_acmpca_certificate.root.certificate_chain
+}
+
+resource "aws_acmpca_policy" "root" {
+  resource_arn = aws_acmpca_certificate_authority_certificate.root.certificate_authority_arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { AWS = "222222222222" }
+      Action    = ["acm-pca:GetCertificate", "acm-pca:IssueCertificate"]
+      Resource  = aws_acmpca_certificate_authority.root.arn
+    }]
+  })
+}
+
+resource "aws_iot_thing_group" "group" {
+  name = "fleet"
+  properties {
+    description = "Sensors"
+  }
+  tags = { team = "a" }
+}
+
+output "public_key" { value = data.aws_kms_public_key.ca.public_key_pem }
+output "secret" { value = aws_secretsmanager_secret.ca.arn }
+output "ca" { value = aws_acmpca_policy.root.resource_arn }
+"""
+
 
 @pytest.fixture
 def terraform(sandbox: Sandbox, tmp_path: Path) -> Terraform:
@@ -220,3 +323,23 @@ def test_the_provider_retries_what_the_sandbox_fails_on_purpose(
     assert sandbox.faults() == []
     terraform.destroy()  # ACTIVE this time
     assert_nothing_left(aws)
+
+
+def test_what_signers_need(terraform: Terraform, sandbox: Sandbox, aws: Clients) -> None:
+    (terraform.folder / "main.tf").write_text(SIGNERS)
+    terraform.apply()
+    sandbox.forget_calls()
+    assert terraform.plan().status == 0
+    assert sandbox.calls(write=True) == []
+    outputs = terraform.output()
+    assert outputs["public_key"].startswith("-----BEGIN PUBLIC KEY-----")
+    value = aws.kept("secretsmanager", ONE).get_secret_value(SecretId=outputs["secret"])
+    assert value["SecretString"] == "key"
+    found = aws.kept("acm-pca", ONE).describe_certificate_authority(
+        CertificateAuthorityArn=outputs["ca"]
+    )
+    assert found["CertificateAuthority"]["Status"] == "ACTIVE"
+    tags = aws.iot().list_tags_for_resource(
+        resourceArn=f"arn:aws:iot:{REGION}:{ONE}:thinggroup/fleet"
+    )["tags"]
+    assert tags == [{"Key": "team", "Value": "a"}]

@@ -1,0 +1,31 @@
+variable "region" {
+  description = "The region to register the CAs in."
+  type        = string
+  default     = "eu-west-1"
+}
+
+variable "certificate_authorities" {
+  description = <<-EOT
+    The CAs, by name. A name stands for one certificate, so a renewed CA gets a name of its own.
+
+    - `certificate_file`: the CA's certificate, a PEM file. Never the private key.
+    - `status`: `ACTIVE`, or `INACTIVE` for a CA that shall bring no new devices any more.
+  EOT
+  type = map(object({
+    certificate_file = string
+    status           = optional(string, "ACTIVE")
+  }))
+  nullable = false
+}
+
+variable "expiry_warning_days" {
+  description = "From how many days before a CA expires each plan warns of it."
+  type        = number
+  default     = 180
+}
+
+variable "tags" {
+  description = "Tags of everything that is made here."
+  type        = map(string)
+  default     = { project = "iot" }
+}

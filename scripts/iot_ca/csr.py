@@ -1,0 +1,69 @@
+"""`iot_ca.py csr`: the request for a verification certificate, for whoever holds the CA's key."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from iot_ca import aws, verification
+from iot_ca.failure import Failure
+from iot_ca.protocol import Credentials, Target
+from iot_ca.registry import Registry
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print the request on standard output, and whom it is for on standard error.
+
+    Raises Failure where the account can't be asked. Writes nothing to AWS.
+    """
+    options = _parser().parse_args(argv)
+    credentials = Credentials(options.profile, options.role_arn, options.external_id)
+    target = _target(credentials, options.region)
+    if options.account_id not in (None, target.account_id):
+        raise Failure(
+            f"the credentials belong to account {target.account_id}, not to {options.account_id}; "
+            "set --profile or --role-arn, or AWS_PROFILE"
+        )
+    code = Registry(target).registration_code
+    print(verification.request(code), end="")
+    print(
+        f"iot_ca: request for a verification certificate for {target}: have the CA's owner sign it "
+        f"(common name {code}), and set verification.certificate_pem to the certificate",
+        file=sys.stderr,
+    )
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, like every failure."""
+        raise Failure(f"{message}; see `{self.prog} --help`")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="iot_ca.py csr",
+        description="Print a certificate signing request (PEM) for a verification certificate: its "
+        "common name is the registration code of the account and region. Its private key is thrown "
+        "away, since nobody ever needs it. Have it signed by the CA that is to be registered in "
+        "DEFAULT mode, and set verification.certificate_pem to the certificate.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--account-id", help="refuse to work in another account than this")
+    parser.add_argument("--region", help="the region to register in; default: as the AWS CLI")
+    parser.add_argument("--profile", help="profile of the AWS configuration files")
+    parser.add_argument("--role-arn", help="role to assume")
+    parser.add_argument("--external-id", help="external ID that the role asks for")
+    return parser
+
+
+def _target(credentials: Credentials, region: str | None) -> Target:
+    """The account that the credentials lead to, which only AWS can name."""
+    with aws.failures(region or "", "sts"):
+        session = aws.new_session(credentials.profile)
+        region = region or session.get_config_variable("region")
+    if not region:
+        raise Failure("no region; set --region, or AWS_REGION in the environment")
+    return Target(aws.Account(Target("", region, credentials)).caller, region, credentials)

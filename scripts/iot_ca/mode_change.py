@@ -1,0 +1,133 @@
+"""From one mode to the other: AWS can't update it, so the CA is deleted and registered again.
+
+Everything that could refuse the new registration is found out before the first call that changes
+anything, and what only the old registration knows (tags of others, who registered it) is kept in
+AWS until the new one stands. If registering fails, the old registration is put back.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from iot_ca import drift, signers
+from iot_ca.certificate import Certificate
+from iot_ca.drift import Memory, Observed, Register, Update
+from iot_ca.failure import Failure
+from iot_ca.protocol import CertificateAuthority
+from iot_ca.registry import Registry
+from iot_ca.signers import Claim
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """What restores the old registration: what it was, and its proof if it was in DEFAULT mode."""
+
+    memory: Memory
+    proof: str | None
+
+    @property
+    def possible(self) -> bool:
+        """Whether AWS would take the old registration again."""
+        return self.memory.mode != "DEFAULT" or self.proof is not None
+
+
+def check(desired: CertificateAuthority, claim: Claim) -> list[str]:
+    """What to know before a change of the mode that `refuse` lets pass, in words.
+
+    Nothing is written, issued or signed. Raises Failure where a proof is missing or can't work.
+    """
+    wanted = desired.certificate_mode
+    if wanted == "SNI_ONLY":
+        effect = "devices that don't send SNI can't connect from then on"
+    else:
+        effect = "certificates of devices that are registered already stay SNI_ONLY"
+    warnings = [f"apply deletes it and registers it again in {wanted} mode; {effect}"]
+    # For the new registration in DEFAULT mode, or for the way back to the old one.
+    if wanted == "DEFAULT" or desired.verification is not None:
+        warnings += signers.check(claim)
+    return warnings
+
+
+def refuse(desired: CertificateAuthority, observed: Observed) -> None:
+    """Raise Failure where the user has not allowed the change, or has no way back from it."""
+    wanted = desired.certificate_mode
+    if not desired.allow_mode_change:
+        raise Failure(
+            f"registered in {observed.mode} mode, wanted {wanted}; AWS IoT can't change the mode "
+            f'of a registered CA: set certificate_mode = "{observed.mode}", or set '
+            "allow_mode_change = true to have it deleted and registered again with the same "
+            "settings and tags"
+        )
+    if observed.mode == "DEFAULT" and desired.verification is None:
+        _unless_forced(
+            desired,
+            "leaving DEFAULT mode needs a way back in case registering fails: keep verification "
+            "until the mode has been changed",
+        )
+
+
+def way_back(before: Memory, claim: Claim) -> WayBack:
+    """How to go back to what the CA was, with a verification certificate in hand if it takes one.
+
+    Without a `verification` there is none for DEFAULT mode: see `refuse`.
+    """
+    needed = before.mode == "DEFAULT" and claim.given is not None
+    return WayBack(before, signers.certificate_pem(claim) if needed else None)
+
+
+def probe(
+    desired: CertificateAuthority,
+    observed: Observed,
+    registration: Register,
+    certificate: Certificate,
+    proof: str | None,
+    registry: Registry,
+) -> None:
+    """Find out whether AWS would refuse the change, before its first call has an effect.
+
+    AWS is asked for what it can't do at this moment: register a CA that is registered, and delete
+    one that is ACTIVE. Any other refusal would have come after the CA was gone.
+    """
+    try:
+        registry.may_register(registration, certificate, proof)
+        if observed.status == "ACTIVE":
+            registry.may_delete(certificate.certificate_id)
+    except Failure as failure:
+        _unless_forced(desired, f"the mode was not changed: {failure}", failure)
+
+
+def restore(back: WayBack, certificate: Certificate, registry: Registry, failure: Failure) -> None:
+    """Put the old registration back after `failure`, and raise it with how things stand now.
+
+    Returns only if the new registration is there after all.
+    """
+    before = back.memory
+    certificate_id = certificate.certificate_id
+    try:
+        observed = registry.observe_one(certificate_id)
+        if observed is not None and observed.mode != before.mode:
+            return
+        if observed is None:
+            if not back.possible:
+                raise Failure("there is no verification certificate for it")
+            registry.carry_out(drift.way_back(before), certificate, back.proof)
+        elif observed.status != before.status:
+            registry.update(certificate_id, Update(status=before.status))
+    except Failure as second:
+        raise Failure(
+            f"{failure}; and the registration in {before.mode} mode can't be put back: {second}; "
+            "new devices may be refused now: apply again as soon as the cause is gone, all tags "
+            "are kept until then"
+        ) from failure
+    with suppress(Failure):
+        # What is left of it is removed by the next run.
+        registry.forget(certificate_id)
+    raise Failure(
+        f"{failure}; the mode was not changed, the CA is registered in {before.mode} mode as before"
+    ) from failure
+
+
+def _unless_forced(desired: CertificateAuthority, why: str, cause: Failure | None = None) -> None:
+    if not desired.force_mode_change:
+        raise Failure(f"{why}; or set force_mode_change = true to go ahead all the same") from cause

@@ -1,0 +1,334 @@
+"""Where the CA's private key is, and how it comes to sign a verification certificate.
+
+In a file, in AWS Secrets Manager, in AWS KMS, or with AWS Private CA as the issuer; or somewhere
+else, and somebody hands over the verification certificate. A key that is read is in the memory of
+this process until it ends, and never part of a message. `check` issues nothing: it is for a plan.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iot_ca import verification
+from iot_ca.aws import Account
+from iot_ca.failure import Denied, Failure
+from iot_ca.protocol import Verification
+from iot_ca.registry import Registry
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from iot_ca.verification import Key
+
+_POLL_SECONDS = 1
+_POLLS = 60
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The claim to own a CA, to be proved to AWS IoT in one account and region.
+
+    Attributes:
+        given: how the user wants it proved.
+        authority: the CA's certificate.
+        registry: asked for the registration code once all else is known to fit.
+        now: when the proof has to be valid.
+    """
+
+    given: Verification | None
+    authority: x509.Certificate
+    registry: Registry
+    now: datetime
+
+
+def check(claim: Claim) -> list[str]:
+    """Whether there is a proof of ownership, or the means to make one, that belongs to this CA.
+
+    Nothing is issued or signed. Returns what could not be checked, in words; raises Failure for
+    what can't work.
+    """
+    given, authority, account = claim.given, claim.authority, claim.registry.account
+    if given is None:
+        raise _missing(claim.registry.registration_code)
+    if given.certificate_pem is not None:
+        code = claim.registry.registration_code
+        verification.check(given.certificate_pem, authority, code, claim.now)
+    elif given.acm_pca_arn is not None:
+        _check_issuer(given.acm_pca_arn, authority, account)
+    else:
+        try:
+            _key(given, authority, account)
+        except Denied as denied:
+            if given.ca_private_key_secret_arn is None:
+                raise
+            # Whoever may only plan should not have to be able to read a CA's key.
+            return [f"whether the secret holds this CA's key is not checked before apply: {denied}"]
+    return []
+
+
+def certificate_pem(claim: Claim) -> str:
+    """The verification certificate as PEM: the one given, or one that is made now.
+
+    Raises Failure where there is no proof or where it does not belong to this CA, or to the
+    registration code of this account and region.
+    """
+    given, authority, registry = claim.given, claim.authority, claim.registry
+    if given is None:
+        raise _missing(registry.registration_code)
+    if given.certificate_pem is not None:
+        code = registry.registration_code
+        return verification.check(given.certificate_pem, authority, code, claim.now)
+    if given.acm_pca_arn is not None:
+        return _issue(given.acm_pca_arn, claim)
+    key = _key(given, authority, registry.account)
+    return verification.sign(key, authority, registry.registration_code, claim.now)
+
+
+def _missing(code: str) -> Failure:
+    return Failure(
+        "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
+        f"`python3 {program()} csr > verification.csr` makes (common name {code}, the registration "
+        "code of this account and region) and set verification.certificate_pem to the certificate; "
+        "or set verification to where the CA's key is: ca_private_key_file, "
+        "ca_private_key_secret_arn, kms_key_id or acm_pca_arn; SNI_ONLY mode needs none"
+    )
+
+
+def program() -> str:
+    """The path of this program's entry point, as short as it gets from the working directory."""
+    path = Path(__file__).resolve().parents[1] / "iot_ca.py"
+    relative = os.path.relpath(path)
+    return min(relative, str(path), key=len)
+
+
+def _key(given: Verification, authority: x509.Certificate, account: Account) -> Key:
+    """The CA's private key, or an object that signs as it does."""
+    if given.kms_key_id is not None:
+        return _kms_key(given.kms_key_id, authority, account)
+    if given.ca_private_key_secret_arn is not None:
+        where = _where("ca_private_key_secret_arn", given.ca_private_key_secret_arn)
+        data = _secret(given.ca_private_key_secret_arn, account)
+    elif given.ca_private_key_file is not None:
+        where = _where("ca_private_key_file", given.ca_private_key_file)
+        data = _file(given.ca_private_key_file, where)
+    else:
+        raise Failure("verification is empty; set exactly one of its attributes")
+    key = _load(data, where, given.ca_private_key_passphrase_env)
+    if key.public_key() != authority.public_key():
+        raise Failure(f"{where} is not the key of this CA's certificate")
+    return key
+
+
+def _where(attribute: str, value: str) -> str:
+    """How messages name a place; refuses a key that was given in its stead."""
+    if "-----" in value:
+        raise Failure(
+            f"verification.{attribute} holds a key instead of the place where it is; treat the key "
+            "as exposed if this configuration was planned, stored or logged"
+        )
+    return f"verification.{attribute} {value}"
+
+
+def _file(path: str, where: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise Failure(f"{where} can't be read: {error.strerror}") from None
+    except (RuntimeError, ValueError):
+        raise Failure(f"{where} can't be read: no such path") from None
+
+
+def _secret(arn: str, account: Account) -> bytes:
+    """The secret's value; of a JSON object the one member that holds a private key."""
+    with account.failures("secretsmanager"):
+        client = account.client("secretsmanager", _region_of(arn))
+        answer = client.get_secret_value(SecretId=arn)
+    if "SecretString" not in answer:
+        return bytes(answer.get("SecretBinary", b""))
+    text = str(answer["SecretString"])
+    try:
+        members = json.loads(text)
+    except ValueError:
+        return text.encode()
+    values = members.values() if isinstance(members, dict) else ()
+    keys = [each for each in values if isinstance(each, str) and "PRIVATE KEY-----" in each]
+    # The console's key/value pairs lose the line ends of what is pasted into them.
+    return _with_line_ends(keys[0]).encode() if len(keys) == 1 else text.encode()
+
+
+def _with_line_ends(pem: str) -> str:
+    if "\n" in pem.strip():
+        return pem
+    head, begin, rest = pem.partition("-----BEGIN ")
+    label, _, rest = rest.partition("-----")
+    body, _, _ = rest.partition("-----END ")
+    return f"{head}{begin}{label}-----\n{body.strip()}\n-----END {label}-----\n"
+
+
+def _load(data: bytes, where: str, passphrase_env: str | None) -> Key:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        load_der_private_key,
+        load_pem_private_key,
+    )
+
+    load = load_pem_private_key if b"-----BEGIN " in data else load_der_private_key
+    passphrase = None
+    if passphrase_env is not None:
+        passphrase = os.environ.get(passphrase_env, "").encode()
+        if not passphrase:
+            raise Failure(
+                # Not quoted: it could be the passphrase itself.
+                "verification.ca_private_key_passphrase_env names an environment variable that is "
+                "not set, or empty, where Terraform runs; set it there"
+            )
+    try:
+        key = _load_with(load, data, passphrase)
+    except TypeError:
+        raise Failure(
+            f"{where} is encrypted; set verification.ca_private_key_passphrase_env to the name of "
+            "an environment variable that holds its passphrase"
+        ) from None
+    except UnsupportedAlgorithm:
+        raise Failure(f"{where} holds a private key of a kind that is not supported") from None
+    except ValueError:
+        wrong = "" if passphrase is None else ", or its passphrase is another one"
+        raise Failure(f"{where} holds no PEM or PKCS#8 private key{wrong}") from None
+    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
+        raise Failure(f"{where} holds neither an RSA nor an EC key")
+    return key
+
+
+def _load_with(load: Callable[..., Any], data: bytes, passphrase: bytes | None) -> Any:
+    try:
+        return load(data, password=passphrase)
+    except TypeError:
+        if passphrase is None:
+            raise
+        # The key is not encrypted: a passphrase too many does no harm.
+        return load(data, password=None)
+
+
+def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
+    """An asymmetric key in AWS KMS as cryptography's certificate builder takes it.
+
+    The key never leaves KMS: GetPublicKey says whose it is, Sign gets a digest.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    where = _where("kms_key_id", key_id)
+    client = account.client("kms", _region_of(key_id))
+    with account.failures("kms"):
+        answer = client.get_public_key(KeyId=key_id)
+        public, usage = load_der_public_key(answer["PublicKey"]), answer["KeyUsage"]
+    if usage != "SIGN_VERIFY":
+        raise Failure(f"{where} is a key for {usage}; the CA's key is one for SIGN_VERIFY")
+    if public != authority.public_key():
+        raise Failure(f"{where} is not the key of this CA's certificate")
+
+    def sign(data: bytes, digest: Any, algorithm: str) -> bytes:
+        import hashlib
+
+        with account.failures("kms"):
+            signed = client.sign(
+                KeyId=key_id,
+                Message=hashlib.new(digest.name, data).digest(),
+                MessageType="DIGEST",
+                SigningAlgorithm=f"{algorithm}_SHA_{digest.digest_size * 8}",
+            )
+            return bytes(signed["Signature"])
+
+    class RsaKey(rsa.RSAPrivateKey):
+        key_size = getattr(public, "key_size", 0)
+
+        def public_key(self) -> rsa.RSAPublicKey:
+            assert isinstance(public, rsa.RSAPublicKey)
+            return public
+
+        def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
+            del padding  # PKCS #1 v1.5, the builder's default
+            return sign(data, algorithm, "RSASSA_PKCS1_V1_5")
+
+        decrypt = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
+
+    class EcKey(ec.EllipticCurvePrivateKey):
+        curve = getattr(public, "curve", ec.SECP256R1())
+        key_size = curve.key_size
+
+        def public_key(self) -> ec.EllipticCurvePublicKey:
+            assert isinstance(public, ec.EllipticCurvePublicKey)
+            return public
+
+        def sign(self, data: Any, signature_algorithm: Any) -> bytes:
+            return sign(data, signature_algorithm.algorithm, "ECDSA")
+
+        exchange = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
+
+    return RsaKey() if isinstance(public, rsa.RSAPublicKey) else EcKey()
+
+
+def _not_here(*_: Any, **__: Any) -> Any:
+    raise NotImplementedError("the private key is in AWS KMS")
+
+
+def _check_issuer(arn: str, authority: x509.Certificate, account: Account) -> None:
+    """Refuse a private CA that is another one; its certificate may be a renewal of this one."""
+    from cryptography import x509
+
+    where = _where("acm_pca_arn", arn)
+    client = account.client("acm-pca", _region_of(arn))
+    with account.failures("acm-pca"):
+        answer = client.get_certificate_authority_certificate(CertificateAuthorityArn=arn)
+        issuer = x509.load_pem_x509_certificate(answer["Certificate"].encode())
+    if (issuer.public_key(), issuer.subject) != (authority.public_key(), authority.subject):
+        raise Failure(f"{where} is another CA than that of certificate_pem")
+
+
+def _issue(arn: str, claim: Claim) -> str:
+    """Have AWS Private CA issue the verification certificate."""
+    from botocore.exceptions import WaiterError
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    authority, account = claim.authority, claim.registry.account
+    _check_issuer(arn, authority, account)
+    code = claim.registry.registration_code
+    family = "RSA" if isinstance(authority.public_key(), rsa.RSAPublicKey) else "ECDSA"
+    client = account.client("acm-pca", _region_of(arn))
+    with account.failures("acm-pca"):
+        issued = client.issue_certificate(
+            CertificateAuthorityArn=arn,
+            Csr=verification.request(code).encode(),
+            SigningAlgorithm=f"SHA256WITH{family}",
+            # Seconds since 1970 (API reference, Validity).
+            Validity={
+                "Type": "ABSOLUTE",
+                "Value": int(verification.expiry(authority, claim.now).timestamp()),
+            },
+        )
+        names = {"CertificateAuthorityArn": arn, "CertificateArn": issued["CertificateArn"]}
+        try:
+            client.get_waiter("certificate_issued").wait(
+                **names, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _POLLS}
+            )
+        except WaiterError:
+            raise Failure(
+                f"verification.acm_pca_arn {arn} has not issued the verification certificate "
+                f"within {_POLLS * _POLL_SECONDS} seconds; see to that CA and apply again"
+            ) from None
+        proof = client.get_certificate(**names)["Certificate"]
+    return verification.check(proof, authority, code, datetime.now(claim.now.tzinfo))
+
+
+def _region_of(name: str) -> str | None:
+    """The region in an ARN; None for a name that is none."""
+    parts = name.split(":")
+    return parts[3] if len(parts) > 5 and parts[0] == "arn" else None

@@ -1,0 +1,267 @@
+"""Runs of the program as Terraform makes them, with a fault ordered at one of their calls.
+
+A path is something the program does from beginning to end: a first registration, a change of the
+mode, a destroy. Its calls are learnt from a run without faults; then it is run again and again,
+each time from the same beginning with one fault at one call, and finished by what a user would do:
+apply once more.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from iot_ca import aws, commands
+from sandbox.control import Sandbox
+from tests.e2e.support import CA, Account, Registered
+
+TEMPLATE = "fleet"
+
+
+class Killed(BaseException):
+    """The process ends here: nothing of the program may catch it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a run: the nth of its operation, counted from 0."""
+
+    operation: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at one call, and whether the call has had its effect by then.
+
+    Kinds: `cut` (the connection closes once; the SDK tries again), `kill` (the process dies),
+    `refuse` (AWS refuses this one call), `deny` (this operation is not permitted from here on),
+    `outage` (no call is answered any more from here on).
+    """
+
+    kind: str
+    after: bool
+    call: Call
+
+    def __str__(self) -> str:
+        when = "after" if self.after else "before"
+        return f"{self.kind} {when} {self.call.operation} #{self.call.number}"
+
+
+FAULTS = [("cut", False), ("cut", True), ("kill", False), ("kill", True)]
+FAULTS += [("refuse", False), ("deny", False), ("outage", False), ("outage", True)]
+
+
+@dataclass
+class Line:
+    """The line between the program and AWS: counts the calls, and fails at the one ordered."""
+
+    fault: Fault | None = None
+    calls: list[Call] = field(default_factory=list)
+    _seen: Counter[str] = field(default_factory=Counter)
+    _down: bool = False
+    _dead: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _open: dict[int, Call] = field(default_factory=dict)
+
+    def before(self, model: Any, **_: Any) -> Any:
+        """A call is about to go out."""
+        with self._lock:
+            call = Call(model.name, self._seen[model.name])
+            self._seen[model.name] += 1
+            self.calls.append(call)
+            self._open[threading.get_ident()] = call
+        fault = self.fault
+        if fault is None:
+            return None
+        if self._dead:
+            # Whichever thread died first: the others go with it.
+            raise Killed
+        if self._down:
+            return _unavailable()
+        if fault.kind == "deny" and call.operation == fault.call.operation:
+            return _denied(call) if call.number >= fault.call.number else None
+        if call != fault.call or fault.after:
+            return None
+        if fault.kind == "refuse":
+            return _answer(400, "InvalidRequestException", "The request is not valid.")
+        if fault.kind == "kill":
+            self._dead = True
+            raise Killed
+        if fault.kind == "outage":
+            self._down = True
+            return _unavailable()
+        return None
+
+    def after(self, **_: Any) -> None:
+        """A call has been answered."""
+        fault, call = self.fault, self._open[threading.get_ident()]
+        if fault is None or not fault.after or call != fault.call:
+            return
+        if fault.kind == "kill":
+            self._dead = True
+            raise Killed
+        if fault.kind == "outage":
+            self._down = True
+
+
+def _answer(status: int, code: str, message: str) -> Any:
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    parsed = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return AWSResponse("", status, HTTPHeaders(), None), parsed
+
+
+def _unavailable() -> Any:
+    return _answer(503, "ServiceUnavailableException", "The service is temporarily unavailable.")
+
+
+def _denied(call: Call) -> Any:
+    message = f"User is not authorized to perform: iot:{call.operation}"
+    return _answer(403, "AccessDeniedException", message)
+
+
+class Program:
+    """The program, in this process, acting in one account."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+        self._monkeypatch = monkeypatch
+        self._sandbox = sandbox
+        self.line = Line()
+        make_session, make_client = aws.new_session, aws._client
+
+        # One of each for all runs: making them takes longer than all that a run does.
+        @functools.cache
+        def session(_account: str) -> Any:
+            return make_session(None)
+
+        @functools.cache
+        def client(made_by: Any, service: str, region: str) -> Any:
+            made = make_client(made_by, service, region)
+            made.meta.events.register("before-call", lambda **event: self.line.before(**event))
+            made.meta.events.register("after-call", lambda **event: self.line.after(**event))
+            return made
+
+        monkeypatch.setattr(aws, "_client", client)
+        monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
+        monkeypatch.setattr(commands, "_PATIENCE", 0)
+        # The SDK's pauses between two attempts.
+        monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+
+    @contextmanager
+    def _running(self, account: Account, fault: Fault | None) -> Iterator[None]:
+        for name, value in self._sandbox.environment(account.number, account.region).items():
+            self._monkeypatch.setenv(name, value)
+        self.line = Line(fault)
+        if fault is not None and fault.kind == "cut":
+            self._sandbox.fault(
+                "cut_after" if fault.after else "cut_before",
+                operation=fault.call.operation,
+                account=account.number,
+                skip=fault.call.number,
+            )
+        try:
+            yield
+        finally:
+            self._sandbox.forget_faults()
+
+    def run(
+        self, command: Callable[[str], str], request: object, account: Account, fault: Fault | None
+    ) -> str | None:
+        """Run one command; returns None if it worked, else the line that says why not."""
+        with self._running(account, fault):
+            try:
+                command(json.dumps(request))
+            except Killed:
+                return "killed"
+            except commands.Failures as failures:
+                (line,) = failures.lines()
+                assert line == " ".join(line.split())
+                return line
+        return None
+
+
+@dataclass
+class Terraform:
+    """One record of a CA in a Terraform state, and what a plan and an apply do with it."""
+
+    program: Program
+    account: Account
+    ca: CA
+    wanted: Mapping[str, Any]
+    revision: str | None = None
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """The account and region, as the module tells the program."""
+        return {"account_id": self.account.number, "region": self.account.region}
+
+    def plan(self) -> str:
+        """The revision that a plan finds; the state's own if there is nothing to do."""
+        cas = {"root": {"certificate_pem": self.ca.pem, **self.wanted}}
+        answer: dict[str, str] = {}
+
+        def inspect(query: str) -> str:
+            answer.update(json.loads(commands.inspect(query)))
+            return ""
+
+        query = {
+            "target": json.dumps(self.target),
+            "certificate_authorities": json.dumps(cas),
+        }
+        trouble = self.program.run(inspect, query, self.account, None)
+        assert trouble is None, trouble
+        return str(json.loads(answer["root"])["revision"])
+
+    def apply(self, fault: Fault | None = None) -> str | None:
+        """Plan, and register if the plan says so; returns why that failed, if it did."""
+        revision = self.plan()
+        if revision == self.revision:
+            return None
+        request = {
+            "name": "root",
+            "target": self.target,
+            "certificate_authority": {"certificate_pem": self.ca.pem, **self.wanted},
+            "revision": revision,
+            "owner": "me",
+        }
+        trouble = self.program.run(commands.register, request, self.account, fault)
+        # A record whose provisioner failed is tainted: the next apply replaces it.
+        self.revision = revision if trouble is None else None
+        return trouble
+
+    def destroy(self, fault: Fault | None = None, **more: Any) -> str | None:
+        """Take the CA out; returns why that failed, if it did."""
+        request = {
+            "name": "root",
+            "target": self.target,
+            "certificate_id": self.ca.id,
+            "owner": "me",
+            **more,
+        }
+        return self.program.run(commands.deregister, request, self.account, fault)
+
+
+def seen(account: Account, ca: CA) -> Registered | None:
+    """The CA as the account has it, without what differs from run to run."""
+    found = account.look(ca.id)
+    return None if found is None else found.settings
+
+
+def leftovers(account: Account) -> list[str]:
+    """What remembers a change of mode, which must be gone in the end."""
+    return [group["groupName"] for group in account.iot.list_thing_groups()["thingGroups"]]

@@ -1,0 +1,226 @@
+"""A fault at every call, before and after its effect, on every path: all end as they should.
+
+"As they should" is how the same path ends without a fault. What has to hold besides: an error is
+one line, a run that fails in the middle of a change of mode without dying leaves the CA as it was,
+and nothing that remembers the change is left in the end.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.support import CA, Account, issue, new_ca
+from tests.faults.support import (
+    FAULTS,
+    TEMPLATE,
+    Call,
+    Fault,
+    Program,
+    Terraform,
+    leftovers,
+    seen,
+)
+
+NUMBERS = itertools.count(1)
+OTHERS = {"owner": "somebody else", "cost-center": "4711"}
+TAGS = {"stage": "production"}
+JITP = {"template_name": TEMPLATE, "tags": TAGS}
+
+Step = Callable[[Terraform, Fault | None], str | None]
+
+
+def apply(terraform: Terraform, fault: Fault | None) -> str | None:
+    """Apply what is wanted."""
+    return terraform.apply(fault)
+
+
+def destroy(**settings: Any) -> Step:
+    """Take the CA out, with the settings of its record."""
+    return lambda terraform, fault: terraform.destroy(fault, **settings)
+
+
+@dataclass(frozen=True)
+class Way:
+    """Something the program does: from what AWS has (`begin`) to what is wanted, by `step`.
+
+    Attributes:
+        wanted: the CA as the configuration has it, without its PEM and its proof.
+        begin: puts the account in the state in which the path begins.
+        proof: whether the CA's key is at hand.
+        earlier: what was applied before, where the module has been there already.
+    """
+
+    wanted: Mapping[str, Any]
+    begin: Callable[[Account, CA], None] = lambda _account, _ca: None
+    step: Step = apply
+    proof: bool = False
+    earlier: Mapping[str, Any] | None = None
+    meddle: Callable[[Account, CA], None] = field(default=lambda _account, _ca: None)
+
+
+def by_hand(mode: str, **settings: Any) -> Callable[[Account, CA], None]:
+    """The CA is registered already, by somebody else and with tags of theirs."""
+
+    def register(account: Account, ca: CA) -> None:
+        proof = {}
+        if mode == "DEFAULT":
+            code = account.iot.get_registration_code()["registrationCode"]
+            proof = {"verificationCertificate": issue(ca, code).pem}
+        tags = [{"Key": key, "Value": value} for key, value in OTHERS.items()]
+        account.register(ca, certificateMode=mode, tags=tags, **proof, **settings)
+
+    return register
+
+
+def drifted(account: Account, ca: CA) -> None:
+    """Somebody has changed everything that can be changed."""
+    account.update(
+        ca, newStatus="INACTIVE", newAutoRegistrationStatus="DISABLE", removeAutoRegistration=True
+    )
+    account.untag(ca, *TAGS)
+    account.tag(ca, OTHERS)
+
+
+def device(account: Account, ca: CA) -> None:
+    """A device of the CA is registered."""
+    account.iot.register_certificate(
+        certificatePem=issue(ca, "device-1").pem, caCertificatePem=ca.pem, status="ACTIVE"
+    )
+
+
+DEFAULT = {"certificate_mode": "DEFAULT"}
+CHANGE = {"allow_mode_change": True, **JITP}
+SNI_ONLY = {"certificate_mode": "SNI_ONLY"}
+
+PATHS = {
+    "register": Way(JITP),
+    "register inactive": Way({**JITP, "status": "INACTIVE", "auto_registration": False}),
+    "register in DEFAULT mode": Way({**JITP, **DEFAULT}, proof=True),
+    "adopt": Way(JITP, by_hand("SNI_ONLY", setAsActive=False, allowAutoRegistration=False)),
+    "adopt without change": Way({}, by_hand("SNI_ONLY")),
+    "repair": Way(JITP, earlier=JITP, meddle=drifted),
+    "change settings": Way({"status": "INACTIVE", "tags": {"team": "devices"}}, earlier={**JITP}),
+    "change to DEFAULT": Way({**CHANGE, **DEFAULT}, by_hand("SNI_ONLY"), proof=True),
+    "change to SNI_ONLY": Way({**CHANGE, **SNI_ONLY}, by_hand("DEFAULT"), proof=True),
+    "change to SNI_ONLY by force": Way({**CHANGE, "force_mode_change": True}, by_hand("DEFAULT")),
+    "change of an own one": Way(
+        {**CHANGE, **DEFAULT, "tags": {"team": "devices"}},
+        proof=True,
+        earlier=JITP,
+        meddle=lambda account, ca: account.tag(ca, OTHERS),
+    ),
+    "change of an inactive one": Way(
+        {**CHANGE, **DEFAULT, "status": "INACTIVE"},
+        by_hand("SNI_ONLY", setAsActive=False),
+        proof=True,
+    ),
+    "delete": Way({}, step=destroy(template_name=TEMPLATE), earlier=JITP),
+    "delete with devices": Way({}, step=destroy(force_destroy=True), earlier=JITP, meddle=device),
+    "deactivate": Way(
+        {}, step=destroy(template_name=TEMPLATE, on_destroy="deactivate"), earlier=JITP
+    ),
+    "retain": Way({}, by_hand("SNI_ONLY"), destroy(template_name=TEMPLATE), earlier=JITP),
+    "retain without auto-registration": Way(
+        {},
+        by_hand("SNI_ONLY"),
+        destroy(template_name=TEMPLATE),
+        earlier={**JITP, "auto_registration": False},
+    ),
+    "retain without a template": Way({}, by_hand("SNI_ONLY"), destroy(), earlier={"tags": TAGS}),
+}
+
+
+def begin(path: Way, program: Program, account: Account, folder: Path) -> Terraform:
+    """A new CA, in the state in which the path begins."""
+    ca = new_ca(f"Root {next(NUMBERS)}")
+    path.begin(account, ca)
+    proof: dict[str, Any] = {}
+    if path.proof:
+        key_file = ca.key_file(folder, f"{ca.id}.key")
+        proof = {"verification": {"ca_private_key_file": key_file}}
+    terraform = Terraform(program, account, ca, path.wanted)
+    if path.earlier is not None:
+        terraform = replace(terraform, wanted=path.earlier)
+        assert terraform.apply() is None
+    path.meddle(account, ca)
+    return replace(terraform, wanted={**path.wanted, **proof})
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_every_fault_ends_converged(
+    name: str,
+    program: Program,
+    account: Account,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    path = PATHS[name]
+    smooth = begin(path, program, account, tmp_path)
+    assert path.step(smooth, None) is None
+    calls = program.line.calls
+    assert calls
+    assert all(each.operation for each in calls)
+    goal = seen(account, smooth.ca)
+    assert leftovers(account) == []
+
+    tried = 0
+    for (kind, after), call in itertools.product(FAULTS, dict.fromkeys(calls)):
+        fault = Fault(kind, after, call)
+        terraform = begin(path, program, account, tmp_path)
+        ca = terraform.ca
+        before = seen(account, ca)
+
+        trouble = path.step(terraform, fault)
+
+        told = f"{name}: {fault}: {trouble}"
+        if kind == "kill":
+            assert trouble == "killed", told
+        if kind == "cut":
+            assert trouble is None, told
+        if kind == "refuse" and _has_a_way_back(path):
+            now = seen(account, ca)
+            assert now is not None, told
+            assert now == before or now.mode == path.wanted["certificate_mode"], told
+        for _ in range(2):
+            # A plan tells whether there is anything left to do; then an apply must do it.
+            if trouble is not None:
+                trouble = path.step(terraform, None)
+        assert trouble is None, told
+        assert seen(account, ca) == goal, told
+        assert leftovers(account) == [], told
+        if path.step is apply:
+            assert terraform.plan() == terraform.revision, told
+        tried += 1
+    record_property("faults", tried)
+
+
+def _has_a_way_back(path: Way) -> bool:
+    """Whether a change of mode that AWS refuses in the middle can be taken back."""
+    return "allow_mode_change" in path.wanted and "force_mode_change" not in path.wanted
+
+
+def test_the_calls_of_a_change_of_mode_are_the_least_there_can_be(
+    program: Program, account: Account, tmp_path: Path
+) -> None:
+    terraform = begin(PATHS["change to DEFAULT"], program, account, tmp_path)
+    assert terraform.apply() is None
+    writes = [
+        call
+        for call in program.line.calls
+        if not call.operation.startswith(("Describe", "List", "Get"))
+    ]
+    assert writes == [
+        Call("RegisterCACertificate", 0),  # a probe: it exists already
+        Call("DeleteCACertificate", 0),  # a probe: it is ACTIVE
+        Call("CreateThingGroup", 0),
+        Call("UpdateCACertificate", 0),
+        Call("DeleteCACertificate", 1),
+        Call("RegisterCACertificate", 1),
+        Call("DeleteThingGroup", 0),
+    ]

@@ -1,0 +1,282 @@
+"""KMS: keys that sign, what doesn't fit, key states, key policies, other accounts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from sandbox.control import Sandbox
+from tests.sandbox.conftest import ONE, REGION, THREE, TWO, Clients
+from tests.sandbox.kms_keys import HASHES, kms_ca
+from tests.sandbox.refusals import refused
+
+ROOT = f"arn:aws:iam::{ONE}:root"
+
+
+@pytest.fixture
+def kms(aws: Clients) -> Any:
+    return aws.kept("kms", ONE)
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """A key policy with ``statements`` besides the one for the account itself."""
+    own = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [own, *statements]})
+
+
+def lets(account: str, *actions: str, **members: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": [f"kms:{action}" for action in actions],
+        "Resource": "*",
+        **members,
+    }
+
+
+def new_key(kms: Any, spec: str = "ECC_NIST_P256", **members: Any) -> str:
+    """The ARN of a new key that signs."""
+    members = {"KeyUsage": "SIGN_VERIFY", "KeySpec": spec, **members}
+    return str(kms.create_key(**members)["KeyMetadata"]["Arn"])
+
+
+def sign(kms: Any, key: str, **members: Any) -> Any:
+    return kms.sign(
+        **{"KeyId": key, "Message": b"message", "SigningAlgorithm": "ECDSA_SHA_256", **members}
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "bits"),
+    [("RSA_2048", 256), ("ECC_NIST_P256", 256), ("ECC_NIST_P384", 384), ("ECC_NIST_P521", 512)],
+)
+def test_raw_and_digest_are_the_same_signature(kms: Any, spec: str, bits: int) -> None:
+    key = new_key(kms, spec)
+    answer = kms.get_public_key(KeyId=key.rpartition("/")[2])
+    assert (answer["KeyId"], answer["KeySpec"], answer["KeyUsage"]) == (key, spec, "SIGN_VERIFY")
+    assert "EncryptionAlgorithms" not in answer
+    public: Any = load_der_public_key(answer["PublicKey"])
+    name = f"sha{bits}"
+    hash_algorithm = {256: hashes.SHA256(), 384: hashes.SHA384(), 512: hashes.SHA512()}[bits]
+    digest = hashlib.new(name, b"message").digest()
+    for algorithm in answer["SigningAlgorithms"]:
+        if not algorithm.endswith(str(bits)):
+            continue
+        for members in ({"MessageType": "RAW"}, {"Message": digest, "MessageType": "DIGEST"}, {}):
+            signed = sign(kms, key, SigningAlgorithm=algorithm, **members)
+            assert (signed["KeyId"], signed["SigningAlgorithm"]) == (key, algorithm)
+            how: Any
+            if spec.startswith("ECC"):
+                how = (ec.ECDSA(hash_algorithm),)
+            elif "PSS" in algorithm:  # the salt is as long as the hash
+                how = (padding.PSS(padding.MGF1(hash_algorithm), bits // 8), hash_algorithm)
+            else:
+                how = (padding.PKCS1v15(), hash_algorithm)
+            public.verify(signed["Signature"], b"message", *how)
+        verify = {"KeyId": key, "Message": b"message", "SigningAlgorithm": algorithm}
+        assert kms.verify(Signature=signed["Signature"], **verify)["SignatureValid"] is True
+        with refused("KMSInvalidSignatureException"):
+            kms.verify(Signature=signed["Signature"], **{**verify, "Message": b"other"})
+
+
+@pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521"])
+def test_a_ca_whose_key_never_leaves_kms(aws: Clients, kms: Any, spec: str) -> None:
+    _, ca = kms_ca(kms, spec)
+    iot = aws.iot()
+    code = iot.get_registration_code()["registrationCode"]
+    hash_algorithm = HASHES.get(spec)
+    answer = iot.register_ca_certificate(
+        caCertificate=ca.pem,
+        verificationCertificate=ca.verification(code, hash_algorithm=hash_algorithm),
+    )
+    assert answer["certificateId"] == ca.id
+
+
+def test_the_algorithm_must_fit_the_key(kms: Any) -> None:
+    p256, rsa = new_key(kms), new_key(kms, "RSA_2048")
+    for key, algorithm in (
+        (p256, "ECDSA_SHA_384"),
+        (p256, "RSASSA_PKCS1_V1_5_SHA_256"),
+        (rsa, "ECDSA_SHA_256"),
+    ):
+        with refused("InvalidKeyUsageException", "incompatible", 400):
+            sign(kms, key, SigningAlgorithm=algorithm)
+    for unknown in ("SHA256", None):
+        with refused("ValidationException", "signingAlgorithm"):
+            sign(kms, p256, SigningAlgorithm=unknown)
+    for digest in (b"message", bytes(48)):
+        with refused("ValidationException", "Digest is invalid length"):
+            sign(kms, p256, Message=digest, MessageType="DIGEST")
+    for message in (b"", bytes(4097)):
+        with refused("ValidationException", "message"):
+            sign(kms, p256, Message=message)
+    sign(kms, p256, Message=bytes(4096))
+    with refused("ValidationException", "messageType"):
+        sign(kms, p256, MessageType="HASH")
+    with refused("DryRunOperationException"):
+        sign(kms, p256, DryRun=True)
+
+
+def test_the_key_must_be_one_that_signs(kms: Any) -> None:
+    for members in ({}, {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"}):
+        key = kms.create_key(**members)["KeyMetadata"]
+        assert key["KeyUsage"] == "ENCRYPT_DECRYPT"
+        with refused("InvalidKeyUsageException", "ENCRYPT_DECRYPT which is not valid for Sign"):
+            sign(kms, key["Arn"], SigningAlgorithm="RSASSA_PKCS1_V1_5_SHA_256")
+    with refused("InvalidKeyUsageException", "SIGN_VERIFY which is not valid for Encrypt"):
+        kms.encrypt(KeyId=new_key(kms), Plaintext=b"x")
+    symmetric = kms.create_key()["KeyMetadata"]["KeyId"]
+    with refused("UnsupportedOperationException"):
+        kms.get_public_key(KeyId=symmetric)
+    for spec, usage in (
+        ("ECC_NIST_P256", None),
+        ("RSA_2048", None),
+        ("ECC_NIST_P256", "ENCRYPT_DECRYPT"),
+        ("SYMMETRIC_DEFAULT", "SIGN_VERIFY"),
+        ("RSA_1024", "SIGN_VERIFY"),
+    ):
+        with refused("ValidationException"):
+            kms.create_key(KeySpec=spec, **({"KeyUsage": usage} if usage else {}))
+
+
+def test_key_states(kms: Any) -> None:
+    key = new_key(kms)
+    kms.disable_key(KeyId=key)
+    with refused("DisabledException", f"{key} is disabled", 400):
+        sign(kms, key)
+    with refused("DisabledException"):
+        kms.get_public_key(KeyId=key)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Disabled"
+    kms.enable_key(KeyId=key)
+    sign(kms, key)
+    assert kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["KeyId"] == key
+    with refused("KMSInvalidStateException", f"{key} is pending deletion"):
+        sign(kms, key)
+    with refused("KMSInvalidStateException"):
+        kms.get_public_key(KeyId=key)
+    assert kms.cancel_key_deletion(KeyId=key)["KeyId"] == key
+    with refused("DisabledException"):  # it comes back disabled
+        sign(kms, key)
+    empty = new_key(kms, Origin="EXTERNAL")
+    with refused("KMSInvalidStateException", "pending import"):
+        sign(kms, empty)
+
+
+def test_names_of_a_key(kms: Any, aws: Clients) -> None:
+    key = new_key(kms)
+    kms.create_alias(AliasName="alias/ca", TargetKeyId=key)
+    alias = f"arn:aws:kms:{REGION}:{ONE}:alias/ca"
+    for name in (key, key.rpartition("/")[2], "alias/ca", alias):
+        assert sign(kms, name)["KeyId"] == key
+        assert kms.get_public_key(KeyId=name)["KeyId"] == key
+    missing = "00000000-0000-4000-8000-000000000000"
+    for name in (missing, "alias/none", key.replace(key[-36:], missing)):
+        with refused("NotFoundException", status=400):
+            sign(kms, name)
+    elsewhere = aws.kept("kms", ONE, "us-east-1")
+    with refused("NotFoundException", f"Invalid arn {REGION}"):
+        sign(elsewhere, key)
+    with refused("NotFoundException"):
+        sign(elsewhere, key.rpartition("/")[2])
+
+
+def test_another_account(kms: Any, aws: Clients) -> None:
+    key = new_key(kms, Policy=policy(lets(TWO, "Sign", "GetPublicKey", "DescribeKey")))
+    kms.create_alias(AliasName="alias/ca", TargetKeyId=key)
+    two = aws.kept("kms", TWO)
+    for name in (key, f"arn:aws:kms:{REGION}:{ONE}:alias/ca"):
+        assert sign(two, name)["KeyId"] == key
+        assert two.get_public_key(KeyId=name)["KeyId"] == key
+        assert two.describe_key(KeyId=name)["KeyMetadata"]["AWSAccountId"] == ONE
+    with refused("NotFoundException"):
+        sign(two, key.rpartition("/")[2])
+    with refused("AccessDeniedException", "kms:Verify", 400):
+        two.verify(KeyId=key, Message=b"m", Signature=b"s", SigningAlgorithm="ECDSA_SHA_256")
+    with refused("AccessDeniedException", "is not authorized to perform: kms:Sign"):
+        sign(aws.kept("kms", THREE), key)
+    with refused("AccessDeniedException", "does not exist in this Region"):
+        sign(two, key.replace(key[-36:], "00000000-0000-4000-8000-000000000000"))
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy(lets(TWO, "*")))
+    with refused("AccessDeniedException", "kms:DisableKey"):  # never across accounts
+        two.disable_key(KeyId=key)
+    kms.disable_key(KeyId=key)
+    with refused("DisabledException"):
+        sign(two, key)
+
+
+def test_key_policies(kms: Any, aws: Clients) -> None:
+    role = aws.role(TWO, "signer")
+    only = {"StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}}
+    for statement, holds in (
+        (lets(TWO, "*"), True),
+        (lets(TWO, "Sign", Condition=only), False),
+        (lets(TWO, "Sign", Condition={"StringEquals": {"kms:CallerAccount": TWO}}), True),
+        (lets(TWO, "Sign", Condition={"StringEquals": {"kms:CallerAccount": THREE}}), False),
+        (lets(TWO, "Sign", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}), False),
+        (lets(TWO, "Sign", Principal={"AWS": role}), False),
+        (lets(TWO, "Sign", Principal={"AWS": "*"}), True),
+        (lets(TWO, "GetPublicKey"), False),
+        (lets(TWO, "Sign", Resource="arn:aws:kms:eu-west-1:111111111111:key/other"), False),
+    ):
+        key = new_key(kms, Policy=policy(statement))
+        if holds:
+            sign(aws.kept("kms", TWO), key)
+        else:
+            with refused("AccessDeniedException"):
+                sign(aws.kept("kms", TWO), key)
+    both = policy(lets(TWO, "Sign"), {**lets(TWO, "Sign", Condition=only), "Effect": "Deny"})
+    key = new_key(kms, Policy=both)
+    sign(aws.kept("kms", TWO), key)
+    with refused("AccessDeniedException", "explicit deny"):
+        sign(aws.kept("kms", TWO), key, Message=bytes(32), MessageType="DIGEST")
+
+
+def test_decrypt_asks_the_key_of_the_ciphertext(kms: Any) -> None:
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    ciphertext = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=ciphertext)["Plaintext"] == b"x"
+    kms.disable_key(KeyId=key)
+    with refused("DisabledException"):
+        kms.decrypt(CiphertextBlob=ciphertext)
+
+
+def test_the_own_account_needs_the_policy_too(kms: Any) -> None:
+    admin = lets(ONE, "PutKeyPolicy", "DescribeKey")
+    only_admin = json.dumps({"Version": "2012-10-17", "Statement": [admin]})
+    key = new_key(kms, Policy=only_admin)
+    with refused("AccessDeniedException", "no resource-based policy allows the kms:Sign"):
+        sign(kms, key)
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy())
+    sign(kms, key)
+    nobody = json.dumps({"Version": "2012-10-17", "Statement": [lets(TWO, "*")]})
+    for document in ("{", "{}", nobody):
+        with refused("MalformedPolicyDocumentException"):
+            new_key(kms, Policy=document)
+        with refused("MalformedPolicyDocumentException"):
+            kms.put_key_policy(KeyId=key, PolicyName="default", Policy=document)
+    new_key(kms, Policy=nobody, BypassPolicyLockoutSafetyCheck=True)
+
+
+def test_calls_and_faults(kms: Any, sandbox: Sandbox) -> None:
+    key = new_key(kms)
+    sandbox.fault("throttling", service="kms", operation="Sign")
+    with refused("ThrottlingException", status=400):
+        sign(kms, key)
+    sandbox.fault("error", code="AccessDeniedException", service="kms")
+    with refused("AccessDeniedException", status=400):
+        sign(kms, key)
+    sign(kms, key, Message=b"a secret message", MessageType="RAW")
+    calls = sandbox.calls(operation="Sign", write=False)
+    assert [call.status for call in calls] == [400, 400, 200]
+    assert calls[2].parameters == {
+        "KeyId": key,
+        "MessageType": "RAW",
+        "SigningAlgorithm": "ECDSA_SHA_256",
+    }
+    assert [call.write for call in sandbox.calls(operation="CreateKey")] == [True]
