@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import threading
@@ -31,6 +32,13 @@ def _stop_with(stdin: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _region_and_port(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"([a-z]+(?:-[a-z]+)+-\d):(\d{1,5})", text)
+    if not found or int(found[2]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a region and a port")
+    return found[1], int(found[2])
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Starts the server, prints its endpoint, and serves until a signal ends it."""
     parser = argparse.ArgumentParser(
@@ -42,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--devices",
         action="append",
         default=[],
+        type=_region_and_port,
         metavar="REGION:PORT",
         help="also listen for the region's devices there; may be given for several regions",
     )
@@ -65,13 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         raise SystemExit(f"sandbox: port {arguments.port}: {error.strerror}") from None
     server.sandbox.devices.run_functions = arguments.run_functions
-    for wanted in arguments.devices:
-        region, _, port = wanted.partition(":")
+    for region, port in arguments.devices:
         try:
-            server.sandbox.devices.gateway().listen(region, int(port))
-        except (OSError, OverflowError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise SystemExit(f"sandbox: --devices {wanted}: {said}") from None
+            server.sandbox.devices.gateway().listen(region, port)
+        except OSError as error:
+            raise SystemExit(f"sandbox: --devices {region}:{port}: {error.strerror}") from None
     if arguments.stop_with_stdin:
         threading.Thread(target=_stop_with, args=(sys.stdin.fileno(),), daemon=True).start()
     print(server.endpoint, flush=True)

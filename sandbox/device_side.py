@@ -5,6 +5,7 @@ Whoever registers CAs only doesn't wait for pyOpenSSL, moto's Lambda or a key to
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from .wire import Request, Response, json_response
 if TYPE_CHECKING:
     from .functions import Functions
     from .gateway import Gateway
+
+
+REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d")
 
 
 class DeviceSide:
@@ -63,14 +67,15 @@ class DeviceSide:
         """Answers the control requests below ``devices``; None for any other."""
         match request.method, name:
             case "POST", "devices":
-                region, port = request.json_body.get("region"), request.json_body.get("port", 0)
-                if not isinstance(region, str) or not region or not isinstance(port, int):
-                    return json_response({"error": "a region and, if wanted, a port"}, 400)
+                region = str(request.json_body.get("region"))
+                port = request.json_body.get("port", 0)
+                if not REGION.fullmatch(region) or port not in range(65536):
+                    return json_response({"error": "region, and port if wanted, are needed"}, 400)
                 gateway = self.gateway()
                 try:
                     port = gateway.listen(region, port)
-                except (OSError, OverflowError) as error:
-                    return json_response({"error": f"port {port}: {error}"}, 400)
+                except OSError as error:
+                    return json_response({"error": f"port {port}: {error.strerror}"}, 400)
                 from .gateway import HOST
 
                 listener = {"region": region, "host": HOST, "port": port}
@@ -82,5 +87,7 @@ class DeviceSide:
                 return json_response({})
             case "POST", "devices/settle":
                 seconds = request.json_body.get("seconds", 20)
-                return json_response({"settled": self.log.settle(float(seconds))})
+                if not isinstance(seconds, int | float):
+                    return json_response({"error": "seconds must be a number"}, 400)
+                return json_response({"settled": self.log.settle(seconds)})
         return None

@@ -306,6 +306,8 @@ class Connection:
         packet = None
         while packet is None:
             packet = self._next(deadline)
+            if self._buffer and self._buffer[0] >> 4 != mqtt.CONNECT and packet is None:
+                raise mqtt.Malformed("the first packet is no CONNECT")
         connect = mqtt.parse_connect(packet)
         if not connect.client_id:
             raise devices.Refused("the device sent no client ID", self._account)

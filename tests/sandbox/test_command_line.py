@@ -89,6 +89,11 @@ def test_devices_from_the_start_and_no_functions_unless_asked_for(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"sandbox: --devices {taken}: Address already in use")
     assert done.stderr.count("\n") == 1
+    for nonsense in (REGION, "8883", f"{REGION}:99999"):
+        done = subprocess.run(
+            [*command, nonsense], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, "")
     with subprocess.Popen(
         [*command, f"{REGION}:{port}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -7,12 +7,13 @@ import json
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.control import Listener, Sandbox
+from sandbox.control import Listener, Sandbox, SandboxError
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, THREE, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
@@ -392,6 +393,87 @@ def test_a_reset_ends_connections(
         sandbox.reset()
         assert session.wait_for_end()
     assert sandbox.devices(REGION) == listener
+
+
+def test_a_silent_device_is_dropped_and_its_last_will_published(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    silent, friend = maker.device("silent"), maker.device("friend")
+    known(aws, silent)
+    known(aws, friend)
+    will = b"\x00\x04gone\x00\x02me"
+    connect = b"\x00\x04MQTT\x04\x06\x00\x01\x00\x06silent" + will  # keeps alive for a second
+    context = silent.context(listener.ca_pem, endpoint(aws))
+    with (
+        friend.connect(listener, endpoint(aws)) as session,
+        socket.create_connection((listener.host, listener.port), 10) as sock,
+        context.wrap_socket(sock) as tls,
+    ):
+        assert session.subscribe("gone")
+        tls.sendall(bytes([0x10, len(connect)]) + connect)
+        assert tls.recv(4) == b"\x20\x02\x00\x00"
+        tls.sendall(b"\xc0\x00")
+        assert tls.recv(2) == b"\xd0\x00"
+        assert tls.recv(1) == b""
+        assert session.wait_for_message()
+        assert session.received == [("gone", b"me")]
+    assert why(sandbox, silent) == "disconnected: nothing was heard of it"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x1e\x00\x01a",  # MQTT 5
+        b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x1e\x00\x00",  # no client ID
+    ],
+)
+def test_what_is_no_mqtt_gets_no_answer(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker, data: bytes
+) -> None:
+    device = maker.device("sensor-1")
+    known(aws, device)
+    context = device.context(listener.ca_pem, endpoint(aws))
+    answer = b""
+    with (
+        contextlib.suppress(ConnectionError),
+        socket.create_connection((listener.host, listener.port), 5) as sock,
+        context.wrap_socket(sock) as tls,
+    ):
+        tls.sendall(data)
+        answer = tls.recv(1)
+    assert answer == b""
+    assert why(sandbox, device).startswith("refused: ")
+
+
+def test_a_new_device_that_comes_many_times_at_once_is_registered_once(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
+    device, host = maker.device("sensor-1"), endpoint(aws)
+    context = device.context(listener.ca_pem, host)
+
+    def knock(_: int) -> None:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((listener.host, listener.port), 3) as sock,
+            context.wrap_socket(sock) as tls,
+        ):
+            tls.recv(1)  # the end; who is known by then could begin to talk MQTT, and leaves
+
+    with ThreadPoolExecutor(8) as pool:
+        visits = list(pool.map(knock, range(8), timeout=60))
+    assert len(visits) == 8
+    sandbox.settle()
+    assert len(sandbox.device_log(outcome="provisioned")) == 1
+    assert len(aws.iot().list_certificates()["certificates"]) == 1
+    assert aws.iot().list_things()["things"][0]["thingName"] == "sensor-1"
+
+
+@pytest.mark.parametrize("wanted", [{}, {"region": "no where"}, {"region": REGION, "port": -1}])
+def test_listeners_that_can_not_be(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+    with pytest.raises(SandboxError, match="400"):
+        sandbox.devices(**{"region": "", **wanted})
 
 
 # --- the server
