@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.control import Listener, Sandbox
+from sandbox.control import Listener, Sandbox, start
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
@@ -46,6 +49,15 @@ def handler(event, context):
         "pid": os.getpid(),
         "leaked": [n for n in os.environ if n.startswith("MOTO_")],
     }
+"""
+HOLD = """
+import fcntl, os, time
+def handler(event, context):
+    held = open(os.environ["HELD"], "w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    held.write("held")
+    held.flush()
+    time.sleep(60)
 """
 SEND = ({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"},)
 
@@ -262,3 +274,30 @@ def test_invoke_reports_what_went_wrong(aws: Clients) -> None:
         client.invoke(FunctionName="none")
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         aws.kept("lambda", TWO, REGION).invoke(FunctionName="jitr")
+
+
+def test_a_function_ends_with_the_sandbox(tmp_path: Path) -> None:
+    path = tmp_path / "held"
+    with start(run_functions=True) as own:
+        aws = Clients(own.endpoint)
+        fleet.function(aws, HOLD, Environment={"Variables": {"HELD": str(path)}})
+        client = aws.kept("lambda", ONE, REGION)
+        client.invoke(FunctionName="jitr", InvocationType="Event", Payload=b"{}")
+        eventually(lambda: path.exists() and path.read_text() == "held")
+
+    def let_go() -> bool:
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    eventually(let_go)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
