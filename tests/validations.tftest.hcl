@@ -274,22 +274,246 @@ run "refuses_a_verification_without_a_proof" {
   expect_failures = [var.certificate_authorities]
 }
 
-# verification is for certificate_mode = "DEFAULT" only
-run "refuses_a_proof_in_sni_only_mode" {
+# verification takes exactly one of
+run "refuses_every_proof_of_ownership_at_once" {
   command = plan
   variables {
     certificate_authorities = {
-      root = { certificate_pem = "PEM", verification = { ca_private_key_file = "ca.key" } }
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification = {
+          certificate_pem           = "PEM"
+          ca_private_key_file       = "ca.key"
+          ca_private_key_secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ca"
+          kms_key_id                = "alias/ca"
+          acm_pca_arn               = "arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/1f1a"
+        }
+      }
     }
   }
   expect_failures = [var.certificate_authorities]
 }
 
-# allow_mode_change is not available in this version.
-run "refuses_to_change_the_mode" {
+# verification.ca_private_key_passphrase_env goes with
+run "refuses_a_passphrase_for_kms" {
   command = plan
   variables {
-    certificate_authorities = { root = { certificate_pem = "PEM", allow_mode_change = true } }
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "alias/ca", ca_private_key_passphrase_env = "CA_PASSPHRASE" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_passphrase_env goes with
+run "refuses_a_passphrase_for_a_verification_certificate" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { certificate_pem = "PEM", ca_private_key_passphrase_env = "CA_PASSPHRASE" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_passphrase_env must be the name
+run "refuses_a_passphrase_in_place_of_its_variable" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "ca.key", ca_private_key_passphrase_env = "correct horse" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_passphrase_env must be the name
+run "refuses_a_variable_that_begins_with_a_digit" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "ca.key", ca_private_key_passphrase_env = "1234" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_passphrase_env must be the name
+run "refuses_a_variable_with_its_dollar" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "ca.key", ca_private_key_passphrase_env = "$CA_PASSPHRASE" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_secret_arn must be the ARN
+run "refuses_the_name_of_a_secret" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_secret_arn = "root-ca-key" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_secret_arn must be the ARN
+run "refuses_a_key_in_place_of_its_secret" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_secret_arn = "-----BEGIN PRIVATE KEY-----" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_secret_arn must be the ARN
+run "refuses_a_key_behind_the_arn_of_a_secret" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:-----BEGIN PRIVATE KEY-----" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.kms_key_id must be the ID
+run "refuses_a_kms_alias_without_its_prefix" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "root-ca" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.kms_key_id must be the ID
+run "refuses_the_arn_of_something_else_as_a_kms_key" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "arn:aws:s3:eu-west-1:111122223333:key/1234abcd" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.kms_key_id must be the ID
+run "refuses_a_key_in_place_of_its_id" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "-----BEGIN PRIVATE KEY-----" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.acm_pca_arn must be the ARN
+run "refuses_the_id_of_a_private_ca" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { acm_pca_arn = "11112222-3333-4444-5555-666677778888" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.acm_pca_arn must be the ARN
+run "refuses_the_arn_of_a_certificate_of_a_private_ca" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { acm_pca_arn = "arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/1f1a/certificate/2f2b" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification is for certificate_mode = "DEFAULT", or with
+run "refuses_a_proof_in_sni_only_mode" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        verification    = { ca_private_key_file = "ca.key" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# force_mode_change = true goes with
+run "refuses_to_force_what_is_not_allowed" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem   = "PEM"
+        force_mode_change = true
+      }
+    }
   }
   expect_failures = [var.certificate_authorities]
 }
@@ -428,6 +652,82 @@ run "accepts_no_ca_at_all" {
   assert {
     condition     = length(var.certificate_authorities) == 0
     error_message = "Nothing was given."
+  }
+}
+
+run "accepts_every_place_of_a_key" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      encrypted-file = {
+        certificate_pem  = "PEM 1"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "~/keys/root ca.key", ca_private_key_passphrase_env = "_Ca1" }
+      }
+      secret = {
+        certificate_pem  = "PEM 2"
+        certificate_mode = "DEFAULT"
+        verification = {
+          ca_private_key_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:team/root+ca@2026-AbCdEf"
+          ca_private_key_passphrase_env = "CA_PASSPHRASE"
+        }
+      }
+      key-id = {
+        certificate_pem  = "PEM 3"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "1234abcd-12ab-34cd-56ef-1234567890ab" }
+      }
+      multi-region-key = {
+        certificate_pem  = "PEM 4"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "mrk-1234abcd12ab34cd56ef1234567890ab" }
+      }
+      key-arn = {
+        certificate_pem  = "PEM 5"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
+      }
+      alias = {
+        certificate_pem  = "PEM 6"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "alias/iot/root_CA-2026" }
+      }
+      alias-arn = {
+        certificate_pem  = "PEM 7"
+        certificate_mode = "DEFAULT"
+        verification     = { kms_key_id = "arn:aws:kms:eu-west-1:111122223333:alias/root-ca" }
+      }
+      private-ca = {
+        certificate_pem  = "PEM 8"
+        certificate_mode = "DEFAULT"
+        verification     = { acm_pca_arn = "arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/11112222-3333-4444-5555-666677778888" }
+      }
+      way-back = {
+        certificate_pem   = "PEM 9"
+        allow_mode_change = true
+        verification      = { kms_key_id = "alias/root-ca" }
+      }
+      forced = {
+        certificate_pem   = "PEM 10"
+        allow_mode_change = true
+        force_mode_change = true
+        force_destroy     = true
+      }
+    }
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        for name in [
+          "encrypted-file", "secret", "key-id", "multi-region-key", "key-arn", "alias", "alias-arn", "private-ca", "way-back", "forced"
+        ] : name => "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+  assert {
+    condition     = length(var.certificate_authorities) == 10
+    error_message = "A CA was lost on the way."
   }
 }
 

@@ -150,6 +150,7 @@ run "what_goes_in_and_comes_out" {
       local.certificate_authorities["gateways"].auto_registration == false,
       local.certificate_authorities["gateways"].verification.ca_private_key_file == "ca.key",
       local.certificate_authorities["gateways"].verification.certificate_pem == null,
+      local.certificate_authorities["gateways"].allow_mode_change == false,
     ])
     error_message = "A setting does not reach the program."
   }
@@ -159,8 +160,58 @@ run "what_goes_in_and_comes_out" {
       local.certificate_authorities["devices"].status == "ACTIVE",
       local.certificate_authorities["devices"].auto_registration == true,
       local.certificate_authorities["devices"].verification == null,
+      local.certificate_authorities["devices"].allow_mode_change == false,
+      local.certificate_authorities["devices"].force_mode_change == false,
     ])
     error_message = "A default is not as documented."
+  }
+}
+
+run "a_change_of_mode_and_where_the_key_is_reach_the_program" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices = {
+        certificate_pem   = "PEM of devices"
+        allow_mode_change = true
+        force_mode_change = true
+        verification = {
+          ca_private_key_secret_arn     = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ca"
+          ca_private_key_passphrase_env = "CA_PASSPHRASE"
+        }
+      }
+      gateways = {
+        certificate_pem   = "PEM of gateways"
+        certificate_mode  = "DEFAULT"
+        allow_mode_change = true
+        verification      = { kms_key_id = "alias/ca" }
+      }
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      local.certificate_authorities["devices"].allow_mode_change,
+      local.certificate_authorities["devices"].force_mode_change,
+      local.certificate_authorities["gateways"].allow_mode_change,
+      !local.certificate_authorities["gateways"].force_mode_change,
+    ])
+    error_message = "The program is not told which mode may be changed."
+  }
+  assert {
+    condition = jsonencode(local.certificate_authorities["devices"].verification) == jsonencode({
+      acm_pca_arn                   = null
+      ca_private_key_file           = null
+      ca_private_key_passphrase_env = "CA_PASSPHRASE"
+      ca_private_key_secret_arn     = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ca"
+      certificate_pem               = null
+      kms_key_id                    = null
+    })
+    error_message = "Where the key is does not reach the program."
+  }
+  assert {
+    condition     = local.certificate_authorities["gateways"].verification.kms_key_id == "alias/ca"
+    error_message = "The key in KMS does not reach the program."
   }
 }
 

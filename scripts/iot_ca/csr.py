@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -26,7 +27,10 @@ def run(argv: Sequence[str]) -> int:
             f"the credentials belong to account {target.account_id}, not to {options.account_id}; "
             "set --profile or --role-arn, or AWS_PROFILE"
         )
-    code = Registry(target).registration_code
+    try:
+        code = Registry(target).registration_code
+    except Failure as failure:
+        raise Failure(f"{target}: {failure}") from failure
     print(verification.request(code), end="")
     print(
         f"iot_ca: request for a verification certificate for {target}: have the CA's owner sign it "
@@ -63,7 +67,8 @@ def _target(credentials: Credentials, region: str | None) -> Target:
     """The account that the credentials lead to, which only AWS can name."""
     with aws.failures(region or "", "sts"):
         session = aws.new_session(credentials.profile)
-        region = region or session.get_config_variable("region")
+        # botocore alone does not know AWS_REGION; Terraform and the AWS CLI do.
+        region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise Failure("no region; set --region, or AWS_REGION in the environment")
     return Target(aws.Account(Target("", region, credentials)).caller, region, credentials)

@@ -189,6 +189,8 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
             found.append(Difference(f"tag {key}", observed.tags.get(key, "missing"), value))
     for key in forsaken_tags(desired, observed):
         found.append(Difference(f"tag {key}", observed.tags[key], "none"))
+    if observed.auto_registration_to_keep is not None:
+        found.append(Difference(f"tag {REVISION_TAG}", "of an interrupted destroy", None))
     found.extend(
         Difference(f"tag {key}", "missing", None)
         for key in (ORIGIN_TAG, OWNER_TAG, REVISION_TAG)
@@ -226,7 +228,11 @@ def steps(
     if observed.mode != desired.certificate_mode:
         before = before_change(observed, memory)
         deactivate = [Update(status="INACTIVE")] if observed.status == "ACTIVE" else []
-        remember = [Remember(before)] if before != memory else []
+        remember: list[Step] = [] if before == memory else [Remember(before)]
+        if remember and memory is not None:
+            # Whether creating over another one is refused is for AWS to say, replacing it is safe:
+            # the CA itself is still there.
+            remember.insert(0, Forget())
         again = _registration(desired, revision, owner, before.tags)
         return [*remember, *deactivate, Delete(), again]
     update = _update(desired, observed)
@@ -297,6 +303,8 @@ def converged_revision(desired: CertificateAuthority, observed: Observed | None)
     Who owns it is not asked: the plan that looks does not know its own record yet.
     """
     if observed is None or observed.revision is None or observed.owner is None:
+        return None
+    if observed.auto_registration_to_keep is not None:
         return None
     left = steps(desired, observed, observed.revision, observed.owner)
     return None if left else observed.revision

@@ -59,11 +59,11 @@ def refuse(desired: CertificateAuthority, observed: Observed) -> None:
             "allow_mode_change = true to have it deleted and registered again with the same "
             "settings and tags"
         )
-    if observed.mode == "DEFAULT" and desired.verification is None:
-        _unless_forced(
-            desired,
+    forced = desired.force_mode_change
+    if observed.mode == "DEFAULT" and desired.verification is None and not forced:
+        raise Failure(
             "leaving DEFAULT mode needs a way back in case registering fails: keep verification "
-            "until the mode has been changed",
+            "until the mode has been changed, or set force_mode_change = true to go without"
         )
 
 
@@ -94,7 +94,11 @@ def probe(
         if observed.status == "ACTIVE":
             registry.may_delete(certificate.certificate_id)
     except Failure as failure:
-        _unless_forced(desired, f"the mode was not changed: {failure}", failure)
+        if not desired.force_mode_change:
+            raise Failure(
+                "the mode was not changed, since it would go wrong half-way (force_mode_change = "
+                f"true goes ahead all the same): {failure}"
+            ) from failure
 
 
 def restore(back: WayBack, certificate: Certificate, registry: Registry, failure: Failure) -> None:
@@ -116,18 +120,13 @@ def restore(back: WayBack, certificate: Certificate, registry: Registry, failure
             registry.update(certificate_id, Update(status=before.status))
     except Failure as second:
         raise Failure(
-            f"{failure}; and the registration in {before.mode} mode can't be put back: {second}; "
-            "new devices may be refused now: apply again as soon as the cause is gone, all tags "
-            "are kept until then"
+            "it may not be registered now, or inactive, so that new devices are refused: apply "
+            "again as soon as the cause is gone, its settings and tags are kept until then; cause: "
+            f"{failure}; and going back to {before.mode} mode failed: {second}"
         ) from failure
     with suppress(Failure):
         # What is left of it is removed by the next run.
         registry.forget(certificate_id)
     raise Failure(
-        f"{failure}; the mode was not changed, the CA is registered in {before.mode} mode as before"
+        f"the mode was not changed, it is registered in {before.mode} mode as before: {failure}"
     ) from failure
-
-
-def _unless_forced(desired: CertificateAuthority, why: str, cause: Failure | None = None) -> None:
-    if not desired.force_mode_change:
-        raise Failure(f"{why}; or set force_mode_change = true to go ahead all the same") from cause

@@ -23,7 +23,7 @@ from iot_ca.drift import (
     Update,
     enable,
 )
-from iot_ca.failure import Denied, Failure
+from iot_ca.failure import Denied, Failure, one_line
 from iot_ca.protocol import Target
 
 if TYPE_CHECKING:
@@ -270,17 +270,24 @@ class Registry:
                 _refuse_other_id(there, certificate.certificate_id)
                 return False
             except self._iot.exceptions.LimitExceededException as error:
-                self._too_many(certificate, str(error))
+                said = one_line(str(error.response["Error"].get("Message", "")))
+                self._too_many(certificate, f"LimitExceededException: {said}")
+                raise
             registered = str(answer["certificateId"])
         _refuse_other_id(registered, certificate.certificate_id)
         return True
 
     def _too_many(self, certificate: Certificate, said: str) -> None:
-        """Say which CAs hold the quota of those with the same subject (API reference: ten)."""
+        """Raise Failure with the CAs that hold the quota of those with the same subject.
+
+        Ten of them (AWS general reference); where there is none, another quota is meant.
+        """
         try:
             holders = self._with_the_subject_of(certificate)
         except Denied as denied:
             holders = [f"(which ones can't be told: {denied})"]
+        if not holders:
+            return
         raise Failure(
             "AWS IoT holds at most ten CA certificates with the same subject in an account and "
             "region; delete one that no device needs any more (aws iot delete-ca-certificate, "

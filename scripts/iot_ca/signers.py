@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from iot_ca.verification import Key
+
+# Such as the parameters of a curve in front of its key.
+_ONE_LINE_BLOCK = re.compile(r" *-----BEGIN ([A-Z0-9 ]+)----- *(.*?) *-----END \1-----")
 
 _POLL_SECONDS = 1
 _POLLS = 60
@@ -93,8 +99,9 @@ def certificate_pem(claim: Claim) -> str:
 def _missing(code: str) -> Failure:
     return Failure(
         "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
-        f"`python3 {program()} csr > verification.csr` makes (common name {code}, the registration "
-        "code of this account and region) and set verification.certificate_pem to the certificate; "
+        f"`python3 {shlex.quote(program())} csr > verification.csr` makes (common name {code}, the "
+        "registration code of this account and region) and set verification.certificate_pem to the "
+        "certificate; "
         "or set verification to where the CA's key is: ca_private_key_file, "
         "ca_private_key_secret_arn, kms_key_id or acm_pca_arn; SNI_ONLY mode needs none"
     )
@@ -121,7 +128,7 @@ def _key(given: Verification, authority: x509.Certificate, account: Account) -> 
         raise Failure("verification is empty; set exactly one of its attributes")
     key = _load(data, where, given.ca_private_key_passphrase_env)
     if key.public_key() != authority.public_key():
-        raise Failure(f"{where} is not the key of this CA's certificate")
+        raise Failure(f"{where} is not the key of this CA's certificate; name the CA's own")
     return key
 
 
@@ -163,12 +170,10 @@ def _secret(arn: str, account: Account) -> bytes:
 
 
 def _with_line_ends(pem: str) -> str:
+    """PEM text whose line ends have become spaces, or nothing at all, as PEM text again."""
     if "\n" in pem.strip():
         return pem
-    head, begin, rest = pem.partition("-----BEGIN ")
-    label, _, rest = rest.partition("-----")
-    body, _, _ = rest.partition("-----END ")
-    return f"{head}{begin}{label}-----\n{body.strip()}\n-----END {label}-----\n"
+    return _ONE_LINE_BLOCK.sub(r"\n-----BEGIN \1-----\n\2\n-----END \1-----\n", pem)
 
 
 def _load(data: bytes, where: str, passphrase_env: str | None) -> Key:
@@ -203,7 +208,7 @@ def _load(data: bytes, where: str, passphrase_env: str | None) -> Key:
         wrong = "" if passphrase is None else ", or its passphrase is another one"
         raise Failure(f"{where} holds no PEM or PKCS#8 private key{wrong}") from None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        raise Failure(f"{where} holds neither an RSA nor an EC key")
+        raise Failure(f"{where} holds neither an RSA nor an EC key; name the CA's own")
     return key
 
 
@@ -233,7 +238,7 @@ def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
     if usage != "SIGN_VERIFY":
         raise Failure(f"{where} is a key for {usage}; the CA's key is one for SIGN_VERIFY")
     if public != authority.public_key():
-        raise Failure(f"{where} is not the key of this CA's certificate")
+        raise Failure(f"{where} is not the key of this CA's certificate; name the CA's own")
 
     def sign(data: bytes, digest: Any, algorithm: str) -> bytes:
         import hashlib
@@ -290,12 +295,11 @@ def _check_issuer(arn: str, authority: x509.Certificate, account: Account) -> No
         answer = client.get_certificate_authority_certificate(CertificateAuthorityArn=arn)
         issuer = x509.load_pem_x509_certificate(answer["Certificate"].encode())
     if (issuer.public_key(), issuer.subject) != (authority.public_key(), authority.subject):
-        raise Failure(f"{where} is another CA than that of certificate_pem")
+        raise Failure(f"{where} is another CA than certificate_pem; name the one it belongs to")
 
 
 def _issue(arn: str, claim: Claim) -> str:
     """Have AWS Private CA issue the verification certificate."""
-    from botocore.exceptions import WaiterError
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     authority, account = claim.authority, claim.registry.account
@@ -315,16 +319,19 @@ def _issue(arn: str, claim: Claim) -> str:
             },
         )
         names = {"CertificateAuthorityArn": arn, "CertificateArn": issued["CertificateArn"]}
-        try:
-            client.get_waiter("certificate_issued").wait(
-                **names, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _POLLS}
-            )
-        except WaiterError:
-            raise Failure(
-                f"verification.acm_pca_arn {arn} has not issued the verification certificate "
-                f"within {_POLLS * _POLL_SECONDS} seconds; see to that CA and apply again"
-            ) from None
-        proof = client.get_certificate(**names)["Certificate"]
+        proof = None
+        # Not botocore's waiter: to it a permission that is missing is a wait that was too short.
+        for _ in range(_POLLS):
+            try:
+                proof = client.get_certificate(**names)["Certificate"]
+                break
+            except client.exceptions.RequestInProgressException:
+                time.sleep(_POLL_SECONDS)
+    if proof is None:
+        raise Failure(
+            f"verification.acm_pca_arn {arn} has not issued the verification certificate within "
+            f"{_POLLS * _POLL_SECONDS} seconds; see to that CA and apply again"
+        )
     return verification.check(proof, authority, code, datetime.now(claim.now.tzinfo))
 
 

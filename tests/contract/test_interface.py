@@ -34,7 +34,7 @@ ROOT_CAS = variable_type(".", CAS)
 LOOKUP_CAS = variable_type("modules/lookup", CAS)
 REGISTRATION_CAS = variable_type("modules/registration", CAS)
 # What the registration needs beside what the lookup is asked.
-ANSWERS = {"certificate_id", "revision", "on_destroy"}
+ANSWERS = {"certificate_id", "revision", "on_destroy", "force_destroy"}
 
 
 def attributes(kind: type) -> set[str]:
@@ -92,8 +92,14 @@ def test_the_root_module_means_the_same_by_the_same_names() -> None:
     for name in shared:
         assert ROOT_CAS.attribute(name) == LOOKUP_CAS.attribute(name), name
     # What the program has no business with, and where it goes.
-    assert ROOT_CAS.names - shared == {"provisioning", "allow_mode_change", "on_destroy"}
-    assert ROOT_CAS.attribute("on_destroy") == REGISTRATION_CAS.attribute("on_destroy")
+    assert ROOT_CAS.names - shared == {"provisioning", "on_destroy", "force_destroy"}
+    for name in ("on_destroy", "force_destroy"):
+        assert ROOT_CAS.attribute(name) == REGISTRATION_CAS.attribute(name), name
+
+
+def test_what_the_module_may_not_do_unasked_is_off_by_default() -> None:
+    for name in ("allow_mode_change", "force_mode_change", "force_destroy"):
+        assert ROOT_CAS.attribute(name).default == "false"
 
 
 def test_the_root_module_hands_everything_on() -> None:
@@ -105,6 +111,13 @@ def test_verification_is_the_programs_verification(kind: Type) -> None:
     verification = kind.attribute("verification")
     assert verification.type.names == attributes(Verification)
     assert verification.optional
+    for name in verification.type.names:
+        attribute = kind.attribute("verification", name)
+        assert (attribute.type.name, attribute.optional, attribute.default) == (
+            "string",
+            True,
+            None,
+        ), name
 
 
 @pytest.mark.parametrize("field", fields(CertificateAuthority), ids=lambda field: field.name)
@@ -178,6 +191,8 @@ def test_what_terraform_sends_is_what_the_program_reads(
     place = tmp_path / "requests"
     place.mkdir()
     catch = f'printf %s "$IOT_CA_REQUEST" > "{place}/$1.json"'
+    # Each attribute with a value of its own, so that two that are mixed up are found out.
+    verification = {name: name for name in attributes(Verification)}
     cas = {
         "root": {
             "certificate_pem": "PEM",
@@ -185,11 +200,14 @@ def test_what_terraform_sends_is_what_the_program_reads(
             "status": "INACTIVE",
             "auto_registration": False,
             "template_name": "t",
-            "verification": {"ca_private_key_file": "ca.key"},
+            "verification": verification,
+            "allow_mode_change": True,
+            "force_mode_change": True,
             "tags": {"a": "1"},
             "certificate_id": "1f1a",
             "revision": "register 1",
             "on_destroy": "retain",
+            "force_destroy": True,
         }
     }
     credentials = {"profile": "p", "role_arn": "r", "external_id": "e", "session_name": "s"}
@@ -212,7 +230,15 @@ def test_what_terraform_sends_is_what_the_program_reads(
         name="root",
         target=Target("111122223333", "eu-west-1", Credentials(**credentials)),
         certificate_authority=CertificateAuthority(
-            "PEM", "DEFAULT", "INACTIVE", False, "t", Verification(None, "ca.key"), {"a": "1"}
+            certificate_pem="PEM",
+            certificate_mode="DEFAULT",
+            status="INACTIVE",
+            auto_registration=False,
+            template_name="t",
+            verification=Verification(**verification),
+            allow_mode_change=True,
+            force_mode_change=True,
+            tags={"a": "1"},
         ),
         revision="register 1",
         owner=request.owner,
@@ -228,6 +254,7 @@ def test_what_terraform_sends_is_what_the_program_reads(
         owner=request.owner,
         template_name="t",
         on_destroy="retain",
+        force_destroy=True,
     )
 
 
@@ -252,6 +279,7 @@ def test_the_least_that_terraform_sends_is_enough(
     terraform.destroy()
     taken_out = protocol.read_deregister((tmp_path / "deregister.json").read_text())
     assert (taken_out.template_name, taken_out.on_destroy) == (None, None)
+    assert taken_out.force_destroy is False
 
 
 def _keys(folder: str, local: str) -> set[str]:

@@ -79,9 +79,9 @@ def test_nothing_secret_is_taken_in_and_nothing_is_declared_harmless(folder: str
     for kind in ("variable", "output"):
         for name, block in blocks(folder, kind).items():
             assert "sensitive" not in block, name
-    # A key may be named by its path only.
-    for name in re.findall(r"^\s*(\w*private_key\w*)\s*=", text(folder), re.MULTILINE):
-        assert name.endswith("_file")
+    # A key and its passphrase may only be named by where they are.
+    for name in re.findall(r"^\s*(\w*(?:private_key|pass)\w*)\s*=", text(folder), re.MULTILINE):
+        assert name.endswith(("_file", "_secret_arn", "_passphrase_env")), name
 
 
 def test_versions_are_the_same_everywhere() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone
 from pathlib import Path
@@ -11,7 +15,10 @@ from typing import Any
 from boto3.session import Session
 
 from sandbox.control import Sandbox
-from tools.terraform import Terraform
+from tools.terraform import Terraform, unwrapped
+
+HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def make_ca(folder: Path, name: str = "root-ca", days: int = 3650) -> None:
@@ -43,17 +50,21 @@ def fingerprint(certificate: Path) -> str:
     return said.strip().rpartition("=")[2].replace(":", "").lower()
 
 
-def shell(terraform: Terraform, commands: str) -> str:
-    """Run commands as they are typed, in a working folder; returns all that they say."""
+def shell(terraform: Terraform, commands: str, env: Mapping[str, str] | None = None) -> str:
+    """Run commands as they are typed, in a working folder; returns all that they say.
+
+    The shell stops at the first failure, which fails the test. `env` goes over the environment.
+    """
     done = subprocess.run(
         ["sh", "-ec", commands],
         cwd=terraform.folder,
-        env=dict(terraform.environment),
+        env={**terraform.environment, **(env or {})},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
 
@@ -107,3 +118,36 @@ def as_output(found: dict[str, Any], cloud: Cloud) -> dict[str, Any]:
 def _rfc3339(moment: Any) -> str:
     # boto3 reads AWS's times into this machine's time zone.
     return str(moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def blocks_below(document: str, heading: str, language: str) -> list[str]:
+    """The fenced blocks of a language between a heading of a document and its next heading.
+
+    ValueError for a heading that is not there exactly once.
+    """
+    # A comment in a block looks like a heading; offsets stay as they are.
+    outside = FENCED.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), document)
+    headings = list(HEADING.finditer(outside))
+    (found,) = (each for each in headings if each[1] == heading)
+    end = min((each.start() for each in headings if each.start() > found.start()), default=None)
+    blocks = FENCED.findall(document[found.end() : end])
+    return [text for tongue, text in blocks if tongue == language]
+
+
+def run_as_typed(terraform: Terraform, commands: str) -> str:
+    """Run a document's commands in a shell, as they stand; returns what they said.
+
+    As `shell`, and `terraform` is the engine and applies without asking. The text comes without
+    Terraform's line breaks.
+    """
+    programs = terraform.folder / ".programs"
+    programs.mkdir(exist_ok=True)
+    wrapper = programs / "terraform"
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(terraform.engine.argv)} "$@"\n')
+    wrapper.chmod(0o755)
+    settings = {
+        "PATH": os.pathsep.join([str(programs), terraform.environment["PATH"]]),
+        "TF_CLI_ARGS": "-no-color",
+        "TF_CLI_ARGS_apply": "-auto-approve",
+    }
+    return unwrapped(shell(terraform, commands, settings))

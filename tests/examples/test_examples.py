@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.examples.support import (
     Cloud,
     as_output,
+    blocks_below,
     fingerprint,
     make_ca,
     make_device,
+    run_as_typed,
     shell,
 )
 from tools.lint_terraform import copy_configuration
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
-EXAMPLES = {"hand-over", "rotation", "single-account", "workspaces"}
+EXAMPLES = {"hand-over", "migration", "rotation", "single-account", "workspaces"}
 
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -300,6 +303,87 @@ def _names(applied: Completed) -> set[str]:
 
 def _record(kind: str, name: str) -> str:
     return f'module.iot_ca.module.registration.terraform_data.{kind}["{name}"]'
+
+
+@pytest.mark.timeout(600)
+def test_migration_there_and_back_as_typed(
+    new_example: NewExample, account: str, sandbox: Sandbox
+) -> None:
+    """On every engine: `removed`, `moved` and the state's format are Terraform's own."""
+    example = new_example("migration", account)
+    before = Terraform(example.folder / "before", example.engine, example.environment)
+    cloud = Cloud(sandbox, account, REGION)
+    readme = (example.folder / "README.md").read_text(encoding="utf-8")
+    *_, certificates = blocks_below(readme, "Try it without an account", "sh")
+    run_as_typed(example, certificates.replace("cd examples/migration\n", ""))
+    names = ("factory", "legacy", "workshop")
+    ids = {name: fingerprint(example.folder / f"{name}-ca.pem") for name in names}
+    (begin,) = blocks_below(readme, "Where it begins", "sh")
+    run_as_typed(example, begin)
+    (version,) = _template_versions(cloud)
+    at_first = {name: _without_times(cloud.ca(ids[name])) for name in names}
+    assert at_first["factory"]["templateName"] == "fleet"
+    assert [at_first[name]["certificateMode"] for name in names] == [
+        "SNI_ONLY",
+        "DEFAULT",
+        "SNI_ONLY",
+    ]
+    sandbox.forget_calls()
+
+    (there,) = blocks_below(readme, "There", "sh")
+    said = run_as_typed(example, there)
+
+    assert "Plan: 7 to add, 1 to change, 0 to destroy." in said
+    for address in (*OLD_OWNERS, "terraform_data.workshop"):
+        assert f"{address} will no longer be managed by Terraform, but will not be" in said
+    assert said.count('+ triggers_replace = "adopt tags ') == 2 * len(names)
+    assert _writes(sandbox) == {"TagResource": 4, "UpdateProvisioningTemplate": 1}
+    assert {name: _without_times(cloud.ca(ids[name])) for name in names} == at_first
+    assert _template_versions(cloud) == [version]
+    assert {name: _tags(cloud, ids[name])["iot-ca:origin"] for name in names} == dict.fromkeys(
+        names, "adopted"
+    )
+    assert example.plan().status == 0
+    sandbox.forget_calls()
+
+    back, untag = blocks_below(readme, "Back", "sh")
+    said = run_as_typed(example, back)
+
+    assert "Plan: 0 to add, 3 to change, 0 to destroy." in said
+    assert "must be replaced" not in said
+    assert _writes(sandbox) == {"UntagResource": 3, "UpdateProvisioningTemplate": 1}
+    run_as_typed(example, untag)
+    assert {name: _without_times(cloud.ca(ids[name])) for name in names} == at_first
+    assert _template_versions(cloud) == [version]
+    assert [_tags(cloud, ids[name]) for name in names] == [{"team": "devices"}, {}, {}]
+    assert before.plan().status == 0
+
+    before.destroy()
+    assert cloud.left() == []
+
+
+OLD_OWNERS = ("aws_iot_ca_certificate.factory", "aws_iot_ca_certificate.legacy")
+
+
+def _without_times(found: dict[str, Any]) -> dict[str, Any]:
+    """A CA without what a change of its tags may touch; its generation stays in."""
+    return {k: v for k, v in found.items() if k not in ("lastModifiedDate", "customerVersion")}
+
+
+def _writes(sandbox: Sandbox) -> Counter[str]:
+    return Counter(call.operation for call in sandbox.calls(write=True))
+
+
+def _tags(cloud: Cloud, certificate_id: str) -> dict[str, str]:
+    arn = cloud.ca(certificate_id)["certificateArn"]
+    tags = cloud.client("iot").list_tags_for_resource(resourceArn=arn)["tags"]
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _template_versions(cloud: Cloud) -> list[Any]:
+    """The versions of the template `fleet`, with the times at which they were made."""
+    listed = cloud.client("iot").list_provisioning_template_versions(templateName="fleet")
+    return [(each["versionId"], each["creationDate"]) for each in listed["versions"]]
 
 
 def _role(cloud: Cloud, trusted: str) -> str:

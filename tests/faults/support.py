@@ -59,7 +59,7 @@ class Fault:
 
 
 FAULTS = [("cut", False), ("cut", True), ("kill", False), ("kill", True)]
-FAULTS += [("refuse", False), ("deny", False), ("outage", False), ("outage", True)]
+FAULTS += [("refuse", False), ("deny", False), ("outage", False)]
 
 
 @dataclass
@@ -167,17 +167,17 @@ class Program:
         for name, value in self._sandbox.environment(account.number, account.region).items():
             self._monkeypatch.setenv(name, value)
         self.line = Line(fault)
-        if fault is not None and fault.kind == "cut":
-            self._sandbox.fault(
-                "cut_after" if fault.after else "cut_before",
-                operation=fault.call.operation,
-                account=account.number,
-                skip=fault.call.number,
-            )
-        try:
+        if fault is None or fault.kind != "cut":
             yield
-        finally:
-            self._sandbox.forget_faults()
+            return
+        self._sandbox.fault(
+            "cut_after" if fault.after else "cut_before",
+            operation=fault.call.operation,
+            account=account.number,
+            skip=fault.call.number,
+        )
+        yield
+        assert self._sandbox.faults() == [], fault
 
     def run(
         self, command: Callable[[str], str], request: object, account: Account, fault: Fault | None

@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from iot_ca import registry
+from iot_ca import aws as iot_ca_aws
+from iot_ca import commands
+from tests.unit.program import Program
 from tests.unit.support import FakeAws, issue
 
 # The same examples in every run: a test that fails now and then helps nobody.
@@ -49,12 +51,24 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: Loader) -> Fake
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setattr("iot_ca.registry._client", fake.client)
-    monkeypatch.setattr("iot_ca.registry._loader", lambda _: loader)
+    monkeypatch.setattr("iot_ca.aws._client", fake.client)
+    monkeypatch.setattr("iot_ca.aws._loader", lambda _: loader)
     return fake
 
 
 @pytest.fixture(scope="session")
 def loader() -> Loader:
     """One loader for all: reading the model of a service takes longer than a test."""
-    return registry._loader(Session())
+    return iot_ca_aws._loader(Session())
+
+
+@pytest.fixture
+def program(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
+    """The program, which talks to `aws` and waits for nothing."""
+    del aws
+    monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
+    monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
+    monkeypatch.setattr(commands, "_PATIENCE", 0)
+    return Program(monkeypatch, capsys)

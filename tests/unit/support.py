@@ -6,18 +6,21 @@ import itertools
 import subprocess
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.types import (
     CertificateIssuerPrivateKeyTypes,
     PrivateKeyTypes,
 )
 from cryptography.x509.oid import NameOID
+
+CaKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
@@ -124,6 +127,16 @@ def assert_tells_nothing_of(secret: str, said: str) -> None:
         assert body[start : start + 12] not in squeezed
 
 
+@dataclass
+class Issuer:
+    """A CA in AWS Private CA: `delay` is how often it answers that it is still at it."""
+
+    key: CaKey
+    certificate: x509.Certificate
+    delay: int = 1
+    issued: dict[str, str] = field(default_factory=dict)
+
+
 class FakeAws:
     """AWS as one account sees it, behind real botocore clients: their requests end here.
 
@@ -138,17 +151,27 @@ class FakeAws:
             off. Not documented, so the program must get along with both.
         tells_validity: whether CAs that are registered from now on are described with it.
         before: called with the name of each operation before it happens.
+        groups: each thing group by its name: description and tags.
+        devices: how many certificates of devices are registered, by the CA's ID.
+        secrets: answers of Secrets Manager, by ARN.
+        keys: the private keys in KMS and what they are for, by any name that they are asked by.
+        issuers: the private CAs, by ARN.
+        clients: the services that were asked, and where.
     """
 
     WRITES = frozenset(
         {
+            "CreateThingGroup",
             "DeleteCACertificate",
+            "DeleteThingGroup",
             "RegisterCACertificate",
             "TagResource",
             "UntagResource",
             "UpdateCACertificate",
         }
     )
+    # What costs money or leaves a trace outside AWS IoT.
+    SIGNS = frozenset({"IssueCertificate", "Sign"})
 
     def __init__(self, account: str = ACCOUNT, region: str = REGION) -> None:
         self.account = account
@@ -161,19 +184,36 @@ class FakeAws:
         self.removal_disables = False
         self.tells_validity = True
         self.before: Callable[[str], None] = lambda _operation: None
+        self.groups: dict[str, dict[str, Any]] = {}
+        self.devices: dict[str, int] = {}
+        self.secrets: dict[str, dict[str, Any]] = {}
+        self.keys: dict[str, tuple[CaKey, str]] = {}
+        self.issuers: dict[str, Issuer] = {}
+        self.clients: list[tuple[str, str]] = []
 
     @property
     def writes(self) -> list[str]:
         """The calls that changed something, or were meant to."""
         return [call for call in self.calls if call in self.WRITES]
 
+    @property
+    def signs(self) -> list[str]:
+        """The calls that had something signed or issued."""
+        return [call for call in self.calls if call in self.SIGNS]
+
+    def sent(self, operation: str) -> list[dict[str, Any]]:
+        """The parameters of each call of an operation, in order."""
+        pairs = zip(self.calls, self.requests, strict=True)
+        return [request for call, request in pairs if call == operation]
+
     def client(self, session: Any, service: str, region: str) -> Any:
-        """Takes the place of the registry's own way of making a client."""
+        """Takes the place of the program's own way of making a client."""
         from botocore.config import Config
 
         client = session.create_client(
             service, region_name=region, config=Config(retries={"total_max_attempts": 1})
         )
+        self.clients.append((service, region))
         client.meta.events.register("before-parameter-build", self._remember)
         client.meta.events.register("before-call", self._answer)
         return client
@@ -249,6 +289,7 @@ class FakeAws:
                 "status": "ACTIVE" if setAsActive else "INACTIVE",
                 "autoRegistrationStatus": "ENABLE" if allowAutoRegistration else "DISABLE",
                 "certificateMode": certificateMode,
+                "certificatePem": caCertificate,
             },
             "registrationConfig": dict(registrationConfig or {}),
         }
@@ -291,14 +332,19 @@ class FakeAws:
         resourceArn: str,
         nextToken: str = "0",
     ) -> dict[str, Any]:
-        certificate_id = resourceArn.rpartition("/")[2]
-        self._get(certificate_id)
+        kind, _, resource = resourceArn.rpartition(":")[2].partition("/")
+        assert resourceArn.startswith(f"arn:aws:iot:{self.region}:")
+        if kind == "thinggroup":
+            tags = self._group(resource)["tags"]
+        else:
+            self._get(resource)
+            tags = self.tags[resource]
         # Pages of two: whoever reads only the first one is found out.
         start = int(nextToken)
-        page = list(itertools.islice(self.tags[certificate_id].items(), start, start + 2))
-        tags = [{"Key": key, "Value": value} for key, value in page]
-        more = start + 2 < len(self.tags[certificate_id])
-        return {"tags": tags, **({"nextToken": str(start + 2)} if more else {})}
+        page = list(itertools.islice(tags.items(), start, start + 2))
+        more = start + 2 < len(tags)
+        answer = [{"Key": key, "Value": value} for key, value in page]
+        return {"tags": answer, **({"nextToken": str(start + 2)} if more else {})}
 
     def _TagResource(self, *, resourceArn: str, tags: list[dict[str, str]]) -> None:
         added = {tag["Key"]: tag["Value"] for tag in tags}
@@ -307,6 +353,134 @@ class FakeAws:
     def _UntagResource(self, *, resourceArn: str, tagKeys: list[str]) -> None:
         for key in tagKeys:
             self.tags[resourceArn.rpartition("/")[2]].pop(key, None)
+
+    def _ListCACertificates(self, *, pageSize: int, marker: str = "0") -> dict[str, Any]:
+        assert pageSize == 250
+        # Pages of two here as well.
+        start = int(marker)
+        page = list(itertools.islice(self.cas, start, start + 2))
+        more = start + 2 < len(self.cas)
+        listed = [{"certificateId": each, "certificateArn": self.arn(each)} for each in page]
+        return {"certificates": listed, **({"nextMarker": str(start + 2)} if more else {})}
+
+    def _ListCertificatesByCA(self, *, caCertificateId: str, pageSize: int) -> dict[str, Any]:
+        count = self.devices.get(caCertificateId, 0)
+        page = [{"certificateId": f"{number:064}"} for number in range(min(count, pageSize))]
+        return {"certificates": page, **({"nextMarker": "more"} if count > pageSize else {})}
+
+    def _group(self, name: str) -> dict[str, Any]:
+        if name not in self.groups:
+            raise Refused("ResourceNotFoundException", "The thing group does not exist.")
+        return self.groups[name]
+
+    def _CreateThingGroup(
+        self,
+        *,
+        thingGroupName: str,
+        thingGroupProperties: dict[str, str],
+        tags: list[dict[str, str]],
+    ) -> None:
+        if thingGroupName in self.groups:
+            raise Refused("ResourceAlreadyExistsException", "It is there already.")
+        assert len(thingGroupName) <= 128
+        self.groups[thingGroupName] = {
+            "description": thingGroupProperties["thingGroupDescription"],
+            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+        }
+
+    def _DescribeThingGroup(self, *, thingGroupName: str) -> dict[str, Any]:
+        group = self._group(thingGroupName)
+        return {"thingGroupProperties": {"thingGroupDescription": group["description"]}}
+
+    def _DeleteThingGroup(self, *, thingGroupName: str) -> None:
+        # Of one that does not exist as well (API reference).
+        self.groups.pop(thingGroupName, None)
+
+    def _GetSecretValue(self, *, SecretId: str) -> dict[str, Any]:
+        if SecretId not in self.secrets:
+            raise Refused("ResourceNotFoundException", "can't find the specified secret.")
+        return self.secrets[SecretId]
+
+    def _GetPublicKey(self, *, KeyId: str) -> dict[str, Any]:
+        key, usage = self._key(KeyId)
+        public = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return {"KeyId": KeyId, "PublicKey": public, "KeyUsage": usage}
+
+    def _Sign(
+        self, *, KeyId: str, Message: bytes, MessageType: str, SigningAlgorithm: str
+    ) -> dict[str, bytes]:
+        assert MessageType == "DIGEST"
+        key, _ = self._key(KeyId)
+        # The algorithms that AWS KMS has for each sort of key (API reference of Sign).
+        known: dict[str, hashes.HashAlgorithm] = {"RSASSA_PKCS1_V1_5_SHA_256": hashes.SHA256()}
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            digests = {"secp256r1": hashes.SHA256(), "secp384r1": hashes.SHA384()}
+            digest = digests.get(key.curve.name, hashes.SHA512())
+            known = {f"ECDSA_SHA_{digest.digest_size * 8}": digest}
+        if SigningAlgorithm not in known:
+            raise Refused("InvalidKeyUsageException", f"{SigningAlgorithm} is not for this key.")
+        prehashed = utils.Prehashed(known[SigningAlgorithm])
+        if isinstance(key, rsa.RSAPrivateKey):
+            return {"Signature": key.sign(Message, padding.PKCS1v15(), prehashed)}
+        return {"Signature": key.sign(Message, ec.ECDSA(prehashed))}
+
+    def _key(self, key_id: str) -> tuple[CaKey, str]:
+        if key_id not in self.keys:
+            raise Refused("NotFoundException", "Invalid keyId")
+        return self.keys[key_id]
+
+    def _issuer(self, arn: str) -> Issuer:
+        if arn not in self.issuers:
+            raise Refused("ResourceNotFoundException", "Could not find that CA.")
+        return self.issuers[arn]
+
+    def _GetCertificateAuthorityCertificate(
+        self, *, CertificateAuthorityArn: str
+    ) -> dict[str, str]:
+        return {"Certificate": pem(self._issuer(CertificateAuthorityArn).certificate)}
+
+    def _IssueCertificate(
+        self,
+        *,
+        CertificateAuthorityArn: str,
+        Csr: bytes,
+        SigningAlgorithm: str,
+        Validity: dict[str, Any],
+    ) -> dict[str, str]:
+        issuer = self._issuer(CertificateAuthorityArn)
+        family = "RSA" if isinstance(issuer.key, rsa.RSAPrivateKey) else "ECDSA"
+        if not SigningAlgorithm.endswith(f"WITH{family}"):
+            raise Refused("InvalidArgsException", "That is not the CA's key family.")
+        assert Validity["Type"] == "ABSOLUTE"
+        request = x509.load_pem_x509_csr(Csr)
+        assert request.is_signature_valid
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(request.subject)
+            .issuer_name(issuer.certificate.subject)
+            .public_key(request.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - timedelta(hours=1))
+            .not_valid_after(datetime.fromtimestamp(Validity["Value"], timezone.utc))
+            .sign(issuer.key, hashes.SHA256())
+        )
+        arn = f"{CertificateAuthorityArn}/certificate/{len(issuer.issued)}"
+        issuer.issued[arn] = pem(certificate)
+        return {"CertificateArn": arn}
+
+    def _GetCertificate(
+        self, *, CertificateAuthorityArn: str, CertificateArn: str
+    ) -> dict[str, str]:
+        issuer = self._issuer(CertificateAuthorityArn)
+        if issuer.delay > 0:
+            issuer.delay -= 1
+            raise Refused("RequestInProgressException", "The request is in progress.")
+        return {
+            "Certificate": issuer.issued[CertificateArn],
+            "CertificateChain": pem(issuer.certificate),
+        }
 
     def _GetRegistrationCode(self) -> dict[str, str]:
         return {"registrationCode": CODE}

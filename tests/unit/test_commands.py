@@ -19,14 +19,24 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from iot_ca import commands, registry
-from iot_ca.commands import run
+from iot_ca import aws as aws_module
+from iot_ca import commands
 from iot_ca.drift import ORIGIN_TAG, OWNER_TAG, REVISION_TAG, TAG_PREFIX
 from iot_ca.protocol import Result
+from tests.unit.program import (
+    KEY,
+    OTHER,
+    ROOT,
+    TARGET,
+    WHERE,
+    Program,
+    authority,
+    identity,
+)
 from tests.unit.support import (
     ACCOUNT,
+    CODE,
     NOW,
-    REGION,
     FakeAws,
     Refused,
     assert_tells_nothing_of,
@@ -36,111 +46,9 @@ from tests.unit.support import (
     pem,
 )
 
-TARGET = {"account_id": ACCOUNT, "region": REGION}
-WHERE = f"account {ACCOUNT}, {REGION}"
-KEY = ec_key()
-ROOT = issue(KEY)
-OTHER = issue(ec_key(), common_name="other")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 # The real one; the fixture `aws` puts another in its place.
-CLIENT = registry._client
-
-
-class Program:
-    """Runs the program inside this process, as Terraform would."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def run(self, *argv: str) -> tuple[int, str, list[str]]:
-        """Exit status, standard output, and the lines of standard error."""
-        status = run(argv)
-        out, err = self._capsys.readouterr()
-        return status, out, err.splitlines()
-
-    def inspect_text(self, text: str) -> tuple[int, str, list[str]]:
-        """`inspect` with this text on standard input."""
-        stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
-        self._monkeypatch.setattr("sys.stdin", stdin)
-        return self.run("inspect")
-
-    def query(self, authorities: Any) -> tuple[int, str, list[str]]:
-        """`inspect` with these certificate authorities."""
-        return self.inspect_text(
-            json.dumps(
-                {
-                    "target": json.dumps(TARGET),
-                    "certificate_authorities": json.dumps(authorities),
-                }
-            )
-        )
-
-    def inspect(self, authorities: Any) -> dict[str, dict[str, Any]]:
-        """What `inspect` answers for each CA."""
-        status, out, err = self.query(authorities)
-        assert (status, err) == (0, [])
-        return {name: json.loads(text) for name, text in json.loads(out).items()}
-
-    def request(self, command: str, request: Any) -> tuple[int, str, list[str]]:
-        """`register` or `deregister` with this request."""
-        self._monkeypatch.setenv("IOT_CA_REQUEST", json.dumps(request))
-        return self.run(command)
-
-    def register(self, authority: Any, revision: str = "register 1", owner: str = "me") -> str:
-        """`register` that works; returns what it says."""
-        status, out, err = self.request(
-            "register", self.request_to_register(authority, revision, owner)
-        )
-        assert (status, err) == (0, [])
-        return out
-
-    @staticmethod
-    def request_to_register(authority: Any, revision: str = "r", owner: str = "me") -> Any:
-        """The request that the module sends."""
-        return {
-            "name": "root",
-            "target": TARGET,
-            "certificate_authority": authority,
-            "revision": revision,
-            "owner": owner,
-        }
-
-    def deregister(self, certificate_id: str, **more: Any) -> str:
-        """`deregister` that works; returns what it says."""
-        request = {
-            "name": "root",
-            "target": TARGET,
-            "certificate_id": certificate_id,
-            "owner": "me",
-            **more,
-        }
-        status, out, err = self.request("deregister", request)
-        assert (status, err) == (0, [])
-        return out
-
-
-@pytest.fixture
-def program(
-    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Program:
-    del aws
-    monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
-    monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
-    monkeypatch.setattr(commands, "_PATIENCE", 0)
-    return Program(monkeypatch, capsys)
-
-
-def authority(certificate: x509.Certificate = ROOT, **more: Any) -> dict[str, Any]:
-    """A CA as the module describes it."""
-    return {"certificate_pem": pem(certificate), **more}
-
-
-def identity(certificate: x509.Certificate = ROOT) -> str:
-    """The certificate's ID."""
-    from cryptography.hazmat.primitives import hashes
-
-    return certificate.fingerprint(hashes.SHA256()).hex()
+CLIENT = aws_module._client
 
 
 # inspect
@@ -398,7 +306,9 @@ def test_a_ca_in_sync_is_answered_without_importing_cryptography(
         [
             sys.executable,
             "-c",
-            f"import sys; sys.path.insert(0, sys.argv[1]); {begin}\n"
+            # botocore loads pyOpenSSL, and with it cryptography, where it happens to be installed.
+            "import sys; sys.modules['OpenSSL'] = None; sys.path.insert(0, sys.argv[1])\n"
+            f"{begin}\n"
             "status = main(['inspect'])\n"
             "print(*sys.modules, file=sys.stderr)\n"
             "sys.exit(status)",
@@ -427,7 +337,7 @@ def test_a_ca_in_sync_is_answered_without_importing_cryptography(
 def test_an_endpoint_that_is_no_url_is_one_line(
     program: Program, monkeypatch: pytest.MonkeyPatch, command: str, endpoint_url: str
 ) -> None:
-    monkeypatch.setattr("iot_ca.registry._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws._client", CLIENT)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
     request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
     status, out, err = {
@@ -443,8 +353,8 @@ def test_an_endpoint_that_is_no_url_is_one_line(
 
 
 def test_one_outage_is_one_line_for_all(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iot_ca.registry._client", CLIENT)
-    monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
+    monkeypatch.setattr("iot_ca.aws._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws._ATTEMPTS", 1)
     # Nobody listens there.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
@@ -720,6 +630,200 @@ def test_what_another_state_manages_now_is_left_alone(program: Program, aws: Fak
     assert aws.writes == []
 
 
+# deregister: devices
+
+
+def test_a_ca_whose_devices_are_registered_is_not_deleted(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    before = copy.deepcopy((aws.cas, aws.tags))
+    aws.devices[identity()] = 3
+    aws.calls.clear()
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    for more, why in (({}, "this module registered it"), ({"on_destroy": "delete"}, "on_destroy")):
+        status, out, err = program.request("deregister", {**request, **more})
+        assert (status, out) == (1, "")
+        (line,) = err
+        assert line.startswith(f"iot_ca: root ({WHERE}): it is to be deleted, since {why}")
+        assert "3 certificates of devices that it has signed are registered" in line
+        assert "force_destroy = true" in line
+        assert "apply once before" in line
+    assert (aws.cas, aws.tags) == before
+    assert aws.writes == []
+
+
+def test_a_ca_is_deleted_with_its_devices_left_for_those_who_force_it(
+    program: Program, aws: FakeAws
+) -> None:
+    program.register(authority())
+    aws.devices[identity()] = 3
+    assert "deleted" in program.deregister(identity(), force_destroy=True)
+    assert aws.cas == {}
+    # Who does not care need not be able to ask.
+    assert "ListCertificatesByCA" not in aws.calls
+
+
+@pytest.mark.parametrize("on_destroy", ["deactivate", "retain"])
+def test_devices_are_no_business_of_a_ca_that_stays(
+    program: Program, aws: FakeAws, on_destroy: str
+) -> None:
+    program.register(authority())
+    aws.devices[identity()] = 3
+    program.deregister(identity(), on_destroy=on_destroy)
+    assert identity() in aws.cas
+    assert "ListCertificatesByCA" not in aws.calls
+
+
+# deregister: interrupted
+
+
+@pytest.mark.parametrize("removal_disables", [False, True])
+@pytest.mark.parametrize(("auto_registration", "status"), [(True, "ENABLE"), (False, "DISABLE")])
+@pytest.mark.parametrize("on_destroy", ["retain", "deactivate"])
+def test_leaving_may_be_interrupted_at_any_call_and_keeps_auto_registration(
+    program: Program,
+    aws: FakeAws,
+    on_destroy: str,
+    auto_registration: bool,
+    status: str,
+    removal_disables: bool,
+) -> None:
+    aws.removal_disables = removal_disables
+    program.register(
+        authority(template_name="t", auto_registration=auto_registration, tags={"a": "1"})
+    )
+    start = copy.deepcopy((aws.cas, aws.tags))
+    settings = {"template_name": "t", "on_destroy": on_destroy}
+    aws.calls.clear()
+    program.deregister(identity(), **settings)
+    end, calls = copy.deepcopy((aws.cas, aws.tags)), len(aws.writes)
+    assert calls == (4 if on_destroy == "retain" else 5)
+    for at in range(1, calls + 1):
+        aws.cas, aws.tags = copy.deepcopy(start)
+        interrupt(aws, at)
+        request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+        assert program.request("deregister", {**request, **settings})[0] == 1
+        aws.before = lambda _: None
+        program.deregister(identity(), **settings)
+        assert (aws.cas, aws.tags) == end
+        description = aws.cas[identity()]["certificateDescription"]
+        assert description["autoRegistrationStatus"] == status
+        assert aws.cas[identity()]["registrationConfig"] == {}
+        assert aws.tags[identity()] == {"a": "1"}
+
+
+def interrupt(aws: FakeAws, at: int) -> None:
+    """End the program before the effect of a call that writes: the first is 1."""
+    seen = 0
+
+    def before(operation: str) -> None:
+        nonlocal seen
+        seen += operation in aws.WRITES
+        if operation in aws.WRITES and seen == at:
+            raise KeyboardInterrupt
+
+    aws.before = before
+
+
+def half_way(program: Program, aws: FakeAws, at: int) -> None:
+    """A change from SNI_ONLY to DEFAULT mode that ended before its call number `at`."""
+    program.register(authority(tags={"a": "1"}))
+    aws.tags[identity()]["theirs"] = "1"
+    proof = {"certificate_pem": pem(issue(KEY, common_name=CODE, issuer=ROOT, ca=False))}
+    wanted = authority(
+        certificate_mode="DEFAULT", verification=proof, allow_mode_change=True, tags={"a": "1"}
+    )
+    # The first two of its calls are only tried.
+    interrupt(aws, at + 2)
+    status, _, err = program.request("register", program.request_to_register(wanted))
+    assert (status, len(err)) == (1, 1)
+    aws.before = lambda _: None
+    assert len(aws.groups) == 1
+    aws.calls.clear()
+
+
+def test_a_ca_that_is_left_deactivated_by_a_change_of_mode_is_retained_as_it_was(
+    program: Program, aws: FakeAws
+) -> None:
+    half_way(program, aws, 3)
+    assert aws.cas[identity()]["certificateDescription"]["status"] == "INACTIVE"
+    assert "retained" in program.deregister(identity(), on_destroy="retain")
+    assert aws.cas[identity()]["certificateDescription"]["status"] == "ACTIVE"
+    assert aws.tags[identity()] == {"a": "1", "theirs": "1"}
+    assert aws.groups == {}
+
+
+def test_a_ca_that_a_change_of_mode_has_taken_out_can_not_be_retained(
+    program: Program, aws: FakeAws
+) -> None:
+    half_way(program, aws, 4)
+    assert aws.cas == {}
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    for on_destroy in ("retain", "deactivate"):
+        done = program.request("deregister", {**request, "on_destroy": on_destroy})
+        assert done[:2] == (1, "")
+        (line,) = done[2]
+        assert "a change of its mode was interrupted and it is not registered now" in line
+        assert "apply once more before you destroy" in line
+    assert aws.writes == []
+    # It was this module's own, which is remembered as well.
+    assert "not registered, nothing to do" in program.deregister(identity())
+    assert aws.groups == {}
+
+
+def test_what_another_record_has_taken_over_in_the_middle_is_left_alone(
+    program: Program, aws: FakeAws
+) -> None:
+    half_way(program, aws, 4)
+    assert "left alone" in program.deregister(identity(), owner="another")
+    assert aws.writes == []
+
+
+# Two runs at once
+
+
+def test_two_runs_that_want_the_same_do_not_write_over_each_other_for_ever(
+    program: Program, aws: FakeAws
+) -> None:
+    def other_run(operation: str) -> None:
+        # It ends a moment later every time, and puts its own name on the CA.
+        if operation == "DescribeCACertificate" and identity() in aws.tags:
+            aws.tags[identity()] |= {REVISION_TAG: "register theirs", OWNER_TAG: "them"}
+
+    aws.before = other_run
+    said = program.register(authority(tags={"a": "1"}), "register ours")
+    assert "registered" in said
+    assert aws.writes == ["RegisterCACertificate"]
+    assert aws.tags[identity()][REVISION_TAG] == "register theirs"
+
+
+def test_a_run_that_finds_another_ones_revision_writes_its_own(
+    program: Program, aws: FakeAws
+) -> None:
+    # Or a repair would never be finished: what was there before is nobody's answer to it.
+    program.register(authority(), "register 1", owner="before")
+    program.register(authority(), "repair 2", owner="me")
+    assert aws.tags[identity()][REVISION_TAG] == "repair 2"
+    assert aws.tags[identity()][OWNER_TAG] == "me"
+
+
+def test_another_run_that_wants_something_else_is_not_taken_for_the_same(
+    program: Program, aws: FakeAws
+) -> None:
+    count = 0
+
+    def other_run(operation: str) -> None:
+        nonlocal count
+        if operation == "DescribeCACertificate" and identity() in aws.tags:
+            count += 1
+            if count == 1:
+                aws.tags[identity()] |= {REVISION_TAG: "register theirs", "a": "2"}
+
+    aws.before = other_run
+    program.register(authority(tags={"a": "1"}), "register ours")
+    assert aws.tags[identity()]["a"] == "1"
+    assert aws.tags[identity()][REVISION_TAG] == "register ours"
+
+
 # How it ends
 
 
@@ -734,7 +838,7 @@ def test_stdout_holds_the_answer_and_nothing_else(program: Program) -> None:
 def test_a_wrong_command_is_told_the_right_ones(program: Program, argv: tuple[str, ...]) -> None:
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister"]
+    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr"]
 
 
 @pytest.mark.parametrize("command", ["register", "deregister"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +16,12 @@ from iot_ca.drift import (
     OWNER_TAG,
     REVISION_TAG,
     TAG_PREFIX,
+    Delete,
+    Forget,
+    Memory,
     Observed,
     Register,
+    Remember,
     Step,
     Tag,
     Untag,
@@ -31,6 +35,10 @@ KEYS = st.sampled_from(["a", "b", "c", "Team Name", "é", "k" * 128])
 VALUES = st.sampled_from(["", "1", "2", "none", "missing", "v" * 256])
 TAGS = st.dictionaries(KEYS, VALUES, max_size=6)
 TEMPLATES = st.none() | st.sampled_from(["template", "Template_2", "t" * 36])
+INLINE = {"templateBody": "{}", "roleArn": "arn:aws:iam::111122223333:role/r"}
+CONFIGS = st.sampled_from(
+    [{}, INLINE, *({"templateName": name} for name in ("template", "Template_2", "t" * 36))]
+)
 DESIRED = st.builds(
     CertificateAuthority,
     certificate_pem=st.just("PEM"),
@@ -55,13 +63,11 @@ def observed(draw: st.DrawFn) -> Observed:
             st.none() | st.just(drift._managed_tags(before)) | st.sampled_from(["none", "x"])
         ),
     }
-    template = draw(TEMPLATES)
     return Observed(
         mode=before.certificate_mode,
         status=draw(st.sampled_from(["ACTIVE", "INACTIVE"])),
         auto_registration=draw(st.booleans()),
-        template_name=template,
-        has_registration_config=template is not None or draw(st.booleans()),
+        registration_config=draw(CONFIGS),
         tags={**tags, **{key: value for key, value in whose.items() if value is not None}},
     )
 
@@ -69,52 +75,89 @@ def observed(draw: st.DrawFn) -> Observed:
 TOKENS = st.text("0123456789abcdef", min_size=8, max_size=8)
 
 
-def carried_out(step: Step, before: Observed | None) -> Observed:
-    """What AWS has after a step."""
-    if isinstance(step, Register):
-        assert before is None
-        return Observed(
-            mode=step.certificate_mode,
-            status="ACTIVE" if step.active else "INACTIVE",
-            auto_registration=step.auto_registration,
-            template_name=step.template_name,
-            has_registration_config=step.template_name is not None,
-            tags=step.tags,
-        )
-    assert before is not None
-    if isinstance(step, Tag):
-        return replace(before, tags={**before.tags, **step.tags})
-    if isinstance(step, Untag):
-        assert set(step.keys) <= set(before.tags)
-        return replace(before, tags={k: v for k, v in before.tags.items() if k not in step.keys})
-    after = before
+@dataclass(frozen=True)
+class Cloud:
+    """What AWS has of a CA: the CA itself, and what is remembered of a change of its mode."""
+
+    ca: Observed | None
+    memory: Memory | None = None
+
+
+def carried_out(step: Step, before: Cloud) -> Cloud:
+    """What AWS has after a step; fails where AWS would refuse it."""
+    ca = before.ca
+    match step:
+        case Register():
+            assert ca is None
+            ca = Observed(
+                mode=step.certificate_mode,
+                status="ACTIVE" if step.active else "INACTIVE",
+                auto_registration=step.auto_registration,
+                registration_config=step.registration_config,
+                tags=step.tags,
+            )
+        case Remember():
+            # There is no room for the body of a template where it is kept.
+            config = {"templateName": name} if (name := _template(step.memory)) else {}
+            return replace(before, memory=replace(step.memory, registration_config=config))
+        case Forget():
+            assert before.memory is not None
+            return replace(before, memory=None)
+        case Delete():
+            assert ca is not None
+            assert ca.status == "INACTIVE"
+            ca = None
+        case Tag():
+            assert ca is not None
+            ca = replace(ca, tags={**ca.tags, **step.tags})
+        case Untag():
+            assert ca is not None
+            assert set(step.keys) <= set(ca.tags)
+            ca = replace(ca, tags={k: v for k, v in ca.tags.items() if k not in step.keys})
+        case Update():
+            assert ca is not None
+            ca = _updated(step, ca)
+    return replace(before, ca=ca)
+
+
+def _template(memory: Memory) -> str | None:
+    return memory.registration_config.get("templateName")
+
+
+def _updated(step: Update, ca: Observed) -> Observed:
     if step.status is not None:
-        after = replace(after, status=step.status)
+        ca = replace(ca, status=step.status)
     if step.remove_registration_config:
         # AWS also switches auto-registration off then.
-        after = replace(
-            after, template_name=None, has_registration_config=False, auto_registration=False
-        )
+        ca = replace(ca, registration_config={}, auto_registration=False)
     if step.template_name is not None:
-        after = replace(after, template_name=step.template_name, has_registration_config=True)
+        ca = replace(ca, registration_config={"templateName": step.template_name})
     if step.auto_registration is not None:
-        after = replace(after, auto_registration=step.auto_registration)
-    return after
+        ca = replace(ca, auto_registration=step.auto_registration)
+    return ca
+
+
+def finished(
+    desired: CertificateAuthority, before: Cloud, revision: str
+) -> tuple[Observed, list[list[Step]]]:
+    """What AWS has in the end, with no memory left, and the rounds of steps that led there."""
+    rounds: list[list[Step]] = []
+    now = before
+    while steps := drift.steps(desired, now.ca, revision, OWNER, memory=now.memory):
+        rounds.append(steps)
+        assert len(rounds) <= 5, "it does not converge"
+        for step in steps:
+            now = carried_out(step, now)
+    assert now.ca is not None
+    assert now.memory is None
+    return now.ca, rounds
 
 
 def converged(
     desired: CertificateAuthority, before: Observed | None, revision: str
 ) -> tuple[Observed, list[list[Step]]]:
-    """What AWS has in the end, and the rounds of steps that led there."""
-    rounds: list[list[Step]] = []
-    now = before
-    while steps := drift.steps(desired, now, revision, OWNER):
-        rounds.append(steps)
-        assert len(rounds) <= 4, "it does not converge"
-        for step in steps:
-            now = carried_out(step, now)
-    assert now is not None
-    return now, rounds
+    """`finished` where no change of the mode is under way."""
+    return finished(desired, Cloud(before), revision)
 
 
 @st.composite
@@ -128,8 +171,8 @@ def nearly(draw: st.DrawFn) -> tuple[CertificateAuthority, Observed]:
         changes: list[Observed] = [
             replace(now, status=draw(st.sampled_from(["ACTIVE", "INACTIVE"]))),
             replace(now, auto_registration=draw(st.booleans())),
-            replace(now, template_name=None, has_registration_config=draw(st.booleans())),
-            replace(now, template_name="other", has_registration_config=True),
+            replace(now, registration_config=draw(st.sampled_from([{}, INLINE]))),
+            replace(now, registration_config={"templateName": "other"}),
             replace(now, tags={**now.tags, tag: value}),
             replace(now, tags={key: now.tags[key] for key in now.tags if key != tag}),
         ]
@@ -150,8 +193,10 @@ def test_a_ca_is_as_wanted_in_the_end(case: MaybeCase, token: str) -> None:
     after, _ = converged(desired, before, revision)
     assert after.status == desired.status
     assert after.auto_registration == desired.auto_registration
-    assert after.template_name == desired.template_name
-    assert after.has_registration_config == (desired.template_name is not None)
+    assert after.mode == desired.certificate_mode
+    assert after.registration_config == (
+        {} if desired.template_name is None else {"templateName": desired.template_name}
+    )
     assert desired.tags.items() <= after.tags.items()
     assert (after.revision, after.owner) == (revision, OWNER)
     assert drift.differences(desired, after) == []
@@ -170,7 +215,7 @@ def test_applying_twice_writes_once(case: MaybeCase) -> None:
 def test_the_revision_is_written_last(case: MaybeCase) -> None:
     desired, before = case
     _, rounds = converged(desired, before, "repair 1")
-    steps = [step for round_ in rounds for step in round_]
+    steps = [step for round_ in rounds for step in round_ if not isinstance(step, Forget)]
     writes_revision = [
         isinstance(step, Register | Tag) and step.tags.get(REVISION_TAG) == "repair 1"
         for step in steps
@@ -186,13 +231,13 @@ def test_a_run_that_dies_half_way_is_never_taken_for_a_finished_one(
     desired, before = case
     revision = drift.fresh_revision(desired, before, "00000001")
     _, rounds = converged(desired, before, revision)
-    steps = [step for round_ in rounds for step in round_]
-    now = before
+    steps = [step for round_ in rounds for step in round_ if not isinstance(step, Forget)]
+    now = Cloud(before)
     for step in steps[: data.draw(st.integers(0, max(0, len(steps) - 1)))]:
         now = carried_out(step, now)
     if steps:
-        assert now is None or now.revision != revision
-        again, _ = converged(desired, now, revision)
+        assert now.ca is None or now.ca.revision != revision
+        again, _ = finished(desired, now, revision)
         assert drift.converged_revision(desired, again) == revision
 
 
@@ -201,8 +246,9 @@ def test_what_a_call_really_did_is_looked_at_before_the_tags_are_written(case: M
     desired, before = case
     _, rounds = converged(desired, before, "repair 1")
     for steps in rounds:
+        # A registration in another mode is read back as well: nothing comes behind it.
         if any(isinstance(step, Update | Register) for step in steps):
-            assert len(steps) == 1
+            assert len(steps) == 1 or isinstance(steps[-2], Delete)
         assert steps != [Update()]
 
 
@@ -309,9 +355,9 @@ def test_a_fresh_revision_says_why() -> None:
     assert drift.fresh_revision(desired, None, "f") == "register f"
     inactive = replace(after, status="INACTIVE")
     assert drift.fresh_revision(desired, inactive, "f") == "repair status=INACTIVE f"
-    no_template = replace(after, template_name=None, has_registration_config=False)
+    no_template = replace(after, registration_config={})
     assert drift.fresh_revision(desired, no_template, "f") == "repair template=none f"
-    inline = replace(after, template_name=None, has_registration_config=True)
+    inline = replace(after, registration_config=INLINE)
     assert drift.fresh_revision(desired, inline, "f") == "repair template=inline f"
     silent = replace(after, auto_registration=False)
     assert drift.fresh_revision(desired, silent, "f") == "repair auto-registration=DISABLE f"
@@ -349,12 +395,8 @@ def test_a_registration_carries_everything_in_one_call() -> None:
     )
     (step,) = drift.steps(desired, None, "register 1", OWNER)
     assert isinstance(step, Register)
-    assert (step.certificate_mode, step.active, step.auto_registration, step.template_name) == (
-        "DEFAULT",
-        False,
-        False,
-        "template",
-    )
+    assert (step.certificate_mode, step.active, step.auto_registration) == ("DEFAULT", False, False)
+    assert step.registration_config == {"templateName": "template"}
     assert step.tags["a"] == "1"
     assert step.tags[REVISION_TAG] == "register 1"
     assert step.tags[OWNER_TAG] == OWNER
@@ -362,3 +404,170 @@ def test_a_registration_carries_everything_in_one_call() -> None:
 
 def test_what_was_never_seen_is_not_taken_for_converged() -> None:
     assert drift.converged_revision(CertificateAuthority("PEM"), None) is None
+
+
+# A change of the mode
+
+MODE_CHANGES = st.tuples(DESIRED, observed()).filter(
+    lambda case: case[0].certificate_mode != case[1].mode
+)
+
+
+@given(MODE_CHANGES)
+def test_a_change_of_mode_remembers_deactivates_deletes_and_registers(case: Case) -> None:
+    desired, before = case
+    steps = drift.steps(desired, before, "change 1", OWNER)
+    kinds = [type(step) for step in steps]
+    deactivate: list[type] = [Update] if before.status == "ACTIVE" else []
+    assert kinds == [Remember, *deactivate, Delete, Register]
+    assert Update(status="INACTIVE") in steps or not deactivate
+    remember, registration = steps[0], steps[-1]
+    assert isinstance(remember, Remember)
+    assert remember.memory == drift.before_change(before, None)
+    assert isinstance(registration, Register)
+    assert registration.certificate_mode == desired.certificate_mode
+    assert registration.tags[REVISION_TAG] == "change 1"
+
+
+def _foreign(desired: CertificateAuthority, before: Observed) -> dict[str, str]:
+    foreign = drift._foreign(before.tags)
+    return {key: value for key, value in foreign.items() if key not in desired.tags}
+
+
+@given(MODE_CHANGES, st.data())
+def test_a_change_of_mode_that_dies_goes_on_where_it_was_and_loses_nothing(
+    case: Case, data: st.DataObject
+) -> None:
+    desired, before = case
+    _, rounds = converged(desired, before, "change 1")
+    steps = [step for round_ in rounds for step in round_]
+    done = data.draw(st.integers(0, len(steps)))
+    now = Cloud(before)
+    for step in steps[:done]:
+        now = carried_out(step, now)
+    after, rest = finished(desired, now, "change 1")
+    left = [step for round_ in rest for step in round_]
+    if before.registration_config == INLINE:
+        # The body of a template is not kept, so it is remembered once more.
+        last = [step for step in left if isinstance(step, Forget)][-1:]
+        left = [step for step in left if not isinstance(step, Remember | Forget)]
+        rest_of_them = [step for step in steps[done:] if not isinstance(step, Remember | Forget)]
+        assert left == rest_of_them
+        assert bool(last) == (done < len(steps))
+    else:
+        assert left == steps[done:]
+    assert _foreign(desired, before).items() <= after.tags.items()
+    assert after.tags[ORIGIN_TAG] == before.origin
+    assert drift.differences(desired, after) == []
+    assert drift.converged_revision(desired, after) == "change 1"
+
+
+@given(MODE_CHANGES, DESIRED, st.data())
+def test_whoever_changes_his_mind_in_the_middle_loses_nothing_either(
+    case: Case, then: CertificateAuthority, data: st.DataObject
+) -> None:
+    desired, before = case
+    _, rounds = converged(desired, before, "change 1")
+    steps = [step for round_ in rounds for step in round_]
+    now = Cloud(before)
+    for step in steps[: data.draw(st.integers(0, len(steps)))]:
+        now = carried_out(step, now)
+    after, _ = finished(then, now, "repair 2")
+    theirs = {k: v for k, v in _foreign(desired, before).items() if k not in then.tags}
+    assert theirs.items() <= after.tags.items()
+    assert after.tags[ORIGIN_TAG] == before.origin
+    assert drift.converged_revision(then, after) == "repair 2"
+
+
+@given(MODE_CHANGES)
+def test_who_registers_it_in_the_middle_does_not_take_its_tags_away(case: Case) -> None:
+    desired, before = case
+    memory = drift.before_change(before, None)
+    # By hand, without a tag.
+    theirs = replace(before, mode=desired.certificate_mode, tags={})
+    after, rounds = finished(desired, Cloud(theirs, memory), "change 1")
+    assert _foreign(desired, before).items() <= after.tags.items()
+    assert after.tags[ORIGIN_TAG] == before.origin
+    assert rounds[-1] == [Forget()]
+
+
+@given(MODE_CHANGES)
+def test_the_way_back_makes_it_what_it_was(case: Case) -> None:
+    _, before = case
+    back = drift.way_back(drift.before_change(before, None))
+    assert carried_out(back, Cloud(None)).ca == before
+
+
+def test_tags_of_aws_are_not_written_back() -> None:
+    tags = {"aws:createdBy": "me", "AWS:x": "1", "aws": "mine"}
+    before = Observed("SNI_ONLY", "ACTIVE", True, tags=tags)
+    assert drift.before_change(before, None).tags == {"aws": "mine"}
+
+
+@given(observed(), observed())
+def test_an_earlier_attempt_knows_the_status_if_it_was_for_this_mode(
+    now: Observed, earlier: Observed
+) -> None:
+    memory = drift.before_change(earlier, None)
+    before = drift.before_change(now, memory)
+    # The earlier attempt may have deactivated it and gone no further.
+    assert before.status == (earlier.status if earlier.mode == now.mode else now.status)
+    # All else may have been changed since.
+    assert replace(before, status=now.status) == drift.before_change(now, None)
+
+
+@given(CASES)
+def test_a_memory_that_nobody_needs_any_more_is_forgotten_and_nothing_else(case: Case) -> None:
+    desired, before = case
+    after, _ = converged(desired, before, "repair 1")
+    memory = drift.before_change(before, None)
+    assert drift.steps(desired, after, "repair 1", OWNER, memory=memory) == [Forget()]
+
+
+def test_a_fresh_revision_names_both_modes() -> None:
+    desired = CertificateAuthority("PEM", certificate_mode="DEFAULT")
+    after, _ = converged(CertificateAuthority("PEM"), None, "register 1")
+    assert drift.fresh_revision(desired, after, "f") == "change mode SNI_ONLY to DEFAULT f"
+    inactive = replace(after, status="INACTIVE")
+    assert (
+        drift.fresh_revision(desired, inactive, "f")
+        == "change mode SNI_ONLY to DEFAULT status=INACTIVE f"
+    )
+
+
+@given(MAYBE_CASES, TOKENS)
+def test_what_auto_registration_was_is_read_back_and_never_from_another_revision(
+    case: MaybeCase, token: str
+) -> None:
+    desired, before = case
+    revision = drift.fresh_revision(desired, before, token)
+    if before is None:
+        return
+    kept = drift.keep_auto_registration(before)
+    assert re.fullmatch(r"[\w .:/=+@-]{1,256}", kept.tags[REVISION_TAG])
+    leaving = replace(before, tags={**before.tags, **kept.tags})
+    assert leaving.auto_registration_to_keep is before.auto_registration
+    other = replace(before, tags={**before.tags, REVISION_TAG: revision})
+    assert other.auto_registration_to_keep is None
+
+
+@given(st.lists(st.sampled_from([REVISION_TAG, OWNER_TAG, ORIGIN_TAG, "a"]), max_size=3))
+def test_only_a_writer_differs_where_nothing_but_its_tags_do(keys: list[str]) -> None:
+    tag = Tag(dict.fromkeys(keys, "value"))
+    alone = set(keys) <= {REVISION_TAG, OWNER_TAG}
+    assert drift.only_the_writer_differs([tag]) is alone
+    assert not drift.only_the_writer_differs([])
+    assert not drift.only_the_writer_differs([tag, Forget()])
+    assert not drift.only_the_writer_differs([Update(status="ACTIVE")])
+
+
+def test_an_interrupted_destroy_is_something_to_mend() -> None:
+    desired = CertificateAuthority("PEM")
+    now, _ = finished(desired, Cloud(None), "register 1")
+    left = replace(now, tags={**now.tags, **drift.keep_auto_registration(now).tags})
+    assert drift.converged_revision(desired, left) is None
+    (difference,) = drift.differences(desired, left)
+    assert str(difference) == "tag iot-ca:revision is of an interrupted destroy"
+    mended, _ = finished(desired, Cloud(left), "repair 2")
+    assert drift.converged_revision(desired, mended) == "repair 2"
+    assert mended.auto_registration_to_keep is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
@@ -36,7 +36,9 @@ AUTHORITIES = st.builds(
     status=st.sampled_from(["ACTIVE", "INACTIVE"]),
     auto_registration=st.booleans(),
     template_name=MAYBE,
-    verification=st.none() | st.builds(Verification, MAYBE, MAYBE),
+    verification=st.none() | st.builds(Verification, *(MAYBE for _ in fields(Verification))),
+    allow_mode_change=st.booleans(),
+    force_mode_change=st.booleans(),
     tags=st.dictionaries(TEXT, TEXT, max_size=3),
 )
 INSPECT = st.builds(InspectRequest, TARGETS, st.dictionaries(TEXT, AUTHORITIES, max_size=3))
@@ -45,6 +47,7 @@ DEREGISTER = st.builds(
     DeregisterRequest,
     *(TEXT, TARGETS, TEXT, TEXT, MAYBE),
     st.none() | st.sampled_from(["delete", "deactivate", "retain"]),
+    st.booleans(),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
@@ -110,6 +113,8 @@ def test_defaults_are_those_of_the_module() -> None:
         auto_registration=True,
         template_name=None,
         verification=None,
+        allow_mode_change=False,
+        force_mode_change=False,
         tags={},
     )
     assert request.target.credentials == Credentials(None, None, None, None)
@@ -208,6 +213,10 @@ SECRET = "s3cr3t"
         query(TARGET, {"root": {"certificate_pem": "", "template_name": [SECRET]}}),
         query(TARGET, {"root": {"certificate_pem": "", "verification": SECRET}}),
         query(TARGET, {"root": {"certificate_pem": "", "verification": {"other": SECRET}}}),
+        query(
+            TARGET,
+            {"root": {"certificate_pem": "", "verification": {"kms_key_id": [SECRET]}}},
+        ),
         query(TARGET, {"root": {"certificate_pem": "", "tags": {"a": [SECRET]}}}),
         query(TARGET, {"root": {"certificate_pem": "", "private_key": SECRET}}),
     ],
@@ -236,6 +245,9 @@ def test_a_refusal_never_quotes_what_it_was_given(text: str) -> None:
         ({"certificat_mode": "DEFAULT"}, "has unknown attributes: certificat_mode"),
         ({"verification": {"ca_private_key": "x"}}, "has unknown attributes: ca_private_key"),
         ({"verification": []}, ".verification must be an object"),
+        ({"verification": {"kms_key_id": 1}}, ".verification.kms_key_id must be a string"),
+        ({"allow_mode_change": "true"}, ".allow_mode_change must be a bool"),
+        ({"force_mode_change": 1}, ".force_mode_change must be a bool"),
     ],
 )
 def test_a_refusal_names_the_ca_and_the_attribute(change: dict[str, Any], said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,28 @@ from cryptography import x509
 
 from iot_ca import certificate as certificates
 from iot_ca.certificate import Certificate
-from iot_ca.drift import Observed, Register, Tag, Untag, Update
+from iot_ca.drift import Memory, Observed, Register, Tag, Untag, Update
 from iot_ca.failure import Failure
 from iot_ca.protocol import Credentials, Target
 from iot_ca.registry import Registry
 from tests.unit.support import (
     ACCOUNT,
     CODE,
+    NOW,
     REGION,
     FakeAws,
     Refused,
     der,
+    ec_key,
     everything_said,
+    issue,
     pem,
 )
 
 TARGET = Target(ACCOUNT, REGION)
-REGISTER = Register("SNI_ONLY", True, True, "template", {"a": "1"})
+REGISTER = Register("SNI_ONLY", True, True, {"templateName": "template"}, {"a": "1"})
+
+MEMORY = Memory("DEFAULT", "ACTIVE", False, {"templateName": "t"}, {"a": "1", "b": "", "c": "3"})
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def test_a_registration_sends_everything_in_one_call(
 def test_a_proof_is_sent_where_there_is_one(
     registry: Registry, aws: FakeAws, certificate: Certificate
 ) -> None:
-    registry.carry_out(Register("DEFAULT", False, False, None, {}), certificate, "PROOF")
+    registry.carry_out(Register("DEFAULT", False, False, {}, {}), certificate, "PROOF")
     (request,) = aws.requests
     assert request["verificationCertificate"] == "PROOF"
     assert request["setAsActive"] is False
@@ -118,14 +124,15 @@ def test_what_is_registered_is_observed_with_all_its_tags(
     registry: Registry, aws: FakeAws, certificate: Certificate, root: x509.Certificate
 ) -> None:
     tags = {f"key {number}": str(number) for number in range(5)}
-    registry.carry_out(Register("DEFAULT", False, True, "t", tags), certificate, "PROOF")
+    registry.carry_out(
+        Register("DEFAULT", False, True, {"templateName": "t"}, tags), certificate, "PROOF"
+    )
     aws.calls.clear()
     assert registry.observe_one(certificate.certificate_id) == Observed(
         mode="DEFAULT",
         status="INACTIVE",
         auto_registration=True,
-        template_name="t",
-        has_registration_config=True,
+        registration_config={"templateName": "t"},
         tags=tags,
         validity=certificates.validity(root),
     )
@@ -234,7 +241,7 @@ def test_a_registration_of_the_time_before_modes_is_one_in_default_mode(
     assert observed is not None
     assert observed.mode == "DEFAULT"
     assert not observed.auto_registration
-    assert not observed.has_registration_config
+    assert observed.registration_config == {}
 
 
 def test_a_template_body_on_the_ca_is_seen(
@@ -245,7 +252,7 @@ def test_a_template_body_on_the_ca_is_seen(
     observed = registry.observe_one(certificate.certificate_id)
     assert observed is not None
     assert observed.template_name is None
-    assert observed.has_registration_config
+    assert observed.registration_config == {"templateBody": "{}"}
 
 
 def test_a_ca_that_is_there_already_is_no_error(
@@ -358,7 +365,7 @@ def test_what_a_role_gives_is_what_is_used(aws: FakeAws, monkeypatch: pytest.Mon
         used.append((service, session.get_credentials().access_key))
         return aws.client(session, service, region)
 
-    monkeypatch.setattr("iot_ca.registry._client", client)
+    monkeypatch.setattr("iot_ca.aws._client", client)
     role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
     Registry(Target(ACCOUNT, REGION, Credentials(role_arn=role))).observe_one("a" * 64)
     assert used == [("sts", "AKIA0000"), ("iot", "ASIA0000"), ("sts", "ASIA0000")]
@@ -372,7 +379,7 @@ def test_a_profile_is_used(aws: FakeAws, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     registry = Registry(Target(ACCOUNT, REGION, Credentials(profile="deployer")))
-    credentials = registry._session.get_credentials()
+    credentials = registry.account._session.get_credentials()
     assert credentials is not None
     assert credentials.access_key == "AKIAPROFILE"
 
@@ -422,7 +429,7 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     # Nobody listens there; one attempt is enough for that.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("iot_ca.registry._ATTEMPTS", 1)
+    monkeypatch.setattr("iot_ca.aws._ATTEMPTS", 1)
     said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
     assert said == (
         "AWS can't be reached at 127.0.0.1:9 (EndpointConnectionError); check network, proxy and "
@@ -500,6 +507,9 @@ def test_who_may_not_assume_the_role_is_told_the_action(aws: FakeAws) -> None:
         ("UntagResource", lambda r, c: r.carry_out(Untag(("a",)), c, None)),
         ("DeleteCACertificate", lambda r, c: r.delete(c.certificate_id)),
         ("GetRegistrationCode", lambda r, _: r.registration_code),
+        ("CreateThingGroup", lambda r, c: r.remember(c.certificate_id, MEMORY)),
+        ("DeleteThingGroup", lambda r, c: r.forget(c.certificate_id)),
+        ("ListCertificatesByCA", lambda r, c: r.devices(c.certificate_id)),
         ("DescribeCACertificate", lambda r, c: r.observe_one(c.certificate_id)),
         ("ListTagsForResource", lambda r, c: r.observe_one(c.certificate_id)),
     ],
@@ -515,6 +525,126 @@ def test_every_call_that_may_be_denied_names_its_action(
         registry.carry_out(REGISTER, certificate, None)
     aws.faults[operation] = ("AccessDeniedException", "no")
     assert f"may not call iot:{operation}" in refusal(lambda: work(registry, certificate))
+
+
+# The quota of CAs with the same subject
+
+
+def fill(aws: FakeAws, *certificates_: x509.Certificate, active: bool = True) -> list[str]:
+    """Register CAs; returns their IDs."""
+    return [
+        aws._RegisterCACertificate(
+            caCertificate=pem(each),
+            certificateMode="SNI_ONLY",
+            setAsActive=active,
+            allowAutoRegistration=True,
+            tags=[],
+        )["certificateId"]
+        for each in certificates_
+    ]
+
+
+QUOTA = ("LimitExceededException", "Limit reached for number of CA Certificates with same subject")
+
+
+def test_who_holds_the_quota_of_a_subject_is_named(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    later = issue(ec_key(), end=NOW + timedelta(days=900))
+    sooner = issue(ec_key(), end=NOW + timedelta(days=9))
+    others = fill(aws, *(issue(ec_key(), common_name=f"other {n}") for n in range(3)))
+    (last,) = fill(aws, later)
+    (first,) = fill(aws, sooner, active=False)
+    aws.faults["RegisterCACertificate"] = QUOTA
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    # The one that ends first is the first to go.
+    assert (
+        f": {first} (INACTIVE, valid until {sooner.not_valid_after_utc:%Y-%m-%d}), "
+        f"{last} (ACTIVE, valid until {later.not_valid_after_utc:%Y-%m-%d}); "
+    ) in said
+    assert said.startswith("AWS IoT holds at most ten CA certificates with the same subject")
+    assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
+    assert not any(each in said for each in others)
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [("ListCACertificates", "iot:ListCACertificates"), ("DescribeCACertificate", "iot:Describe")],
+)
+def test_the_quota_is_explained_also_to_who_may_not_list(
+    registry: Registry, aws: FakeAws, certificate: Certificate, operation: str, action: str
+) -> None:
+    fill(aws, issue(ec_key()))
+    aws.faults["RegisterCACertificate"] = QUOTA
+    aws.faults[operation] = ("AccessDeniedException", "no")
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    assert said.startswith("AWS IoT holds at most ten CA certificates with the same subject")
+    assert f"which ones can't be told: the credentials may not call {action}" in said
+    assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
+
+
+def test_another_quota_is_not_blamed_on_the_subject(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    fill(aws, issue(ec_key(), common_name="other"))
+    aws.faults["RegisterCACertificate"] = ("LimitExceededException", "of another kind")
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    assert said.startswith("a quota of AWS IoT is reached")
+    assert said.endswith("AWS says: LimitExceededException: of another kind")
+
+
+# The memory of a change of mode
+
+
+def test_what_is_remembered_is_recalled_until_it_is_forgotten(
+    registry: Registry, aws: FakeAws
+) -> None:
+    assert registry.recall("a" * 64) is None
+    registry.remember("a" * 64, MEMORY)
+    assert registry.recall("a" * 64) == MEMORY
+    assert registry.recall("b" * 64) is None
+    # Of a second attempt, which knows better.
+    better = replace(MEMORY, registration_config={}, tags={"d": "4"})
+    registry.remember("a" * 64, better)
+    assert registry.recall("a" * 64) == better
+    registry.forget("a" * 64)
+    registry.forget("a" * 64)
+    assert registry.recall("a" * 64) is None
+    assert aws.groups == {}
+
+
+def test_the_body_of_a_template_is_not_remembered(registry: Registry, aws: FakeAws) -> None:
+    config = {"templateBody": "{}", "roleArn": "arn:aws:iam::111122223333:role/r"}
+    registry.remember("a" * 64, replace(MEMORY, registration_config=config))
+    assert registry.recall("a" * 64) == replace(MEMORY, registration_config={})
+    assert "templateBody" not in str(aws.groups)
+
+
+@pytest.mark.parametrize("operation", ["DescribeThingGroup", "ListTagsForResource"])
+def test_who_may_not_recall_is_told_the_action(
+    registry: Registry, aws: FakeAws, operation: str
+) -> None:
+    registry.remember("a" * 64, MEMORY)
+    aws.faults[operation] = ("AccessDeniedException", "no")
+    assert f"may not call iot:{operation}" in refusal(lambda: registry.recall("a" * 64))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, ""),
+        (1, "1 certificate of a device"),
+        (2, "2 certificates of devices"),
+        (250, "250 certificates of devices"),
+        (251, "more than 250 certificates of devices"),
+    ],
+)
+def test_devices_are_counted_in_one_call(
+    registry: Registry, aws: FakeAws, count: int, said: str
+) -> None:
+    aws.devices["a" * 64] = count
+    assert registry.devices("a" * 64) == said
+    assert aws.calls == ["ListCertificatesByCA"]
 
 
 ENDPOINT = {"endpoint_url": f"https://iot.example/cacertificate/{'a' * 64}"}

@@ -35,6 +35,8 @@ run "one_process_is_asked_and_its_answer_comes_out" {
         auto_registration = true
         template_name     = null
         verification      = null
+        allow_mode_change = false
+        force_mode_change = false
         tags              = {}
       }
     }
@@ -59,6 +61,47 @@ run "one_process_is_asked_and_its_answer_comes_out" {
   assert {
     condition     = output.target.account_id == "111122223333" && output.target.region == "eu-west-1"
     error_message = "The target is not the provider's account and region."
+  }
+}
+
+run "a_change_of_mode_and_every_proof_of_ownership_are_asked_about" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem   = "PEM"
+        certificate_mode  = "DEFAULT"
+        allow_mode_change = true
+        force_mode_change = true
+        verification = {
+          certificate_pem               = "proof"
+          ca_private_key_file           = "ca.key"
+          ca_private_key_secret_arn     = "secret"
+          ca_private_key_passphrase_env = "VARIABLE"
+          kms_key_id                    = "key"
+          acm_pca_arn                   = "private CA"
+        }
+      }
+    }
+  }
+
+  assert {
+    condition = jsondecode(data.external.certificate_authorities.query.certificate_authorities).root.verification == {
+      certificate_pem               = "proof"
+      ca_private_key_file           = "ca.key"
+      ca_private_key_secret_arn     = "secret"
+      ca_private_key_passphrase_env = "VARIABLE"
+      kms_key_id                    = "key"
+      acm_pca_arn                   = "private CA"
+    }
+    error_message = "A proof of ownership does not reach the program."
+  }
+  assert {
+    condition = alltrue([
+      jsondecode(data.external.certificate_authorities.query.certificate_authorities).root.allow_mode_change,
+      jsondecode(data.external.certificate_authorities.query.certificate_authorities).root.force_mode_change,
+    ])
+    error_message = "The program is not told that the mode may be changed."
   }
 }
 

@@ -10,6 +10,7 @@ variables {
       revision        = "register 00000001"
       template_name   = "devices-template"
       on_destroy      = "deactivate"
+      force_destroy   = true
     }
     gateways = {
       certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
@@ -45,6 +46,7 @@ run "destroy_is_told_all_it_needs_and_no_more" {
       target        = var.target
       template_name = "devices-template"
       on_destroy    = "deactivate"
+      force_destroy = true
     }
     error_message = "The request to deregister is not complete."
   }
@@ -56,6 +58,10 @@ run "destroy_is_told_all_it_needs_and_no_more" {
   assert {
     condition     = terraform_data.deregistration["gateways"].input.request.on_destroy == null
     error_message = "Without on_destroy it depends on who registered the CA."
+  }
+  assert {
+    condition     = terraform_data.deregistration["gateways"].input.request.force_destroy == false
+    error_message = "Devices' certificates must be in the way unless told otherwise."
   }
   assert {
     condition     = terraform_data.deregistration["gateways"].input.request.template_name == null

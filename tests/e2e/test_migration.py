@@ -1,0 +1,224 @@
+"""MIGRATION.md: its blocks and its commands as they stand, on CAs that an old owner registered.
+
+The way that most readers go, there and back with `removed` blocks, is tested with the example, on
+every engine. Here are the other ways, and what the guide says of the aws provider.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from sandbox.control import Sandbox
+from tests.e2e.support import CA, TEMPLATE_BODY, Account, issue, new_ca
+from tests.examples.support import blocks_below, run_as_typed
+from tools.terraform import ROOT, Terraform
+
+GUIDE = (ROOT / "MIGRATION.md").read_text(encoding="utf-8")
+TITLE = "Moving a CA to this module, and back"
+RESOURCE = "From `aws_iot_ca_certificate`"
+TEMPLATE = "With a provisioning template"
+CLI = "From the AWS CLI"
+WITHOUT_RECORD = "Without `before.tfstate`"
+ONE_OF_SEVERAL = "One of several, or into another state"
+
+PROVIDER = 'provider "aws" {}\n'
+REMOVED = re.compile(r"^removed \{.*?^\}\n", re.MULTILINE | re.DOTALL)
+REMOVED_FACTORY = REMOVED.findall(blocks_below(GUIDE, RESOURCE, "hcl")[1])[0]
+DEFAULT_MODE = 'certificate_mode = "DEFAULT"'
+
+
+def module(terraform: Terraform, block: str) -> str:
+    """A block of the guide that calls this checkout."""
+    assert block.count('"<namespace>/iot-ca/aws"') == 1
+    return PROVIDER + block.replace("<namespace>/iot-ca/aws", terraform.source())
+
+
+def with_ca(terraform: Terraform, name: str) -> CA:
+    """A CA whose certificate is at the path that the guide's blocks read."""
+    ca = new_ca(name)
+    terraform.write(ca.pem, f"{name}-ca.pem")
+    return ca
+
+
+def writes(sandbox: Sandbox) -> Counter[str]:
+    """What was written since this was last asked, and how often."""
+    counted = Counter(call.operation for call in sandbox.calls(write=True))
+    sandbox.forget_calls()
+    return counted
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.one_engine("`removed` is tested with the example; `state rm` is older than both")
+def test_there_with_state_rm_and_back_with_a_record_written_by_hand(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    aws = Account(sandbox, account, region)
+    ca = with_ca(workspace, "factory")
+    before, after = blocks_below(GUIDE, RESOURCE, "hcl")
+    after = module(workspace, REMOVED.sub("", after))
+    there, back = blocks_below(GUIDE, TITLE, "sh")
+    (forget,) = blocks_below(GUIDE, RESOURCE, "sh")
+    record, _ = blocks_below(GUIDE, WITHOUT_RECORD, "sh")
+    workspace.write(PROVIDER + before)
+    workspace.init()
+    workspace.apply()
+    registered = aws.see(ca.id)
+    writes(sandbox)
+
+    keep, edit, init, *rest = there.splitlines(keepends=True)
+    run_as_typed(workspace, keep)
+    assert edit.startswith("# Edit: ")
+    workspace.write(after)
+    said = run_as_typed(workspace, "".join([init, forget, *rest]))
+
+    assert "Plan: 3 to add, 0 to change, 0 to destroy." in said
+    assert '+ triggers_replace = "adopt tags ' in said
+    assert "before apply: tag iot-ca:origin is missing" in said
+    assert "No changes." in said
+    assert writes(sandbox) == {"TagResource": 1}
+    adopted = aws.see(ca.id)
+    assert adopted.generation == registered.generation
+    assert (adopted.user_tags, adopted.own_tags["iot-ca:origin"]) == (registered.tags, "adopted")
+
+    # Out, one of several: by the module's own means, in two applies.
+    for settings in ('on_destroy = "retain"\n', None):
+        block = re.sub(r"(?m)^    factory = \{\n", rf"\g<0>{settings}", after)
+        empty = re.sub(r"(?ms)^    factory = \{.*?^    \}\n", "", after)
+        workspace.write(block if settings else empty)
+        workspace.apply()
+    assert writes(sandbox) == {"UntagResource": 1}
+    assert aws.see(ca.id) == registered
+
+    workspace.write(PROVIDER + before)
+    run_as_typed(workspace, record)
+    said = run_as_typed(workspace, back.replace("before.tfstate", "record.tfstate"))
+
+    assert "must be replaced" not in said
+    assert writes(sandbox) == {}
+    assert aws.see(ca.id) == registered
+    assert workspace.addresses() == ["aws_iot_ca_certificate.factory"]
+    assert workspace.plan().status == 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.one_engine("which provisioners run when a record is forgotten is tested on both")
+def test_from_the_cli_with_state_rm_and_back_with_a_script_that_looks_first(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    """The template of a JITP CA goes along; the CA's two records alone are forgotten."""
+    aws = Account(sandbox, account, region)
+    ca = with_ca(workspace, "workshop")
+    before, after = blocks_below(GUIDE, CLI, "hcl")
+    (script,) = blocks_below(GUIDE, WITHOUT_RECORD, "hcl")
+    forget, untag = blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
+    workspace.write(PROVIDER + before)
+    workspace.init()
+    workspace.apply()
+    registered = aws.see(ca.id)
+    writes(sandbox)
+
+    workspace.write(module(workspace, after))
+    workspace.init()
+    said = workspace.apply().output
+
+    assert "terraform_data.workshop will no longer be managed by Terraform" in said
+    assert "3 added, 0 changed, 0 destroyed" in said
+    assert writes(sandbox) == {"TagResource": 1}
+    assert aws.see(ca.id).generation == registered.generation
+
+    run_as_typed(workspace, forget.replace("factory", "workshop"))
+    workspace.write(PROVIDER + script)
+    said = workspace.apply().output
+    run_as_typed(workspace, f"id={ca.id}\n{untag}")
+
+    assert "1 added, 0 changed, 1 destroyed" in said
+    assert writes(sandbox) == {"UntagResource": 1}
+    assert aws.see(ca.id) == registered
+    assert workspace.plan().status == 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.one_engine("what a provider replaces, imports and propagates is its own doing")
+def test_what_the_guide_says_of_aws_iot_ca_certificate_is_so(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    aws = Account(sandbox, account, region)
+    ca = with_ca(workspace, "factory")
+    before, _ = blocks_below(GUIDE, RESOURCE, "hcl")
+    role = aws.provisioning_role()
+    inline = (
+        "registration_config {\n"
+        f'role_arn = "{role}"\ntemplate_body = jsonencode(jsondecode(file("template.json")))\n}}\n'
+    )
+    workspace.write(TEMPLATE_BODY, "template.json")
+    configured = before.replace("  tags ", f"{inline}  tags ")
+    aws.register_default(ca)
+    workspace.write(PROVIDER + before)
+    workspace.init()
+
+    imported = workspace.run("import", "aws_iot_ca_certificate.factory", ca.id, check=False)
+    assert "doesn't support import" in imported.output
+    created = workspace.apply(check=False)
+    assert "ResourceAlreadyExistsException" in created.output
+
+    # Moved by a record: with its proof, since without one the provider would replace the CA.
+    record, proof = blocks_below(GUIDE, WITHOUT_RECORD, "sh")
+    _, back = blocks_below(GUIDE, TITLE, "sh")
+    back = back.replace("before.tfstate", "record.tfstate")
+    with_proof = proof.partition("# In the record: ")[2].strip()
+    code = aws.iot.get_registration_code()["registrationCode"]
+    workspace.write(issue(ca, code).pem, "verification.pem")
+    mode = f'{DEFAULT_MODE}\nverification_certificate_pem = file("verification.pem")'
+    in_default = configured.replace('certificate_mode        = "SNI_ONLY"', mode)
+    workspace.write(PROVIDER + in_default)
+    run_as_typed(workspace, proof + record.replace('{ "id": "$id" }', with_proof))
+    run_as_typed(workspace, back)
+    adopted = aws.see(ca.id)
+    assert (adopted.mode, adopted.user_tags) == ("DEFAULT", {"team": "devices"})
+    assert workspace.plan().status == 0
+
+    aws.tag(ca, {"somebody": "else"})
+    other_text = in_default.replace('file("factory-ca.pem")', '"#\\n${file("factory-ca.pem")}"')
+    other_proof = in_default.replace('file("verification.pem")', '"renewed"')
+    for text, forces in (
+        (other_text, "ca_certificate_pem"),
+        (other_proof, "verification_certificate_pem"),
+    ):
+        workspace.write(PROVIDER + text)
+        said = workspace.plan().output
+        assert re.search(rf"{forces} += \(sensitive value\) # forces replacement", said), said
+    workspace.write(PROVIDER + in_default.replace(mode, DEFAULT_MODE))
+    said = workspace.plan(check=False).output
+    assert '"verification_certificate_pem" is required' in said
+
+    workspace.write(PROVIDER + in_default.replace(inline, ""))
+    workspace.apply()
+    found = aws.iot.describe_ca_certificate(certificateId=ca.id)
+    assert "templateBody" in found["registrationConfig"]
+    assert aws.see(ca.id).tags == {"team": "devices"}
+    assert workspace.plan().status == 2
+
+    # From there to the module: the body becomes a template, in one call.
+    (after,) = blocks_below(GUIDE, TEMPLATE, "hcl")
+    after = after.replace("aws_iam_role.provisioning.arn", f'"{role}"')
+    after = re.sub(r"(?ms)^moved \{.*?^\}\n", REMOVED_FACTORY, after)
+    after = after.replace(
+        "      provisioning = {", f"      {DEFAULT_MODE}\n      provisioning = {{"
+    )
+    workspace.write(module(workspace, after))
+    workspace.init()
+    writes(sandbox)
+    said = workspace.apply().output
+
+    assert "adopt template=inline tags" in said
+    assert writes(sandbox) == {
+        "CreateProvisioningTemplate": 1,
+        "UpdateCACertificate": 1,
+        "TagResource": 1,
+    }
+    moved = aws.see(ca.id)
+    assert (moved.template, moved.generation) == ("fleet", adopted.generation)
+    assert workspace.plan().status == 0

@@ -1,0 +1,105 @@
+"""The program inside the tests' own process, and the CA that it is run for."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from iot_ca.commands import run
+from tests.unit.support import ACCOUNT, REGION, ec_key, issue, pem
+
+TARGET = {"account_id": ACCOUNT, "region": REGION}
+WHERE = f"account {ACCOUNT}, {REGION}"
+KEY = ec_key()
+ROOT = issue(KEY)
+OTHER = issue(ec_key(), common_name="other")
+
+
+class Program:
+    """Runs the program inside this process, as Terraform would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def run(self, *argv: str) -> tuple[int, str, list[str]]:
+        """Exit status, standard output, and the lines of standard error."""
+        status = run(argv)
+        out, err = self._capsys.readouterr()
+        return status, out, err.splitlines()
+
+    def inspect_text(self, text: str) -> tuple[int, str, list[str]]:
+        """`inspect` with this text on standard input."""
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
+        self._monkeypatch.setattr("sys.stdin", stdin)
+        return self.run("inspect")
+
+    def query(self, authorities: Any) -> tuple[int, str, list[str]]:
+        """`inspect` with these certificate authorities."""
+        return self.inspect_text(
+            json.dumps(
+                {
+                    "target": json.dumps(TARGET),
+                    "certificate_authorities": json.dumps(authorities),
+                }
+            )
+        )
+
+    def inspect(self, authorities: Any) -> dict[str, dict[str, Any]]:
+        """What `inspect` answers for each CA."""
+        status, out, err = self.query(authorities)
+        assert (status, err) == (0, [])
+        return {name: json.loads(text) for name, text in json.loads(out).items()}
+
+    def request(self, command: str, request: Any) -> tuple[int, str, list[str]]:
+        """`register` or `deregister` with this request."""
+        self._monkeypatch.setenv("IOT_CA_REQUEST", json.dumps(request))
+        return self.run(command)
+
+    def register(self, authority: Any, revision: str = "register 1", owner: str = "me") -> str:
+        """`register` that works; returns what it says."""
+        status, out, err = self.request(
+            "register", self.request_to_register(authority, revision, owner)
+        )
+        assert (status, err) == (0, [])
+        return out
+
+    @staticmethod
+    def request_to_register(authority: Any, revision: str = "r", owner: str = "me") -> Any:
+        """The request that the module sends."""
+        return {
+            "name": "root",
+            "target": TARGET,
+            "certificate_authority": authority,
+            "revision": revision,
+            "owner": owner,
+        }
+
+    def deregister(self, certificate_id: str, **more: Any) -> str:
+        """`deregister` that works; returns what it says."""
+        request = {
+            "name": "root",
+            "target": TARGET,
+            "certificate_id": certificate_id,
+            "owner": "me",
+            **more,
+        }
+        status, out, err = self.request("deregister", request)
+        assert (status, err) == (0, [])
+        return out
+
+
+def authority(certificate: x509.Certificate = ROOT, **more: Any) -> dict[str, Any]:
+    """A CA as the module describes it."""
+    return {"certificate_pem": pem(certificate), **more}
+
+
+def identity(certificate: x509.Certificate = ROOT) -> str:
+    """The certificate's ID."""
+    from cryptography.hazmat.primitives import hashes
+
+    return certificate.fingerprint(hashes.SHA256()).hex()
