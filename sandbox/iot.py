@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.models import iam_backends
-from moto.iot.models import FakeCertificate, IoTBackend, iot_backends
+from moto.iot.models import FakeCertificate, FakeEndpoint, IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 
 from . import ca_certificates as ca
@@ -28,6 +28,7 @@ from . import device_certificates as devices
 from . import provisioning_templates as templates
 from . import thing_groups
 from .accounts import partition_of, trusts_service
+from .endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from .tags import parse_tags, tag_list, with_tags
 from .wire import AWSError, error_response
 
@@ -100,6 +101,14 @@ class Backend(IoTBackend):
         signed_by = self.registry.certificates.get(certificate.ca_certificate_id or "")
         present = signed_by.mode if signed_by else "DEFAULT"
         return self.device_modes.get(certificate.certificate_id, present)
+
+    def describe_endpoint(self, endpoint_type: str) -> FakeEndpoint:
+        """moto's endpoint under the account's own name, where devices reach it (for moto)."""
+        found = super().describe_endpoint(endpoint_type)
+        found.endpoint = prefix_of(self.account_id) + found.endpoint[PREFIX_LENGTH:]
+        if endpoint_type == "iot:Data-ATS":
+            found.endpoint = data_endpoint(self.account_id, self.region_name)
+        return found
 
     def arn_of(self, kind: str, name: str) -> str:
         """The ARN of something here."""

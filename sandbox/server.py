@@ -45,6 +45,7 @@ from .accounts import (
     root_of,
 )
 from .calls import Call, CallLog, is_write, kept_parameters
+from .device_side import DeviceSide
 from .faults import FaultList, error_of, parse_fault
 from .wire import (
     AWSError,
@@ -60,7 +61,12 @@ HOST = "127.0.0.1"
 CONTROL = "/_sandbox/"
 
 # Services that few runs call: each is loaded by the first call, to start quickly without.
-LATE_SERVICES = {"acm-pca": "acmpca", "kms": "kms", "secretsmanager": "secretsmanager"}
+LATE_SERVICES = {
+    "acm-pca": "acmpca",
+    "kms": "kms",
+    "lambda": "functions",
+    "secretsmanager": "secretsmanager",
+}
 
 
 class Sandbox:
@@ -79,6 +85,7 @@ class Sandbox:
         # moto's backends aren't made for threads, and the rules of DEFAULT mode span accounts:
         # one call at a time makes every check and the write after it one step.
         self._one_call_at_a_time = threading.RLock()
+        self.devices = DeviceSide(self._one_call_at_a_time)
 
     def respond(self, request: Request) -> Response | None:
         """Answers one request; None means: close the connection without an answer."""
@@ -123,7 +130,13 @@ class Sandbox:
                 return self._finish(call, error_response(error_of(hits[-1], protocol), protocol))
             if kind == "cut_before":
                 return None
-        response = self._finish(call, self._carry_out(service, environ, principal, protocol))
+        if (service, operation) == ("lambda", "Invoke"):  # runs while other calls come in
+            name = str(in_path["FunctionName"])
+            functions = self.devices.functions()
+            answer = functions.respond(request, principal.account, call.region, name)
+        else:
+            answer = self._carry_out(service, environ, principal, protocol)
+        response = self._finish(call, answer)
         return None if kind == "cut_after" else response
 
     def _principal(self, credential: Credential, protocol: str) -> Principal:
@@ -207,7 +220,10 @@ class Sandbox:
                     sts.SESSIONS.clear()
                     self.calls.forget()
                     self.faults.forget()
+                self.devices.reset()
             case _:
+                if answer := self.devices.control(request, name):
+                    return answer
                 return json_response({"error": f"no {request.method} {CONTROL}{name}"}, 404)
         return json_response({})
 
@@ -342,6 +358,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.sandbox = Sandbox()
         self.verbose = verbose
         super().__init__((HOST, port), Handler)
+        self.sandbox.devices.endpoint = self.endpoint
 
     @property
     def endpoint(self) -> str:
