@@ -38,6 +38,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="A local AWS with the CA certificate rules of AWS IoT Core, on loopback only.",
     )
     parser.add_argument("--port", type=int, default=0, help="0, the default, is a free one")
+    parser.add_argument(
+        "--devices",
+        action="append",
+        default=[],
+        metavar="REGION:PORT",
+        help="also listen for the region's devices there; may be given for several regions",
+    )
+    parser.add_argument(
+        "--run-functions",
+        action="store_true",
+        help="run Lambda functions, as this user: for whoever reaches the port",
+    )
     parser.add_argument("--verbose", action="store_true", help="request lines on stderr")
     parser.add_argument(
         "--stop-with-stdin", action="store_true", help="also stop when standard input ends"
@@ -52,6 +64,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         server = Server(arguments.port, arguments.verbose)
     except OSError as error:
         raise SystemExit(f"sandbox: port {arguments.port}: {error.strerror}") from None
+    server.sandbox.devices.run_functions = arguments.run_functions
+    for wanted in arguments.devices:
+        region, _, port = wanted.partition(":")
+        try:
+            server.sandbox.devices.gateway().listen(region, int(port))
+        except (OSError, OverflowError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise SystemExit(f"sandbox: --devices {wanted}: {said}") from None
     if arguments.stop_with_stdin:
         threading.Thread(target=_stop_with, args=(sys.stdin.fileno(),), daemon=True).start()
     print(server.endpoint, flush=True)

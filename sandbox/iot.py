@@ -18,12 +18,13 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.models import iam_backends
-from moto.iot.models import IoTBackend, iot_backends
+from moto.iot.models import FakeEndpoint, IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 
 from . import ca_certificates as ca
 from . import provisioning_templates as templates
 from .accounts import partition_of, trusts_service
+from .endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from .tags import parse_tags, tag_list, with_tags
 from .wire import AWSError, error_response
 
@@ -63,6 +64,14 @@ class Backend(IoTBackend):
         certificate = ca.load_certificate(ca_certificate_pem, "CA certificate")
         certificate_id = ca.certificate_id_of(certificate)
         return certificate_id if certificate_id in self.registry.certificates else None
+
+    def describe_endpoint(self, endpoint_type: str) -> FakeEndpoint:
+        """moto's endpoint under the account's own name, where devices reach it (for moto)."""
+        found = super().describe_endpoint(endpoint_type)
+        found.endpoint = prefix_of(self.account_id) + found.endpoint[PREFIX_LENGTH:]
+        if endpoint_type == "iot:Data-ATS":
+            found.endpoint = data_endpoint(self.account_id, self.region_name)
+        return found
 
     def arn_of(self, kind: str, name: str) -> str:
         """The ARN of something here."""

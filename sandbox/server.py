@@ -44,6 +44,7 @@ from .accounts import (
     root_of,
 )
 from .calls import Call, CallLog, is_write, kept_parameters
+from .device_side import DeviceSide
 from .faults import FaultList, error_of, parse_fault
 from .wire import (
     AWSError,
@@ -75,6 +76,7 @@ class Sandbox:
         # moto's backends aren't made for threads, and the rules of DEFAULT mode span accounts:
         # one call at a time makes every check and the write after it one step.
         self._one_call_at_a_time = threading.RLock()
+        self.devices = DeviceSide(self._one_call_at_a_time)
 
     def respond(self, request: Request) -> Response | None:
         """Answers one request; None means: close the connection without an answer."""
@@ -119,7 +121,14 @@ class Sandbox:
                 return self._finish(call, error_response(error_of(hits[-1], protocol), protocol))
             if kind == "cut_before":
                 return None
-        response = self._finish(call, self._carry_out(environ, principal, protocol))
+        if service == "lambda":
+            functions = self.devices.functions()
+        if (service, operation) == ("lambda", "Invoke"):  # runs while other calls come in
+            name = str(in_path["FunctionName"])
+            answer = functions.respond(request, principal.account, call.region, name)
+        else:
+            answer = self._carry_out(environ, principal, protocol)
+        response = self._finish(call, answer)
         return None if kind == "cut_after" else response
 
     def _principal(self, credential: Credential, protocol: str) -> Principal:
@@ -199,7 +208,10 @@ class Sandbox:
                     sts.SESSIONS.clear()
                     self.calls.forget()
                     self.faults.forget()
+                self.devices.reset()
             case _:
+                if answer := self.devices.control(request, name):
+                    return answer
                 return json_response({"error": f"no {request.method} {CONTROL}{name}"}, 404)
         return json_response({})
 
@@ -334,6 +346,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.sandbox = Sandbox()
         self.verbose = verbose
         super().__init__((HOST, port), Handler)
+        self.sandbox.devices.endpoint = self.endpoint
 
     @property
     def endpoint(self) -> str:

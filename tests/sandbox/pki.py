@@ -50,6 +50,26 @@ class CA:
             .decode()
         )
 
+    def issue(
+        self,
+        subject: x509.Name,
+        key: Key | None = None,
+        *,
+        starts: dt.datetime = NOW - DAY,
+        ends: dt.datetime = NOW + 30 * DAY,
+    ) -> x509.Certificate:
+        """A device certificate."""
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.certificate.subject)
+            .public_key((key or p256()).public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(starts)
+            .not_valid_after(ends)
+            .sign(self.key, hashes.SHA256())
+        )
+
 
 def name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
