@@ -142,6 +142,13 @@ class Sandbox:
         """Forgets the faults still to come."""
         self._control("DELETE", "faults")
 
+    def enforce_permissions(self, account: str) -> None:
+        """From now on, roles and users of ``account`` may do only what their policies allow.
+
+        Its root user still may do everything; so may all others' principals. Ends with a reset.
+        """
+        self._control("POST", "permissions", {"account": account})
+
     def reset(self) -> None:
         """Forgets everything: resources, sessions, calls and faults."""
         self._control("POST", "reset")
