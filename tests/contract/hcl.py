@@ -11,7 +11,7 @@ from typing import Any
 import hcl2
 
 ROOT = Path(__file__).parents[2]
-MODULES = (".", "modules/jitp", "modules/lookup", "modules/registration")
+MODULES = (".", "modules/iam-policies", "modules/jitp", "modules/lookup", "modules/registration")
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[\w.]+|[(){}\[\]=,:])')
 
