@@ -119,6 +119,10 @@ def _iot_resource(asking: Asking) -> list[Permission]:
     return [asking.permission(asking.text("resourceArn"))]
 
 
+def _iot_target(asking: Asking) -> list[Permission]:
+    return [asking.permission(asking.text("target"))]
+
+
 def _register_ca_certificate(asking: Asking) -> list[Permission]:
     """IAM knows no resource for the registration; its tags are those of the new CA certificate."""
     asked = [asking.permission()]
@@ -228,12 +232,15 @@ IOT: dict[str, Rule] = {
     "CreatePolicy": _iot_tagged("policy/{policyName}"),
     "GetPolicy": _POLICY,
     "DeletePolicy": _POLICY,
+    "AttachPolicy": _iot_target,
+    "DetachPolicy": _iot_target,
     "CreatePolicyVersion": _POLICY,
     "GetPolicyVersion": _POLICY,
     "DeletePolicyVersion": _POLICY,
     "SetDefaultPolicyVersion": _POLICY,
     "ListPolicyVersions": _POLICY,
     "ListTargetsForPolicy": _POLICY,
+    "ListTopicRules": _iot("*"),
     "CreateTopicRule": _topic_rule,
     "ReplaceTopicRule": _topic_rule,
     "GetTopicRule": _RULE,

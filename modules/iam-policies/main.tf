@@ -168,6 +168,14 @@ locals {
       Resource = concat(local.jitr.policies, local.jitr.rules)
     },
     {
+      # The aws provider looks for the rule among all before it reads it.
+      Sid       = "JitrRulesList"
+      Plan      = local.has_jitr ? ["iot:ListTopicRules"] : []
+      Apply     = []
+      Resource  = ["*"]
+      Condition = local.here
+    },
+    {
       Sid      = "JitrQueues"
       Plan     = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"]
       Apply    = ["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:DeleteQueue", "sqs:TagQueue", "sqs:UntagQueue"]

@@ -366,7 +366,7 @@ CASES = {
     "restore": Case(
         lambda world, folder: world.path(PATHS["change to DEFAULT"], folder),
         refused_on_the_way,
-        trouble="the CA is registered in SNI_ONLY mode as before",
+        trouble="is registered in SNI_ONLY mode as before",
         # What is left then, the next run removes.
         spares=frozenset({"iot:DeleteThingGroup"}),
     ),
