@@ -32,12 +32,16 @@ class Credential:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a call acts as. ``role_arn`` is set for a session of an assumed role."""
+    """Who a call acts as. ``role_arn`` is set for a session of an assumed role.
+
+    ``session_policy`` bounds what a session may do, where one was given with AssumeRole.
+    """
 
     account: str
     arn: str
     user_id: str
     role_arn: str | None = None
+    session_policy: str | None = None
 
 
 # Set by the server on every request, so that a response knows who calls.
@@ -147,16 +151,20 @@ def verdict_of(
     action: str,
     resource: str | None = None,
     context: Mapping[str, str | None] | None = None,
+    *,
+    attached: bool = False,
 ) -> bool | None:
-    """What a resource's ``policy`` says about a call: True allows, False denies, None is silent.
+    """What a ``policy`` says about a call: True allows, False denies, None is silent.
 
     resource: the ARN that is called upon; None for trust policies, which name none.
     context: the condition keys that are known of this call, None for one that it doesn't carry.
+    attached: whether it is a policy of the caller's own, which names no Principal, and not one of
+        the resource, which must.
 
     Understands Principal ``*`` and ``AWS`` (account number, root or exact ARN), the ``Not`` forms,
-    and the conditions StringEquals, StringLike, ArnEquals and ArnLike. Any other condition or key
-    counts against the caller: an Allow under it doesn't hold, a Deny does. Source: IAM user guide,
-    "Policy evaluation logic" and "AWS JSON policy elements".
+    and the conditions StringEquals, StringLike, ArnEquals and ArnLike. Any other condition or key,
+    and any policy variable, counts against the caller: an Allow under it doesn't hold, a Deny does.
+    Source: IAM user guide, "Policy evaluation logic" and "AWS JSON policy elements".
     """
     known = {
         "aws:principalaccount": caller.account,
@@ -165,7 +173,9 @@ def verdict_of(
     }
     allowed = None
     for statement in _statements(policy):
-        if not _covers(statement, "Action", action) or not _is_named(statement, caller):
+        if not _covers(statement, "Action", action):
+            continue
+        if not attached and not _is_named(statement, caller):
             continue
         if resource is not None and not _covers(statement, "Resource", resource):
             continue
@@ -205,6 +215,8 @@ def _covers(statement: Mapping[str, Any], member: str, value: str) -> bool:
     for name in (member, f"Not{member}"):
         if name in statement:
             patterns = _texts(statement[name])
+            if any("${" in pattern for pattern in patterns):
+                return statement.get("Effect") == "Deny"
             if member == "Action":
                 patterns = [pattern.lower() for pattern in patterns]
             matches = any(fnmatchcase(value, pattern) for pattern in patterns)

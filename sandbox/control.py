@@ -195,6 +195,13 @@ class Sandbox:
         if not self._control("POST", "devices/settle", {"seconds": seconds})["settled"]:
             raise SandboxError(f"devices or functions are still at work after {seconds} seconds")
 
+    def enforce_permissions(self, account: str) -> None:
+        """From now on, roles and users of ``account`` may do only what their policies allow.
+
+        Its root user still may do everything; so may all others' principals. Ends with a reset.
+        """
+        self._control("POST", "permissions", {"account": account})
+
     def reset(self) -> None:
         """Forgets everything: resources, sessions, calls, faults, devices and their connections."""
         self._control("POST", "reset")

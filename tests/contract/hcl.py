@@ -11,7 +11,14 @@ from typing import Any
 import hcl2
 
 ROOT = Path(__file__).parents[2]
-MODULES = (".", "modules/jitp", "modules/jitr", "modules/lookup", "modules/registration")
+MODULES = (
+    ".",
+    "modules/iam-policies",
+    "modules/jitp",
+    "modules/jitr",
+    "modules/lookup",
+    "modules/registration",
+)
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[\w.]+|[(){}\[\]=,:])')
 

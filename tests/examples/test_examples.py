@@ -64,6 +64,7 @@ def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> No
         assert "terraform init\nterraform plan\nterraform apply\n" in readme
 
 
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
     example = new_example("single-account", account)
     cloud = Cloud(sandbox, account, REGION)
@@ -231,6 +232,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
     assert devices(new) == [(renewed, "ACTIVE")]
 
 
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_workspaces(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
@@ -292,6 +294,7 @@ def test_workspaces(
         assert cloud.left() == []
 
 
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_workspaces_refuse_a_workspace_without_an_account_and_the_wrong_account(
     new_example: NewExample, account: str, sandbox: Sandbox
 ) -> None:

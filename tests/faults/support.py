@@ -162,9 +162,13 @@ class Program:
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
+    def environment(self, account: Account) -> Mapping[str, str]:
+        """Whose credentials the program has: those of the account's root user."""
+        return self._sandbox.environment(account.number, account.region)
+
     @contextmanager
     def _running(self, account: Account, fault: Fault | None) -> Iterator[None]:
-        for name, value in self._sandbox.environment(account.number, account.region).items():
+        for name, value in self.environment(account).items():
             self._monkeypatch.setenv(name, value)
         self.line = Line(fault)
         if fault is None or fault.kind != "cut":
@@ -212,6 +216,13 @@ class Terraform:
 
     def plan(self) -> str:
         """The revision that a plan finds; the state's own if there is nothing to do."""
+        revision, trouble = self.look()
+        assert trouble is None, trouble
+        assert revision is not None
+        return revision
+
+    def look(self) -> tuple[str | None, str | None]:
+        """Plan: the revision that it finds, or why it failed."""
         cas = {"root": {"certificate_pem": self.ca.pem, **self.wanted}}
         answer: dict[str, str] = {}
 
@@ -224,21 +235,28 @@ class Terraform:
             "certificate_authorities": json.dumps(cas),
         }
         trouble = self.program.run(inspect, query, self.account, None)
-        assert trouble is None, trouble
-        return str(json.loads(answer["root"])["revision"])
+        if trouble is not None:
+            return None, trouble
+        return str(json.loads(answer["root"])["revision"]), None
 
-    def apply(self, fault: Fault | None = None) -> str | None:
-        """Plan, and register if the plan says so; returns why that failed, if it did."""
-        revision = self.plan()
-        if revision == self.revision:
-            return None
-        request = {
+    def request(self, revision: str) -> dict[str, Any]:
+        """What an apply of that revision asks `register` for."""
+        return {
             "name": "root",
             "target": self.target,
             "certificate_authority": {"certificate_pem": self.ca.pem, **self.wanted},
             "revision": revision,
             "owner": "me",
         }
+
+    def apply(self, fault: Fault | None = None) -> str | None:
+        """Plan, and register if the plan says so; returns why that failed, if it did."""
+        revision, trouble = self.look()
+        if revision is None:
+            return trouble
+        if revision == self.revision:
+            return None
+        request = self.request(revision)
         trouble = self.program.run(commands.register, request, self.account, fault)
         # A record whose provisioner failed is tainted: the next apply replaces it.
         self.revision = revision if trouble is None else None

@@ -1,0 +1,122 @@
+"""A real Terraform and the real aws provider, as roles with exactly the module's policies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.control import Sandbox
+from tests.e2e.support import Account, Stack, issue, new_ca
+from tests.permissions.support import Need, Role, allowed_by, needs, render
+from tools.terraform import Terraform
+
+pytestmark = pytest.mark.one_engine("permissions are those of the program and of the provider")
+
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
+
+
+def asked(role: Role) -> list[str]:
+    """What the role's calls since the last command have asked for."""
+    return [permission for call in role.calls() for permission in call.permissions]
+
+
+def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str, tmp_path: Path
+) -> None:
+    stack = Stack(workspace, sandbox, account, region)
+    by_hand: Account = stack.account
+    plain, proven = new_ca("plain"), new_ca("proven")
+    code = by_hand.iot.get_registration_code()["registrationCode"]
+    documents = render(
+        tmp_path / "policies",
+        {
+            "both": {
+                "account_id": account,
+                "regions": [region],
+                "certificate_ids": [plain.id, proven.id],
+                "default_mode": True,
+                "jitp_template_names": ["devices"],
+            }
+        },
+    )["both"]
+    planner, applier = Role(by_hand, "planner"), Role(by_hand, "applier")
+    planner.grant(documents["plan_json"])
+    applier.grant(documents["apply_json"])
+    sandbox.enforce_permissions(account)
+    planned: set[Need] = set()
+    applied: set[Need] = set()
+
+    def plan(*arguments: str, fails: bool = False) -> int:
+        outcome = stack.plan(*arguments, fails=fails, env=planner.environment)
+        planned.update(allowed_by(documents["plan_json"], each) for each in asked(planner))
+        return outcome.status
+
+    def apply() -> None:
+        stack.apply(env=applier.environment)
+        applied.update(allowed_by(documents["apply_json"], each) for each in asked(applier))
+
+    jitp = {"type": "JITP", "template_name": "devices"}
+    authorities: dict[str, dict[str, Any]] = {
+        "plain": {"certificate_pem": plain.pem, "provisioning": jitp, "tags": {"team": "fleet"}},
+        "proven": {
+            "certificate_pem": proven.pem,
+            "certificate_mode": "DEFAULT",
+            "verification": {"certificate_pem": issue(proven, code).pem},
+        },
+    }
+    stack.want(authorities)
+
+    assert plan("-out=first.plan") == 2
+    # What the planner plans it can't apply.
+    refused = stack.run("apply", "first.plan", expected={1}, env=planner.environment)
+    assert "not authorized to perform: iam:CreateRole on resource: " in " ".join(refused.errors)
+    assert not [call for call in planner.calls() if call.write and call.error is None]
+    assert by_hand.look(plain.id) is by_hand.look(proven.id) is None
+
+    apply()
+    assert (by_hand.see(plain.id).mode, by_hand.see(plain.id).template) == ("SNI_ONLY", "devices")
+    assert by_hand.see(proven.id).mode == "DEFAULT"
+    assert plan() == 0
+
+    # Everything that can be changed is changed, in the configuration and by hand.
+    authorities["plain"]["provisioning"] = {**jitp, "device_policy": POLICY}
+    authorities["plain"]["tags"] = {"stage": "production"}
+    authorities["plain"]["on_destroy"] = "deactivate"
+    authorities["proven"]["status"] = "INACTIVE"
+    stack.want(authorities)
+    role = by_hand.iam.list_roles(PathPrefix="/")["Roles"]
+    (name,) = [each["RoleName"] for each in role if each["RoleName"].startswith("iot-jitp-")]
+    by_hand.iam.update_role_description(RoleName=name, Description="changed by hand")
+    by_hand.iam.update_assume_role_policy(
+        RoleName=name,
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRole",
+                        "Principal": {"Service": ["iot.amazonaws.com", "lambda.amazonaws.com"]},
+                    }
+                ],
+            }
+        ),
+    )
+    by_hand.iot.update_provisioning_template(templateName="devices", enabled=False)
+    by_hand.untag(plain, "team")
+
+    apply()
+
+    stack.destroy(env=applier.environment)
+    applied.update(allowed_by(documents["apply_json"], each) for each in asked(applier))
+
+    assert by_hand.see(plain.id).status == "INACTIVE"
+    assert by_hand.look(proven.id) is None
+    assert by_hand.templates() == set()
+    assert planned == needs(documents["plan_json"])
+    assert applied == needs(documents["apply_json"])
