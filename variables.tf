@@ -10,7 +10,7 @@ variable "certificate_authorities" {
       send SNI) or `DEFAULT` (one account per region, needs `verification`).
     - `status`: `ACTIVE` or `INACTIVE`. New devices can only be provisioned under an active CA.
     - `auto_registration`: whether an unknown device certificate of this CA is registered when the
-      device first connects. JITP needs it.
+      device first connects. JITP and JITR need it.
     - `provisioning`: what happens when a device connects for the first time.
       - `type`: `JITP` (an `aws_iot_provisioning_template` is made and attached to the CA), `JITR` (a topic
         rule and a function are made that answer AWS IoT's event) or `NONE`.
@@ -52,10 +52,10 @@ variable "certificate_authorities" {
       where AWS refuses what is tried beforehand.
     - `on_destroy`: what happens to the CA when it leaves this map or the module is destroyed:
       `delete`, `deactivate` or `retain`. Default: delete what this module registered, retain what
-      it adopted. The template goes in any case and is taken off a CA that stays.
+      it adopted. What provisions its devices goes in any case; a template is taken off a CA that stays.
     - `force_destroy`: delete the CA also while certificates of its devices are registered in the
       account. Otherwise that is refused. As with `on_destroy`, destroy uses what was applied last.
-    - `tags`: tags of the CA, its template and its role, beside the module's `tags`. Tags on the CA
+    - `tags`: tags of the CA and of what provisions its devices, beside the module's `tags`. Tags on the CA
       that somebody else put there are left alone.
   EOT
   type = map(object({
@@ -128,7 +128,7 @@ variable "certificate_authorities" {
       for name, ca in var.certificate_authorities :
       ca.provisioning.type != "JITR" || can(regex("^[0-9A-Za-z_-]{1,36}$", name))
     ])
-    error_message = "A CA with JITR gives its name in this map to the function, the rule and the rest: 1 to 36 letters, digits, \"_\" and \"-\". A CA can be renamed at any time."
+    error_message = "A CA with JITR gives its name in this map to the function, the rule and the rest: 1 to 36 letters, digits, \"_\" and \"-\". A CA without JITR can be renamed at any time."
   }
 
   validation {
@@ -379,7 +379,7 @@ variable "python_command" {
 }
 
 variable "tags" {
-  description = "Tags of everything this module makes: CAs, provisioning templates and roles. A CA's own `tags` win."
+  description = "Tags of everything this module makes: CAs and what provisions their devices. A CA's own `tags` win."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -308,10 +308,12 @@ resource "aws_iot_topic_rule" "registered" {
 }
 
 resource "aws_lambda_permission" "rule" {
-  statement_id  = "iot-rule"
-  action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.function.function_name
-  principal     = "iot.amazonaws.com"
+  # A prefix: where what depends on this module is created before it is destroyed, so is this, and
+  # Lambda refuses two of the same name. A rule that was deleted by hand replaces it.
+  statement_id_prefix = "iot-rule-"
+  action              = "lambda:InvokeFunction"
+  function_name       = aws_lambda_function.function.function_name
+  principal           = "iot.amazonaws.com"
   # Of the rule, not of the looked-up CA: it is known in every plan, and a change of it replaces the
   # permission.
   source_arn     = aws_iot_topic_rule.registered.arn

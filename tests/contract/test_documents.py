@@ -104,14 +104,27 @@ def test_the_readme_has_the_default_of_every_attribute() -> None:
             assert bare[0] == bare[1], name
 
 
+def test_a_setting_of_jitr_has_the_default_of_its_module_in_the_readme() -> None:
+    (module,) = tables("inputs", ROOT / "modules" / "jitr" / "README.md")
+    compared = 0
+    for name, (_, _, _, default) in tables("inputs")[1].items():
+        setting = name.removeprefix("provisioning.")
+        if setting != name and setting in module and module[setting][3] != "`null`":
+            assert default == module[setting][3], name
+            compared += 1
+    assert compared
+
+
 def test_the_readme_lists_every_output_and_nothing_else() -> None:
     assert set(tables("outputs")[0]) == set(blocks(".", "output"))
 
 
-def test_the_readme_lists_every_attribute_of_the_output_and_nothing_else() -> None:
-    written = output_attributes()
-    assert written
-    assert set(tables("outputs")[1]) == written
+def test_the_readme_lists_every_attribute_of_an_output_and_nothing_else() -> None:
+    _, *attributes = tables("outputs")
+    for name, rows in zip(blocks(".", "output"), attributes, strict=True):
+        written = output_attributes(name)
+        assert written, name
+        assert set(rows) == written, name
 
 
 def test_the_readme_names_the_versions_that_are_required() -> None:
@@ -122,6 +135,8 @@ def test_the_readme_names_the_versions_that_are_required() -> None:
     aws = providers["aws"]["version"].removeprefix(">= ")
     assert f"Terraform {terraform} or later" in document
     assert f"`hashicorp/aws` {aws} or later" in document
+    for name in providers:
+        assert name.startswith("__") or f"`{providers[name]['source']}`" in document, name
     (python,) = re.findall(r'requires-python = ">=([\d.]+)"', _header())
     assert f"Python {python} or later" in document
 

@@ -305,6 +305,7 @@ run "the_pieces_know_each_other" {
       && aws_lambda_permission.rule.function_name == aws_lambda_function.function.function_name
       && aws_lambda_permission.rule.source_arn == aws_iot_topic_rule.registered.arn
       && aws_lambda_permission.rule.source_account == "111122223333"
+      && aws_lambda_permission.rule.statement_id_prefix == "iot-rule-"
     )
     error_message = "Somebody else than this rule may call the function."
   }
