@@ -272,7 +272,7 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      !strcontains(try(coalesce(ca.verification.ca_private_key_file), ""), "-----")
+      !can(regex("-----|[\r\n]|^M[0-9A-Za-z+/=]{60,}$", try(coalesce(ca.verification.ca_private_key_file), "")))
     ])
     error_message = "verification.ca_private_key_file holds a key. Give the path of its file, and treat the key as exposed if this configuration was stored or logged."
   }

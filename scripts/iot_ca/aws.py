@@ -212,8 +212,7 @@ def _refused(error: ClientError, region: str, service: str) -> NoReturn:
         ) from error
     if code == "LimitExceededException":
         raise Failure(
-            "a quota of AWS IoT is reached; delete CAs that are no longer needed or ask AWS for "
-            f"more; {said}"
+            f"{operation} reaches a quota; make room or ask AWS for a larger one; {said}"
         ) from error
     if "Throttl" in code or code == "TooManyRequestsException":
         raise Failure(f"AWS throttles {operation}; run again in a minute; {said}") from error

@@ -8,7 +8,7 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from iot_ca.failure import Failure
@@ -174,6 +174,11 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
     if digest is None or digest.name not in _SIGNATURE_HASHES:
         name = "unknown" if digest is None else digest.name.upper()
         raise Failure(f"the certificate's signature uses {name}; AWS IoT needs SHA-256 or better")
+
+
+def now() -> datetime:
+    """This moment, timezone-aware."""
+    return datetime.now(timezone.utc)
 
 
 def validity(certificate: x509.Certificate) -> tuple[datetime, datetime]:

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TypeVar
 
 from iot_ca import certificate as certificates
 from iot_ca import drift, mode_change, protocol, signers
 from iot_ca.certificate import Certificate
-from iot_ca.drift import (
-    Delete,
-    Forget,
-    Memory,
-    Observed,
-    Origin,
-    Register,
-    Remember,
-    Step,
-    Tag,
-    Untag,
-    Update,
-)
-from iot_ca.failure import Failure, Gone, one_line
-from iot_ca.mode_change import WayBack
-from iot_ca.protocol import (
-    CertificateAuthority,
-    DeregisterRequest,
-    OnDestroy,
-    RegisterRequest,
-    Result,
-    Target,
-)
+from iot_ca.deregister import leave
+from iot_ca.drift import Observed
+from iot_ca.failure import Failure, one_line
+from iot_ca.protocol import CertificateAuthority, Result, Target
+from iot_ca.register import converge
 from iot_ca.registry import Registry
 from iot_ca.signers import Claim
 
@@ -42,22 +23,6 @@ T = TypeVar("T")
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 DEBUG_VARIABLE = "IOT_CA_DEBUG"
-
-_DONE = {
-    Register: "registered",
-    Update: "updated",
-    Delete: "deleted",
-    Untag: "untagged",
-    Tag: "tagged",
-    Remember: "",
-    Forget: "",
-}
-
-_LEFT = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
-
-_LOOKS = 8
-# Seconds before a step is made again that does not show up in what AWS answers next.
-_PATIENCE = 1.0
 
 
 class Failures(Exception):
@@ -130,7 +95,7 @@ def inspect(query: str) -> str:
         except Failure as failure:
             by_name = {**dict.fromkeys(read, failure), **failures}
             raise Failures(request.target, by_name) from failure
-    now = _now()
+    now = certificates.now()
     results, refused = _each(
         read,
         lambda name: _result(
@@ -151,7 +116,7 @@ def register(text: str) -> str:
     """
     request = protocol.read_register(text)
     try:
-        done = _converge(request)
+        done = converge(request)
     except Failure as failure:
         raise Failures(request.target, {request.name: failure}) from failure
     return f"iot_ca: {request.name} ({request.target}): {done}"
@@ -164,7 +129,7 @@ def deregister(text: str) -> str:
     """
     request = protocol.read_deregister(text)
     try:
-        done = _leave(request)
+        done = leave(request)
     except Failure as failure:
         raise Failures(request.target, {request.name: failure}) from failure
     return f"iot_ca: {request.name} ({request.target}): {done}"
@@ -242,183 +207,6 @@ def _result(
     )
 
 
-def _converge(request: RegisterRequest) -> str:
-    desired = request.certificate_authority
-    certificate = certificates.read(desired.certificate_pem)
-    registry = Registry(request.target)
-    done: list[str] = []
-    before: list[Step] = []
-    origin: Origin | None = None
-    seen: set[str | None] = {request.revision}
-    wrote_revision = False
-    for _ in range(_LOOKS):
-        observed = registry.observe_one(certificate.certificate_id)
-        memory = registry.recall(certificate.certificate_id)
-        steps = drift.steps(desired, observed, request.revision, request.owner, origin, memory)
-        if observed is not None and not wrote_revision:
-            seen.add(observed.revision)
-        elif observed is not None and observed.revision not in seen:
-            # Another run has been here since. If it wants the same, writing over each other would
-            # never end.
-            steps = [] if drift.only_the_writer_differs(steps) else steps
-        if not steps:
-            template = f", template {desired.template_name}" if desired.template_name else ""
-            return (
-                f"{', '.join(filter(None, done)) or 'nothing to do'}; "
-                f"{desired.certificate_mode}, {desired.status}{template}"
-            )
-        if steps == before:
-            time.sleep(_PATIENCE)
-        before = steps
-        proof, way_back = _prepare(registry, desired, certificate, observed, memory, steps)
-        for step in steps:
-            try:
-                registered = registry.carry_out(step, certificate, proof)
-            except Failure as failure:
-                if isinstance(failure, Gone) and _is_gone(registry, certificate, step):
-                    break
-                if way_back is None:
-                    raise
-                mode_change.restore(way_back, certificate, registry, failure)
-                break
-            if registered and isinstance(step, Register):
-                origin = "registered" if step.tags[drift.ORIGIN_TAG] == "registered" else "adopted"
-            wrote_revision |= registered or isinstance(step, Tag)
-            done.append(_DONE[type(step)])
-    raise Failure(
-        "what was written does not show up in AWS IoT, or something else changes the CA at the "
-        "same time; run again when nothing else does"
-    )
-
-
-def _is_gone(registry: Registry, certificate: Certificate, step: Step) -> bool:
-    """Whether a step found nothing because somebody has deleted the CA since the last look.
-
-    Another run that changes its mode does, and has registered it again by the next look or the one
-    after; else what is missing is something that the step names, such as a template.
-    """
-    if not isinstance(step, Update | Untag | Tag):
-        return False
-    return registry.observe_one(certificate.certificate_id) is None
-
-
-def _prepare(
-    registry: Registry,
-    desired: CertificateAuthority,
-    certificate: Certificate,
-    observed: Observed | None,
-    memory: Memory | None,
-    steps: list[Step],
-) -> tuple[str | None, WayBack | None]:
-    """Check and prove what a registration among `steps` needs, before the first of them.
-
-    Returns the verification certificate for DEFAULT mode, and the way back if the mode changes.
-    """
-    registration = next((step for step in steps if isinstance(step, Register)), None)
-    if registration is None:
-        return None, None
-    if observed is not None:
-        mode_change.refuse(desired, observed)
-        memory = drift.before_change(observed, memory)
-    parsed = certificates.parse(certificate)
-    claim = Claim(desired.verification, parsed, registry, _now())
-    certificates.check(parsed, claim.now)
-    proof = signers.certificate_pem(claim) if desired.certificate_mode == "DEFAULT" else None
-    if memory is None or memory.mode == desired.certificate_mode:
-        return proof, None
-    way_back = mode_change.way_back(memory, claim)
-    if observed is not None:
-        mode_change.probe(desired, observed, registration, certificate, proof, registry)
-    return proof, way_back
-
-
-def _leave(request: DeregisterRequest) -> str:
-    registry = Registry(request.target)
-    certificate_id = request.certificate_id
-    observed = registry.observe_one(certificate_id)
-    memory = registry.recall(certificate_id)
-    tags = observed.tags if observed is not None else memory.tags if memory is not None else {}
-    if tags.get(drift.OWNER_TAG) not in (None, request.owner):
-        return "left alone, since another record in a Terraform state manages it now"
-    on_destroy, why = _what_to_do(request, tags)
-    if observed is None:
-        if memory is not None and on_destroy != "delete":
-            raise Failure(
-                f"a change of its mode was interrupted and it is not registered now, but is to be "
-                f"{_LEFT[on_destroy]}, since {why}; apply once more before you destroy"
-            )
-        if memory is not None:
-            registry.forget(certificate_id)
-        return "not registered, nothing to do"
-    done = ""
-    if on_destroy == "delete":
-        _delete(registry, request, observed, why)
-    else:
-        done = _stay(registry, request, observed, memory, on_destroy)
-    if memory is not None:
-        registry.forget(certificate_id)
-    return f"{done}{_LEFT[on_destroy]}, since {why}"
-
-
-def _what_to_do(request: DeregisterRequest, tags: Mapping[str, str]) -> tuple[OnDestroy, str]:
-    if request.on_destroy is not None:
-        return request.on_destroy, "on_destroy says so"
-    if tags.get(drift.ORIGIN_TAG) == "registered":
-        return "delete", "this module registered it"
-    return "retain", "this module only adopted it"
-
-
-def _delete(registry: Registry, request: DeregisterRequest, observed: Observed, why: str) -> None:
-    certificate_id = request.certificate_id
-    if not request.force_destroy and (devices := registry.devices(certificate_id)):
-        raise Failure(
-            f"it is to be deleted, since {why}, but {devices} that it has signed are registered "
-            "in this account (aws iot list-certificates-by-ca); delete them first, or set "
-            'force_destroy = true, or on_destroy = "deactivate" or "retain", and apply once before '
-            "the CA leaves the configuration"
-        )
-    if observed.status == "ACTIVE":
-        registry.update(certificate_id, Update(status="INACTIVE"))
-    registry.delete(certificate_id)
-
-
-def _stay(
-    registry: Registry,
-    request: DeregisterRequest,
-    observed: Observed,
-    memory: Memory | None,
-    on_destroy: OnDestroy,
-) -> str:
-    """Take off a CA that stays what goes: the template, the module's own tags, and its activity.
-
-    All else stays as it is. Returns what was done beside that, in words.
-    """
-    certificate_id = request.certificate_id
-    own = {key for key in observed.tags if key.startswith(drift.TAG_PREFIX)}
-    attached = request.template_name is not None and request.template_name == observed.template_name
-    auto_registration = observed.auto_registration
-    if observed.auto_registration_to_keep is not None:
-        auto_registration = observed.auto_registration_to_keep
-    elif attached:
-        # Whether taking the template off switches auto-registration off is not documented; and
-        # whoever finishes an interrupted run must know what it was.
-        registry.tag(certificate_id, drift.keep_auto_registration(observed))
-        own.add(drift.REVISION_TAG)
-    if attached:
-        registry.update(certificate_id, Update(remove_registration_config=True))
-    if attached or auto_registration != observed.auto_registration:
-        registry.update(certificate_id, Update(auto_registration=auto_registration))
-    status = observed.status if memory is None else drift.before_change(observed, memory).status
-    if on_destroy == "deactivate":
-        status = "INACTIVE"
-    if observed.status != status:
-        registry.update(certificate_id, Update(status=status))
-    # Whoever adopts it next must not take it for its own.
-    if own:
-        registry.untag(certificate_id, Untag(tuple(sorted(own))))
-    return f"template {request.template_name} detached, " if attached else ""
-
-
 def _same_certificate_twice(read: Mapping[str, Certificate]) -> dict[str, Failure]:
     names: dict[str, list[str]] = {}
     for name, certificate in read.items():
@@ -454,10 +242,6 @@ def _some(names: Sequence[str]) -> str:
     shown = 5
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _debug() -> None:

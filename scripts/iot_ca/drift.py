@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -45,6 +45,7 @@ class Observed:
             templateBody with a roleArn; empty where there is none.
         tags: all tags, the module's own among them.
         validity: of the certificate, from and to, if AWS says it.
+        tags_are_known: false where AWS would not say them, as right after a registration.
     """
 
     mode: str
@@ -53,6 +54,7 @@ class Observed:
     registration_config: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     validity: tuple[datetime, datetime] | None = None
+    tags_are_known: bool = True
 
     @property
     def template_name(self) -> str | None:
@@ -78,7 +80,7 @@ class Observed:
     @property
     def origin(self) -> Origin:
         """Whether this module registered the CA or found it there."""
-        return _origin(self.tags)
+        return origin_in(self.tags)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
                 enable(desired.auto_registration),
             )
         )
-    if not _same_registration_config(desired, observed):
+    if not _same_config(desired, observed):
         found.append(
             Difference("template", template_in_words(observed), desired.template_name or "none")
         )
@@ -214,6 +216,7 @@ def steps(
     owner: str,
     origin: Origin | None = None,
     memory: Memory | None = None,
+    taken_out: Memory | None = None,
 ) -> list[Step]:
     """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
 
@@ -222,19 +225,17 @@ def steps(
     settings have been seen to be right. `origin` is what the caller knows better than the tags,
     which may not show up yet on a CA that it has just registered. `memory` is what an earlier,
     unfinished change of the mode has left; whether the mode may be changed is not asked here.
+    `taken_out` is what the caller has deleted itself, and somebody else has registered since.
     """
     if observed is None:
-        return [_registration(desired, revision, owner, memory.tags if memory else None)]
+        return [registration(desired, revision, owner, memory.tags if memory else None)]
     if observed.mode != desired.certificate_mode:
         before = before_change(observed, memory)
+        if before != memory:
+            # Alone: nothing is taken out before what it was has been read back.
+            return [Remember(before)]
         deactivate = [Update(status="INACTIVE")] if observed.status == "ACTIVE" else []
-        remember: list[Step] = [] if before == memory else [Remember(before)]
-        if remember and memory is not None:
-            # Whether creating over another one is refused is for AWS to say, replacing it is safe:
-            # the CA itself is still there.
-            remember.insert(0, Forget())
-        again = _registration(desired, revision, owner, before.tags)
-        return [*remember, *deactivate, Delete(), again]
+        return [*deactivate, Delete(), registration(desired, revision, owner, before.tags)]
     update = _update(desired, observed)
     if update != Update():
         # Alone: what a call really did is read back before the tags call the CA converged.
@@ -246,10 +247,13 @@ def steps(
     if forsaken:
         needed.append(Untag(tuple(forsaken)))
     kept: dict[str, str] = {}
-    if memory is not None and ORIGIN_TAG not in observed.tags:
-        # Somebody else has registered it in the middle of the change.
-        kept = {k: v for k, v in _foreign(memory.tags).items() if k not in observed.tags}
-        origin = origin or _origin(memory.tags)
+    if ORIGIN_TAG in observed.tags:
+        origin = None
+    lost = memory if ORIGIN_TAG not in observed.tags else taken_out
+    if lost is not None:
+        # Somebody else has registered it in the middle of the change, not knowing what it was.
+        kept = {k: v for k, v in _foreign(lost.tags).items() if k not in observed.tags}
+        origin = origin or origin_in(lost.tags)
     wanted = {**kept, **_wanted_tags(desired, origin or observed.origin, revision, owner)}
     missing = {key: value for key, value in wanted.items() if observed.tags.get(key) != value}
     if missing:
@@ -264,14 +268,16 @@ def before_change(observed: Observed, memory: Memory | None) -> Memory:
 
     `memory` is that of an earlier attempt, which may have deactivated the CA and gone no further.
     """
-    earlier = memory is not None and memory.mode == observed.mode
-    return Memory(
+    now = Memory(
         mode=observed.mode,
-        status=memory.status if memory is not None and earlier else observed.status,
+        status=observed.status,
         auto_registration=observed.auto_registration,
         registration_config=observed.registration_config,
         tags={k: v for k, v in observed.tags.items() if not k.lower().startswith(_AWS_TAG_PREFIX)},
     )
+    if memory is not None and replace(memory, status=now.status) == now:
+        return memory
+    return now
 
 
 def way_back(memory: Memory) -> Register:
@@ -351,11 +357,14 @@ def enable(flag: bool) -> Literal["ENABLE", "DISABLE"]:
     return "ENABLE" if flag else "DISABLE"
 
 
-def _registration(
+def registration(
     desired: CertificateAuthority, revision: str, owner: str, before: Mapping[str, str] | None
 ) -> Register:
-    """The registration of a CA; `before` are the tags it had, if a change of mode took it out."""
-    origin: Origin = "registered" if before is None else _origin(before)
+    """The registration of a CA as wanted.
+
+    `before` are the tags that it had, if a change of the mode takes it out.
+    """
+    origin: Origin = "registered" if before is None else origin_in(before)
     template = desired.template_name
     return Register(
         certificate_mode=desired.certificate_mode,
@@ -367,7 +376,7 @@ def _registration(
 
 
 def _update(desired: CertificateAuthority, observed: Observed) -> Update:
-    same_config = _same_registration_config(desired, observed)
+    same_config = _same_config(desired, observed)
     same_status = observed.status == desired.status
     same_auto_registration = observed.auto_registration == desired.auto_registration
     return Update(
@@ -378,7 +387,8 @@ def _update(desired: CertificateAuthority, observed: Observed) -> Update:
     )
 
 
-def _origin(tags: Mapping[str, str]) -> Origin:
+def origin_in(tags: Mapping[str, str]) -> Origin:
+    """Whether this module registered the CA that carries these tags, or found it there."""
     return "registered" if tags.get(ORIGIN_TAG) == "registered" else "adopted"
 
 
@@ -421,7 +431,7 @@ def _digest(key: str) -> str:
     return base64.b64encode(hashlib.sha256(key.encode()).digest())[:_DIGEST_LENGTH].decode()
 
 
-def _same_registration_config(desired: CertificateAuthority, observed: Observed) -> bool:
+def _same_config(desired: CertificateAuthority, observed: Observed) -> bool:
     if desired.template_name is None:
         return not observed.registration_config
     return observed.template_name == desired.template_name

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from iot_ca import drift, signers
 from iot_ca.certificate import Certificate
-from iot_ca.drift import Memory, Observed, Register, Update
+from iot_ca.drift import Memory, Observed, Register, Remember, Step, Update
 from iot_ca.failure import Failure
 from iot_ca.protocol import CertificateAuthority
 from iot_ca.registry import Registry
@@ -59,6 +59,11 @@ def refuse(desired: CertificateAuthority, observed: Observed) -> None:
             "allow_mode_change = true to have it deleted and registered again with the same "
             "settings and tags"
         )
+    if not observed.tags_are_known:
+        raise Failure(
+            "AWS IoT does not say at the moment which tags it carries, and a change of its mode "
+            "must not lose them; run again in a minute"
+        )
     forced = desired.force_mode_change
     if observed.mode == "DEFAULT" and desired.verification is None and not forced:
         raise Failure(
@@ -67,44 +72,43 @@ def refuse(desired: CertificateAuthority, observed: Observed) -> None:
         )
 
 
-def way_back(before: Memory, claim: Claim) -> WayBack:
-    """How to go back to what the CA was, with a verification certificate in hand if it takes one.
-
-    Without a `verification` there is none for DEFAULT mode: see `refuse`.
-    """
-    needed = before.mode == "DEFAULT" and claim.given is not None
-    return WayBack(before, signers.certificate_pem(claim) if needed else None)
-
-
 def probe(
+    way_back: WayBack,
     desired: CertificateAuthority,
-    observed: Observed,
     registration: Register,
     certificate: Certificate,
     proof: str | None,
     registry: Registry,
+    steps: list[Step],
 ) -> None:
-    """Find out whether AWS would refuse the change, before its first call has an effect.
+    """Find out whether AWS would refuse the next `steps`, before the first has an effect.
 
-    AWS is asked for what it can't do at this moment: register a CA that is registered, and delete
-    one that is ACTIVE. Any other refusal would have come after the CA was gone.
+    AWS is asked for what it can't do at this moment: to register a CA that is registered, and, once
+    what it was is kept, to delete one that is ACTIVE. A refusal for any other reason would come
+    again when the CA is gone. Raises Failure then, unless the user forces it and could go back.
     """
+    first = any(isinstance(step, Remember) for step in steps)
     try:
-        registry.may_register(registration, certificate, proof)
-        if observed.status == "ACTIVE":
+        if first:
+            registry.may_register(registration, certificate, proof)
+        elif any(isinstance(step, Update) for step in steps):
             registry.may_delete(certificate.certificate_id)
     except Failure as failure:
-        if not desired.force_mode_change:
-            raise Failure(
-                "the mode was not changed, since it would go wrong half-way (force_mode_change = "
-                f"true goes ahead all the same): {failure}"
-            ) from failure
+        if desired.force_mode_change and way_back.possible:
+            return
+        if not first:
+            _forget(registry, certificate)
+        raise Failure(
+            "the mode was not changed, since it would go wrong half-way (force_mode_change = true "
+            f"goes ahead all the same where there is a way back): {failure}"
+        ) from failure
 
 
 def restore(back: WayBack, certificate: Certificate, registry: Registry, failure: Failure) -> None:
     """Put the old registration back after `failure`, and raise it with how things stand now.
 
-    Returns only if the new registration is there after all.
+    Returns only if it has to be looked at again: the new registration is there after all, or one
+    that somebody else has made.
     """
     before = back.memory
     certificate_id = certificate.certificate_id
@@ -115,7 +119,9 @@ def restore(back: WayBack, certificate: Certificate, registry: Registry, failure
         if observed is None:
             if not back.possible:
                 raise Failure("there is no verification certificate for it")
-            registry.carry_out(drift.way_back(before), certificate, back.proof)
+            if not registry.carry_out(drift.way_back(before), certificate, back.proof):
+                # Somebody else has registered it, or AWS took longer with what failed.
+                return
         elif observed.status != before.status:
             registry.update(certificate_id, Update(status=before.status))
     except Failure as second:
@@ -124,9 +130,13 @@ def restore(back: WayBack, certificate: Certificate, registry: Registry, failure
             "again as soon as the cause is gone, its settings and tags are kept until then; cause: "
             f"{failure}; and going back to {before.mode} mode failed: {second}"
         ) from failure
-    with suppress(Failure):
-        # What is left of it is removed by the next run.
-        registry.forget(certificate_id)
+    _forget(registry, certificate)
     raise Failure(
         f"the mode was not changed, it is registered in {before.mode} mode as before: {failure}"
     ) from failure
+
+
+def _forget(registry: Registry, certificate: Certificate) -> None:
+    with suppress(Failure):
+        # What is left of it is removed by the next run.
+        registry.forget(certificate.certificate_id)

@@ -57,6 +57,13 @@ class Verification:
     kms_key_id: str | None = None
     acm_pca_arn: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raise Failure for none of them or several: one would win in silence."""
+        proofs = {f.name: getattr(self, f.name) for f in fields(self)}
+        del proofs["ca_private_key_passphrase_env"]
+        if sum(value is not None for value in proofs.values()) != 1:
+            raise Failure(f"verification takes exactly one of {', '.join(proofs)}")
+
 
 @dataclass(frozen=True)
 class CertificateAuthority:

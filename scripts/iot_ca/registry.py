@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 # AWS allows about ten of these calls a second; more at once would only be throttled.
 _PARALLEL_CALLS = 10
 _PAGE = 250
+# Of a thing group's attributes: how many, and the characters of each (AWS IoT's quotas).
+_ATTRIBUTES = 50
+_ATTRIBUTE = 800
 
 
 class Registry:
@@ -65,8 +71,8 @@ class Registry:
         """Each CA as AWS has it: None where it is not registered, or what went wrong.
 
         Two calls a CA, all in parallel. The ARN of a CA that is found names the account; only
-        where one is not found is AWS asked who the caller is, since "not registered" must not
-        be said of another account than the provider's.
+        where one is not found is AWS asked who the caller is, since neither "not registered" nor
+        "not permitted" must be said of another account than the provider's.
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -82,11 +88,12 @@ class Registry:
                 observed[each] = self._put_together(each, described[each].result(), tagged[each])
             except Failure as failure:
                 observed[each] = failure
-        if None in observed.values():
+        doubtful = [each for each in ids if observed[each] is None or _is_denied(observed[each])]
+        if doubtful:
             try:
                 self.account.check()
             except Failure as failure:
-                return {each: found or failure for each, found in observed.items()}
+                observed.update(dict.fromkeys(doubtful, failure))
         return observed
 
     def observe_one(self, certificate_id: str) -> Observed | None:
@@ -158,18 +165,24 @@ class Registry:
     def devices(self, certificate_id: str) -> str:
         """How many certificates of devices that this CA has signed are registered, in words.
 
-        Empty where there is none. One call: more than one page is not counted.
+        Empty where there is none. No more than one page is counted.
         """
+        request: dict[str, Any] = {"caCertificateId": certificate_id, "pageSize": _PAGE}
         with self.account.failures():
-            page = self._iot.list_certificates_by_ca(caCertificateId=certificate_id, pageSize=_PAGE)
-            count, more = len(page["certificates"]), bool(page.get("nextMarker"))
+            while True:
+                page = self._iot.list_certificates_by_ca(**request)
+                count, more = len(page["certificates"]), page.get("nextMarker")
+                # A page may be empty and not the last.
+                if count or not more:
+                    break
+                request["marker"] = more
         if not count:
             return ""
         noun = "certificate of a device" if count == 1 else "certificates of devices"
         return f"{'more than ' if more else ''}{count} {noun}"
 
-    # The memory of a change of mode: a thing group, since only a resource of AWS IoT with tags of
-    # its own outlives the CA, and its ARN is known beforehand.
+    # The memory of a change of mode: a thing group, since it outlives the CA, is found by a name
+    # that is known beforehand, and has room for all of it in attributes, made and read by one call.
 
     def recall(self, certificate_id: str) -> Memory | None:
         """What an unfinished change of the CA's mode has left, if there is one."""
@@ -179,18 +192,9 @@ class Registry:
                 group = self._iot.describe_thing_group(thingGroupName=name)
             except self._iot.exceptions.ResourceNotFoundException:
                 return None
-        tags = self._tags(self._arn(f"thinggroup/{name}"))
-        text = group.get("thingGroupProperties", {}).get("thingGroupDescription", "")
+        payload = group.get("thingGroupProperties", {}).get("attributePayload", {})
         try:
-            known = json.loads(text)
-            config = {} if known["template"] is None else {"templateName": known["template"]}
-            return Memory(
-                mode=known["mode"],
-                status=known["status"],
-                auto_registration=known["autoRegistration"],
-                registration_config=config,
-                tags=tags or {},
-            )
+            return _memory_in(payload.get("attributes", {}))
         except (ValueError, KeyError, TypeError):
             raise Failure(
                 f"the thing group {name}, in which a change of this CA's mode is remembered, has "
@@ -198,26 +202,31 @@ class Registry:
             ) from None
 
     def remember(self, certificate_id: str, memory: Memory) -> None:
-        """CreateThingGroup with all that `recall` answers; a template body is not kept."""
+        """CreateThingGroup with all that `recall` answers."""
         name = _memory_name(certificate_id)
-        known = {
-            "mode": memory.mode,
-            "status": memory.status,
-            "autoRegistration": memory.auto_registration,
-            "template": memory.registration_config.get("templateName"),
-        }
         request = {
             "thingGroupName": name,
-            "thingGroupProperties": {"thingGroupDescription": json.dumps(known)},
-            "tags": _aws_tags(memory.tags),
+            "thingGroupProperties": {
+                "thingGroupDescription": "What a CA certificate was before a change of its mode. "
+                "The next run of terraform-aws-iot-ca removes it.",
+                "attributePayload": {"attributes": _attributes_of(memory)},
+            },
         }
         with self.account.failures():
             try:
                 self._iot.create_thing_group(**request)
+                return
             except self._iot.exceptions.ResourceAlreadyExistsException:
-                # Of an earlier attempt; the CA is still there, so nothing is lost with it.
-                self._iot.delete_thing_group(thingGroupName=name)
-                self._iot.create_thing_group(**request)
+                pass
+        try:
+            if self.recall(certificate_id) == memory:
+                return
+        except Failure:
+            # Whatever is in it: the CA is still there, so nothing is lost with it.
+            pass
+        with self.account.failures():
+            self._iot.delete_thing_group(thingGroupName=name)
+            self._iot.create_thing_group(**request)
 
     def forget(self, certificate_id: str) -> None:
         """DeleteThingGroup; a memory that is gone already is no error."""
@@ -230,7 +239,7 @@ class Registry:
     def may_delete(self, certificate_id: str) -> None:
         """Raise Failure if DeleteCACertificate would be refused for want of a permission.
 
-        Tried on the CA while it is ACTIVE, which AWS never deletes (API reference).
+        Tried on a CA that is ACTIVE, which AWS refuses with CertificateStateException.
         """
         with self.account.failures():
             try:
@@ -284,8 +293,8 @@ class Registry:
         """
         try:
             holders = self._with_the_subject_of(certificate)
-        except Denied as denied:
-            holders = [f"(which ones can't be told: {denied})"]
+        except Failure as failure:
+            holders = [f"(which ones can't be told: {failure})"]
         if not holders:
             return
         raise Failure(
@@ -312,7 +321,10 @@ class Registry:
         found = []
         for answer in answers:
             description = answer["certificateDescription"]
-            held = certificates.parse(certificates.read(description["certificatePem"]))
+            try:
+                held = certificates.parse(certificates.read(description["certificatePem"]))
+            except Failure:
+                continue  # registered long ago, under other rules
             if held.subject == subject:
                 until = f"{held.not_valid_after_utc:%Y-%m-%d}"
                 found.append((until, description["certificateId"], description["status"]))
@@ -339,7 +351,7 @@ class Registry:
                 # Or somebody is changing its mode and has deleted it: its tags were not none.
                 return None
         with self.account.failures():
-            return _observed(answer, tags or {})
+            return _observed(answer, tags)
 
     def _describe(self, certificate_id: str) -> dict[str, Any] | None:
         with self.account.failures():
@@ -375,11 +387,37 @@ class Registry:
         _refuse_other_id(answered, certificate_id)
 
 
+def _is_denied(found: Observed | Failure | None) -> bool:
+    return isinstance(found, Denied)
+
+
 def _memory_name(certificate_id: str) -> str:
     return f"iot-ca-mode-change-{certificate_id}"
 
 
-def _observed(answer: Mapping[str, Any], tags: dict[str, str]) -> Observed:
+def _attributes_of(memory: Memory) -> dict[str, str]:
+    """A memory as attributes of a thing group: 50 of 800 letters, digits and `_.,@/:#-` at most.
+
+    Raises Failure for one that is larger, which takes dozens of tags at their longest.
+    """
+    text = json.dumps(asdict(memory), sort_keys=True)
+    packed = base64.urlsafe_b64encode(zlib.compress(text.encode())).decode().rstrip("=")
+    starts = range(0, len(packed), _ATTRIBUTE)
+    if len(starts) > _ATTRIBUTES:
+        raise Failure(
+            "its tags and template body are more than can be kept while the mode is changed; "
+            "shorten its tags"
+        )
+    return {f"{start:05}": packed[start : start + _ATTRIBUTE] for start in starts}
+
+
+def _memory_in(attributes: Mapping[str, str]) -> Memory:
+    packed = "".join(attributes[name] for name in sorted(attributes))
+    text = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    return Memory(**json.loads(text))
+
+
+def _observed(answer: Mapping[str, Any], tags: dict[str, str] | None) -> Observed:
     description = answer["certificateDescription"]
     config = answer.get("registrationConfig") or {}
     return Observed(
@@ -388,7 +426,8 @@ def _observed(answer: Mapping[str, Any], tags: dict[str, str]) -> Observed:
         status=description["status"],
         auto_registration=description.get("autoRegistrationStatus") == "ENABLE",
         registration_config={key: value for key, value in config.items() if value},
-        tags=tags,
+        tags=tags or {},
+        tags_are_known=tags is not None,
         validity=_validity(description.get("validity") or {}),
     )
 

@@ -7,12 +7,14 @@ this process until it ends, and never part of a message. `check` issues nothing:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,16 +23,20 @@ from typing import TYPE_CHECKING, Any
 from iot_ca import verification
 from iot_ca.aws import Account
 from iot_ca.failure import Denied, Failure
-from iot_ca.protocol import Verification
+from iot_ca.protocol import Target, Verification
 from iot_ca.registry import Registry
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
 
     from iot_ca.verification import Key
 
 # Such as the parameters of a curve in front of its key.
 _ONE_LINE_BLOCK = re.compile(r" *-----BEGIN ([A-Z0-9 ]+)----- *(.*?) *-----END \1-----")
+
+# PEM, or what is left of it without its first and last line: base64 or hexadecimal of DER.
+_LIKE_A_KEY = re.compile(r"-----|[\r\n\0]|\AM[0-9A-Za-z+/=]{60,}\Z|\A[0-9A-Fa-f]{100,}\Z|.{1025}")
 
 _POLL_SECONDS = 1
 _POLLS = 60
@@ -61,7 +67,7 @@ def check(claim: Claim) -> list[str]:
     """
     given, authority, account = claim.given, claim.authority, claim.registry.account
     if given is None:
-        raise _missing(claim.registry.registration_code)
+        raise _missing(claim.registry)
     if given.certificate_pem is not None:
         code = claim.registry.registration_code
         verification.check(given.certificate_pem, authority, code, claim.now)
@@ -86,7 +92,7 @@ def certificate_pem(claim: Claim) -> str:
     """
     given, authority, registry = claim.given, claim.authority, claim.registry
     if given is None:
-        raise _missing(registry.registration_code)
+        raise _missing(registry)
     if given.certificate_pem is not None:
         code = registry.registration_code
         return verification.check(given.certificate_pem, authority, code, claim.now)
@@ -96,15 +102,30 @@ def certificate_pem(claim: Claim) -> str:
     return verification.sign(key, authority, registry.registration_code, claim.now)
 
 
-def _missing(code: str) -> Failure:
+def _missing(registry: Registry) -> Failure:
     return Failure(
         "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
-        f"`python3 {shlex.quote(program())} csr > verification.csr` makes (common name {code}, the "
-        "registration code of this account and region) and set verification.certificate_pem to the "
-        "certificate; "
-        "or set verification to where the CA's key is: ca_private_key_file, "
-        "ca_private_key_secret_arn, kms_key_id or acm_pca_arn; SNI_ONLY mode needs none"
+        f"`{_csr(registry.target)} > verification.csr` makes (common name "
+        f"{registry.registration_code}, the registration code of this account and region) and set "
+        "verification.certificate_pem to the certificate; or set verification to where the CA's "
+        "key is: ca_private_key_file, ca_private_key_secret_arn, kms_key_id or acm_pca_arn; "
+        "SNI_ONLY mode needs none"
     )
+
+
+def _csr(target: Target) -> str:
+    """The command that makes the request, with the credentials that the program has here."""
+    options = {
+        "account-id": target.account_id,
+        "region": target.region,
+        "profile": target.credentials.profile,
+        "role-arn": target.credentials.role_arn,
+        "external-id": target.credentials.external_id,
+    }
+    words = ["python3", program(), "csr"]
+    for name, value in options.items():
+        words += [f"--{name}", value] if value else []
+    return shlex.join(words)
 
 
 def program() -> str:
@@ -134,7 +155,7 @@ def _key(given: Verification, authority: x509.Certificate, account: Account) -> 
 
 def _where(attribute: str, value: str) -> str:
     """How messages name a place; refuses a key that was given in its stead."""
-    if "-----" in value:
+    if _LIKE_A_KEY.search(value):
         raise Failure(
             f"verification.{attribute} holds a key instead of the place where it is; treat the key "
             "as exposed if this configuration was planned, stored or logged"
@@ -188,7 +209,7 @@ def _load(data: bytes, where: str, passphrase_env: str | None) -> Key:
     load = load_pem_private_key if b"-----BEGIN " in data else load_der_private_key
     passphrase = None
     if passphrase_env is not None:
-        passphrase = os.environ.get(passphrase_env, "").encode()
+        passphrase = os.fsencode(os.environ.get(passphrase_env, ""))
         if not passphrase:
             raise Failure(
                 # Not quoted: it could be the passphrase itself.
@@ -223,66 +244,40 @@ def _load_with(load: Callable[..., Any], data: bytes, passphrase: bytes | None) 
 
 
 def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
-    """An asymmetric key in AWS KMS as cryptography's certificate builder takes it.
-
-    The key never leaves KMS: GetPublicKey says whose it is, Sign gets a digest.
-    """
+    """An asymmetric key in AWS KMS. GetPublicKey says whose it is, Sign gets a digest."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    from iot_ca import kms_key
 
     where = _where("kms_key_id", key_id)
     client = account.client("kms", _region_of(key_id))
     with account.failures("kms"):
         answer = client.get_public_key(KeyId=key_id)
-        public, usage = load_der_public_key(answer["PublicKey"]), answer["KeyUsage"]
+        encoded, usage = answer["PublicKey"], answer["KeyUsage"]
     if usage != "SIGN_VERIFY":
         raise Failure(f"{where} is a key for {usage}; the CA's key is one for SIGN_VERIFY")
+    public: Any = None
+    with suppress(ValueError, UnsupportedAlgorithm):  # of a kind that no CA here can have
+        public = load_der_public_key(encoded)
     if public != authority.public_key():
         raise Failure(f"{where} is not the key of this CA's certificate; name the CA's own")
 
-    def sign(data: bytes, digest: Any, algorithm: str) -> bytes:
-        import hashlib
-
+    def sign(data: bytes, digest: hashes.HashAlgorithm, family: str) -> bytes:
         with account.failures("kms"):
             signed = client.sign(
                 KeyId=key_id,
                 Message=hashlib.new(digest.name, data).digest(),
                 MessageType="DIGEST",
-                SigningAlgorithm=f"{algorithm}_SHA_{digest.digest_size * 8}",
+                SigningAlgorithm=f"{family}_SHA_{digest.digest_size * 8}",
             )
             return bytes(signed["Signature"])
 
-    class RsaKey(rsa.RSAPrivateKey):
-        key_size = getattr(public, "key_size", 0)
-
-        def public_key(self) -> rsa.RSAPublicKey:
-            assert isinstance(public, rsa.RSAPublicKey)
-            return public
-
-        def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
-            del padding  # PKCS #1 v1.5, the builder's default
-            return sign(data, algorithm, "RSASSA_PKCS1_V1_5")
-
-        decrypt = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
-
-    class EcKey(ec.EllipticCurvePrivateKey):
-        curve = getattr(public, "curve", ec.SECP256R1())
-        key_size = curve.key_size
-
-        def public_key(self) -> ec.EllipticCurvePublicKey:
-            assert isinstance(public, ec.EllipticCurvePublicKey)
-            return public
-
-        def sign(self, data: Any, signature_algorithm: Any) -> bytes:
-            return sign(data, signature_algorithm.algorithm, "ECDSA")
-
-        exchange = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
-
-    return RsaKey() if isinstance(public, rsa.RSAPublicKey) else EcKey()
-
-
-def _not_here(*_: Any, **__: Any) -> Any:
-    raise NotImplementedError("the private key is in AWS KMS")
+    if isinstance(public, rsa.RSAPublicKey):
+        return kms_key.rsa_key(public, sign)
+    assert isinstance(public, ec.EllipticCurvePublicKey)  # it is the CA's: see certificate.check
+    return kms_key.ec_key(public, sign)
 
 
 def _check_issuer(arn: str, authority: x509.Certificate, account: Account) -> None:
@@ -305,12 +300,16 @@ def _issue(arn: str, claim: Claim) -> str:
     authority, account = claim.authority, claim.registry.account
     _check_issuer(arn, authority, account)
     code = claim.registry.registration_code
+    request = verification.request(code)
     family = "RSA" if isinstance(authority.public_key(), rsa.RSAPublicKey) else "ECDSA"
     client = account.client("acm-pca", _region_of(arn))
     with account.failures("acm-pca"):
         issued = client.issue_certificate(
             CertificateAuthorityArn=arn,
-            Csr=verification.request(code).encode(),
+            Csr=request.encode(),
+            # Of the SDK's own second try; a shared CA may let in none but a named template.
+            IdempotencyToken=hashlib.sha256(request.encode()).hexdigest()[:32],
+            TemplateArn=f"arn:{arn.split(':')[1]}:acm-pca:::template/EndEntityCertificate/V1",
             SigningAlgorithm=f"SHA256WITH{family}",
             # Seconds since 1970 (API reference, Validity).
             Validity={

@@ -42,7 +42,7 @@ REFUSALS = {
     "ca_private_key_file": NOT_THE_KEY,
     "ca_private_key_secret_arn": NOT_THE_KEY,
     "kms_key_id": NOT_THE_KEY,
-    "acm_pca_arn": "is another CA than that of certificate_pem",
+    "acm_pca_arn": "is another CA than certificate_pem",
 }
 
 

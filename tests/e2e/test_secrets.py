@@ -11,6 +11,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -51,16 +52,18 @@ def key_of(signer: Signer, region: str) -> Key:
         assert signer.key is not None
         return signer.key
     account, service, name = signer.place
-    found: Key
+    found: Any
     if service == "kms":
         from moto.kms.models import kms_backends
 
-        found = kms_backends[account][region].keys[name].private_key.private_key
+        found = kms_backends[account][region].keys[name].private_key
+        found = found.private_key
     else:
         from moto.acmpca.models import acmpca_backends
 
         found = acmpca_backends[account][region].certificate_authorities[name].key
-    return found
+    key: Key = found
+    return key
 
 
 def everything_in(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -115,8 +118,9 @@ def test_no_byte_of_a_private_key_gets_anywhere(
         said["plan"] = stack.plan("-out=saved.plan", env=env).text.encode()
         said["show"] = stack.terraform.run("show", "-json", "saved.plan").stdout.encode()
         # Also where the registration fails, with the traceback.
-        denied = {"operation": "RegisterCACertificate", "code": "AccessDeniedException"}
-        sandbox.fault("error", times=None, **denied)
+        sandbox.fault(
+            "error", operation="RegisterCACertificate", code="AccessDeniedException", times=None
+        )
         failed = stack.run("apply", "saved.plan", expected={1}, env=env)
         assert failed.text.count("Traceback") >= len(signers)
         said["failed apply"] = failed.text.encode()

@@ -158,7 +158,7 @@ class Program:
 
         monkeypatch.setattr(aws, "_client", client)
         monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
-        monkeypatch.setattr(commands, "_PATIENCE", 0)
+        monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 

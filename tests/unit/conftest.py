@@ -70,5 +70,5 @@ def program(
     del aws
     monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
     monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
-    monkeypatch.setattr(commands, "_PATIENCE", 0)
+    monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
     return Program(monkeypatch, capsys)

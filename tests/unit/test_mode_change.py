@@ -144,7 +144,7 @@ def test_an_expired_ca_is_not_deleted_only_to_be_refused(
 ) -> None:
     wanted = registered(program, aws, "SNI_ONLY", proof)
     end = ROOT.not_valid_after_utc
-    monkeypatch.setattr("iot_ca.commands._now", lambda: end.replace(year=end.year + 1))
+    monkeypatch.setattr("iot_ca.certificate.now", lambda: end.replace(year=end.year + 1))
     assert "the certificate expired at" in refused(program, wanted, command)
     assert aws.writes == []
 
