@@ -77,7 +77,7 @@ locals {
     {
       Sid   = "ModeChange"
       Plan  = []
-      Apply = concat(["iot:DescribeThingGroup"], var.mode_change ? ["iot:CreateThingGroup", "iot:DeleteThingGroup", "iot:ListTagsForResource", "iot:TagResource"] : [])
+      Apply = concat(["iot:DescribeThingGroup"], var.mode_change ? ["iot:CreateThingGroup", "iot:DeleteThingGroup"] : [])
       # Looked for before every change of a CA: an interrupted change of its mode is finished first.
       Resource = local.memories
     },
