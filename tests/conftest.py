@@ -49,17 +49,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests marked `one_engine` to the preferred engine."""
-    seen: set[tuple[str, str]] = set()
+    """Leave tests marked `one_engine` to the preferred engine, in all their other cases."""
+    engines = config.stash[ENGINES]
+    preferred = engines[0] if engines else None
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
-        if item.get_closest_marker("one_engine"):
-            name = (str(item.path), getattr(item, "originalname", item.name))
-            (dropped if name in seen else kept).append(item)
-            seen.add(name)
-        else:
-            kept.append(item)
+        cases = getattr(item, "callspec", None)
+        engine = cases.params.get("engine", preferred) if cases else preferred
+        other = engine is not preferred and item.get_closest_marker("one_engine")
+        (dropped if other else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
