@@ -73,7 +73,7 @@ def test_the_workflow_is_one_that_github_takes() -> None:
     for name, job in JOBS.items():
         assert job["runs-on"]
         needs = job.get("needs", [])
-        assert {needs} if isinstance(needs, str) else set(needs) <= set(JOBS) - {name}
+        assert ({needs} if isinstance(needs, str) else set(needs)) <= set(JOBS) - {name}
         for each in job["steps"]:
             assert ("uses" in each) != ("run" in each)
             # What comes from a file must not become shell.
