@@ -210,6 +210,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
     assert devices(new) == [(renewed, "ACTIVE")]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.one_engine("roles, regions and modes; the test below has workspaces on both")
 def test_workspaces(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
@@ -258,6 +259,7 @@ def test_workspaces(
         assert cloud.left() == []
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.one_engine("two providers in one state are the same in every Terraform")
 def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> None:
     """The README's own commands and accounts, with real roles: the sandbox enforces their trust."""
