@@ -29,7 +29,7 @@ $(STAMP): requirements-dev.txt
 
 .PHONY: test
 test: $(STAMP) ## Run all tests, with every Terraform there is (PYTEST_ARGS=... goes to pytest)
-	@"$(BIN)/python" -m pytest -n "$(WORKERS)" $(PYTEST_ARGS)
+	@"$(BIN)/python" -m pytest -n "$(WORKERS)" --maxschedchunk 1 $(PYTEST_ARGS)
 
 .PHONY: demo
 demo: $(STAMP) ## Run the main job on the sandbox: three accounts, drift, repair, destroy

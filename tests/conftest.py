@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.providers import Providers, resolve
+from tools.providers import NEEDED, Providers, resolve
 from tools.terraform import (
+    Completed,
     Engine,
     Terraform,
     ToolError,
     environment,
     find_engines,
     missing_engines,
+    numbers,
 )
 
 if TYPE_CHECKING:
@@ -27,12 +32,21 @@ ENGINES = pytest.StashKey[list[Engine]]()
 PROVIDERS = pytest.StashKey[Providers]()
 TROUBLE = pytest.StashKey[str]()
 
+# Most of what a command costs is the aws provider's schema. A quarter of that goes into collecting
+# garbage, which two programs in Go that end a few seconds later need not do so often.
+GARBAGE = {"GOGC": "400"}
+LOCK = ".terraform.lock.hcl"
+PACKAGES = ".terraform/providers/*/*/*/*/*"  # host, namespace, name, version, platform
+HASHES = re.compile(r"^  hashes = \[.*?^  \]\n", re.MULTILINE | re.DOTALL)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engines and the providers once; the workers are told what was found."""
+    os.environ.update(GARBAGE)
     config.addinivalue_line(
         "markers", "one_engine(why): what it shows does not depend on Terraform's version"
     )
+    config.addinivalue_line("markers", "newest_engine(why): as one_engine, but the newest one")
     told = getattr(config, "workerinput", {})
     engines: list[Engine] = []
     config.stash[ENGINES] = engines
@@ -46,22 +60,6 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[PROVIDERS] = resolve(engines[0], say=print)
     except ToolError as error:
         config.stash[TROUBLE] = str(error)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests marked `one_engine` to the preferred engine, in all their other cases."""
-    engines = config.stash[ENGINES]
-    preferred = engines[0] if engines else None
-    kept: list[pytest.Item] = []
-    dropped: list[pytest.Item] = []
-    for item in items:
-        cases = getattr(item, "callspec", None)
-        engine = cases.params.get("engine", preferred) if cases else preferred
-        other = engine is not preferred and item.get_closest_marker("one_engine")
-        (dropped if other else kept).append(item)
-    if dropped:
-        config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,6 +102,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases: list[Engine | None] = [*engines] or [None]
         ids = [engine.name for engine in engines] or ["none"]
         metafunc.parametrize("engine", cases, ids=ids, indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take each test once where one engine is enough for it, and let the long tests begin."""
+    engines = config.stash[ENGINES]
+    kept = [item for item in items if _is_for(item, engines)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = sorted(kept, key=_rank)
+
+
+def _is_for(item: pytest.Item, engines: list[Engine]) -> bool:
+    engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
+    if engine is None:
+        return True
+    if item.get_closest_marker("newest_engine"):
+        return bool(engine == max(engines, key=lambda each: numbers(each.version)))
+    return engine == engines[0] or not item.get_closest_marker("one_engine")
+
+
+def _rank(item: pytest.Item) -> int:
+    """The workers take tests in this order, so that short ones are left to even out the end."""
+    if item.get_closest_marker("timeout"):
+        return 0
+    return 1 if "providers" in getattr(item, "fixturenames", ()) else 2
 
 
 @pytest.fixture(scope="session")
@@ -162,9 +186,52 @@ def region() -> str:
     return "eu-west-1"
 
 
+@dataclass(frozen=True)
+class Workspace(Terraform):
+    """A working folder that gets its providers from one where they are installed already.
+
+    `terraform init` reads all of the aws provider, 700 MB, to put its hash into the lock file, and
+    each later command reads it again to compare. That is Terraform's own work, and the tests of
+    the examples have it done. Here the lock file is that of a real `terraform init`, less hashes.
+    """
+
+    installed: Path = field(kw_only=True)
+
+    def init(self, *arguments: str) -> Completed:
+        """As `terraform init` without a backend; with arguments it is `terraform init`."""
+        if arguments:
+            return super().init(*arguments)
+        for package in self.installed.glob(PACKAGES):
+            link = self.folder / package.relative_to(self.installed)
+            if not link.exists():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(package.resolve(), target_is_directory=True)
+        self.write((self.installed / LOCK).read_text(encoding="utf-8"), LOCK)
+        return self.run("get")
+
+
+@pytest.fixture(scope="session")
+def installed(
+    providers: Providers, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with all the providers that the repository needs, and a lock file for them."""
+    folder = tmp_path_factory.mktemp("installed")
+    terraform = Terraform(folder, pytestconfig.stash[ENGINES][0], environment(providers))
+    wanted = {provider.split("/")[1]: {"source": provider} for provider in NEEDED}
+    terraform.write(json.dumps({"terraform": {"required_providers": wanted}}), "main.tf.json")
+    terraform.init()
+    terraform.write(HASHES.sub("", (folder / LOCK).read_text(encoding="utf-8")), LOCK)
+    return folder
+
+
 @pytest.fixture
 def new_workspace(
-    tmp_path: Path, engine: Engine, providers: Providers, sandbox: Sandbox, region: str
+    tmp_path: Path,
+    engine: Engine,
+    providers: Providers,
+    installed: Path,
+    sandbox: Sandbox,
+    region: str,
 ) -> Callable[[str, str], Terraform]:
     """Makes a working folder: `new_workspace(account, name)`.
 
@@ -175,7 +242,7 @@ def new_workspace(
         folder = tmp_path / name
         folder.mkdir(parents=True)
         settings = environment(providers, sandbox.environment(account, region))
-        return Terraform(folder, engine, settings)
+        return Workspace(folder, engine, settings, installed=installed)
 
     return make
 

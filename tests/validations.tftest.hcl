@@ -625,6 +625,7 @@ run "refuses_to_warn_from_two_centuries_on" {
   expect_failures = [var.expiry_warning_days]
 }
 
+# expiry_warning_days must be 0 (no warning before a CA has expired) to 36500
 run "refuses_to_warn_after_the_end" {
   command = plan
   variables {

@@ -107,7 +107,7 @@ def probe_engine(name: str) -> Engine | str:
         version = str(json.loads(answer.stdout)["terraform_version"])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
         return f"{name}: `{' '.join(argv)} version -json` failed: {error}"
-    if _numbers(version) < MINIMUM_VERSION:
+    if numbers(version) < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
         return f"{name}: Terraform {version} is older than {wanted}"
     return Engine(name, argv, version)
@@ -124,7 +124,8 @@ def _engine_argv(name: str) -> tuple[str, ...] | str:
     return f"{name}: no such engine; there are {' and '.join(ENGINE_NAMES)}"
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """A version to compare with others, whatever comes behind a hyphen left out."""
     return tuple(int(part) for part in version.split("-")[0].split(".") if part.isdigit())
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from iot_ca.failure import Denied, Failure, one_line
+from iot_ca.failure import Denied, Failure, Gone, one_line
 from iot_ca.protocol import Target
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def failures(region: str, service: str = "iot") -> Iterator[None]:
     """Whatever botocore raises inside becomes a Failure with what to do.
 
     `service` is the prefix of its actions in IAM policies. A refusal for want of a permission
-    becomes Denied.
+    becomes Denied, one because something is not there becomes Gone.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -215,7 +215,8 @@ def _refused(error: ClientError, region: str, service: str) -> NoReturn:
         ) from error
     if "Throttl" in code or code == "TooManyRequestsException":
         raise Failure(f"AWS throttles {operation}; run again in a minute; {said}") from error
-    raise Failure(f"{operation} failed; put right what AWS names, or run again; {said}") from error
+    kind = Gone if code == "ResourceNotFoundException" else Failure
+    raise kind(f"{operation} failed; put right what AWS names, or run again; {said}") from error
 
 
 def _unreachable(error: BotoCoreError) -> NoReturn:

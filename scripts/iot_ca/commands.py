@@ -25,7 +25,7 @@ from iot_ca.drift import (
     Untag,
     Update,
 )
-from iot_ca.failure import Failure, one_line
+from iot_ca.failure import Failure, Gone, one_line
 from iot_ca.mode_change import WayBack
 from iot_ca.protocol import (
     CertificateAuthority,
@@ -245,12 +245,15 @@ def _converge(request: RegisterRequest) -> str:
     done: list[str] = []
     before: list[Step] = []
     origin: Origin | None = None
+    taken_out: Memory | None = None
     seen: set[str | None] = {request.revision}
     wrote_revision = False
     for _ in range(_LOOKS):
         observed = registry.observe_one(certificate.certificate_id)
         memory = registry.recall(certificate.certificate_id)
-        steps = drift.steps(desired, observed, request.revision, request.owner, origin, memory)
+        steps = drift.steps(
+            desired, observed, request.revision, request.owner, origin, memory, taken_out
+        )
         if observed is not None and not wrote_revision:
             seen.add(observed.revision)
         elif observed is not None and observed.revision not in seen:
@@ -271,18 +274,33 @@ def _converge(request: RegisterRequest) -> str:
             try:
                 registered = registry.carry_out(step, certificate, proof)
             except Failure as failure:
+                if isinstance(failure, Gone) and _is_gone(registry, certificate, step):
+                    break
                 if way_back is None:
                     raise
                 mode_change.restore(way_back, certificate, registry, failure)
                 break
             if registered and isinstance(step, Register):
                 origin = "registered" if step.tags[drift.ORIGIN_TAG] == "registered" else "adopted"
+            elif isinstance(step, Register) and way_back is not None:
+                taken_out = way_back.memory
             wrote_revision |= registered or isinstance(step, Tag)
             done.append(_DONE[type(step)])
     raise Failure(
         "what was written does not show up in AWS IoT, or something else changes the CA at the "
         "same time; run again when nothing else does"
     )
+
+
+def _is_gone(registry: Registry, certificate: Certificate, step: Step) -> bool:
+    """Whether a step found nothing because somebody has deleted the CA since the last look.
+
+    Another run that changes its mode does, and has registered it again by the next look or the one
+    after; else what is missing is something that the step names, such as a template.
+    """
+    if not isinstance(step, Update | Untag | Tag):
+        return False
+    return registry.observe_one(certificate.certificate_id) is None
 
 
 def _prepare(

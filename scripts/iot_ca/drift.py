@@ -214,6 +214,7 @@ def steps(
     owner: str,
     origin: Origin | None = None,
     memory: Memory | None = None,
+    taken_out: Memory | None = None,
 ) -> list[Step]:
     """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
 
@@ -222,6 +223,7 @@ def steps(
     settings have been seen to be right. `origin` is what the caller knows better than the tags,
     which may not show up yet on a CA that it has just registered. `memory` is what an earlier,
     unfinished change of the mode has left; whether the mode may be changed is not asked here.
+    `taken_out` is what the caller has deleted itself, and somebody else has registered since.
     """
     if observed is None:
         return [_registration(desired, revision, owner, memory.tags if memory else None)]
@@ -246,10 +248,13 @@ def steps(
     if forsaken:
         needed.append(Untag(tuple(forsaken)))
     kept: dict[str, str] = {}
-    if memory is not None and ORIGIN_TAG not in observed.tags:
-        # Somebody else has registered it in the middle of the change.
-        kept = {k: v for k, v in _foreign(memory.tags).items() if k not in observed.tags}
-        origin = origin or _origin(memory.tags)
+    if ORIGIN_TAG in observed.tags:
+        origin = None
+    lost = memory if ORIGIN_TAG not in observed.tags else taken_out
+    if lost is not None:
+        # Somebody else has registered it in the middle of the change, not knowing what it was.
+        kept = {k: v for k, v in _foreign(lost.tags).items() if k not in observed.tags}
+        origin = origin or _origin(lost.tags)
     wanted = {**kept, **_wanted_tags(desired, origin or observed.origin, revision, owner)}
     missing = {key: value for key, value in wanted.items() if observed.tags.get(key) != value}
     if missing:

@@ -14,6 +14,10 @@ class Denied(Failure):
     """The credentials lack a permission, which the text names."""
 
 
+class Gone(Failure):
+    """What a call named is not there, or not any more."""
+
+
 def one_line(text: str) -> str:
     """The text on a single line: Terraform wraps errors itself, logs are read line by line."""
     return " ".join(text.split())

@@ -335,6 +335,9 @@ class Registry:
         if tags is None:
             # Somebody registered it between the two calls, or they have not caught up yet.
             tags = self._tags(self.arn(certificate_id))
+            if tags is None and self._describe(certificate_id) is None:
+                # Or somebody is changing its mode and has deleted it: its tags were not none.
+                return None
         with self.account.failures():
             return _observed(answer, tags or {})
 

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -551,18 +551,32 @@ def read_outcome(completed: Completed, calls: Sequence[Call]) -> Outcome:
 # --- the network between Terraform and AWS
 
 
+@dataclass
+class Exchange:
+    """A request on the wire and what was answered."""
+
+    request: bytes = b""
+    answer: bytes = b""
+
+
 @contextlib.contextmanager
-def wiretap(endpoint: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """An endpoint in front of `endpoint`, and everything that was sent through it so far."""
+def wiretap(endpoint: str) -> Iterator[tuple[str, list[Exchange]]]:
+    """An endpoint in front of `endpoint`, and everything that went through it, as it comes."""
     target = urlsplit(endpoint)
-    heard: list[bytes] = []
+    heard: list[Exchange] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
-    def forward(source: socket.socket, sink: socket.socket, keep: bool) -> None:
+    def forward(source: socket.socket, sink: socket.socket, on: list[Exchange], up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if keep:
-                    heard.append(data)
+                if not up:
+                    on[-1].answer += data
+                elif on and not on[-1].answer:
+                    on[-1].request += data
+                else:
+                    # HTTP/1.1 without pipelining: what follows an answer is the next request.
+                    on.append(Exchange(data))
+                    heard.append(on[-1])
                 sink.sendall(data)
         for each in (source, sink):
             with contextlib.suppress(OSError):
@@ -573,12 +587,13 @@ def wiretap(endpoint: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
             for _ in itertools.count():
                 client, _address = listener.accept()
                 server = socket.create_connection((target.hostname or "", target.port or 0))
-                for ends in ((client, server, True), (server, client, False)):
+                on: list[Exchange] = []
+                for ends in ((client, server, on, True), (server, client, on, False)):
                     threading.Thread(target=forward, args=ends, daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", lambda: b"".join(heard)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
     finally:
         listener.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Stack, new_ca
+from tests.e2e.support import Outcome, Stack, issue, new_ca
 from tools.terraform import Terraform
 
 
@@ -131,3 +131,56 @@ def test_the_module_block_is_removed_after_its_map_and_leaves_nothing(stack: Sta
 
     assert removal.writes == []
     assert stack.terraform.addresses() == []
+
+
+@pytest.mark.one_engine("what is refused, and before which call, is the program's doing")
+def test_a_ca_whose_devices_are_registered_stays_whole_until_force_destroy_is_applied(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
+    account = stack.account
+    cas = {name: new_ca(name) for name in ("removed", "destroyed")}
+    authorities: dict[str, dict[str, Any]] = {
+        name: {"certificate_pem": ca.pem, "provisioning": {"type": "JITP"}}
+        for name, ca in cas.items()
+    }
+    stack.want(authorities)
+    stack.apply()
+    for ca in cas.values():
+        account.iot.register_certificate(
+            certificatePem=issue(ca, "device").pem, caCertificatePem=ca.pem, status="ACTIVE"
+        )
+    before = {name: account.see(ca.id) for name, ca in cas.items()}
+
+    def refused(outcome: Outcome, *names: str) -> None:
+        for name in names:
+            line = outcome.error(name)
+            assert "1 certificate of a device that it has signed" in line
+            assert "set force_destroy = true" in line
+        assert [call.operation for call in outcome.calls if call.write and not call.error] == []
+        assert {name: account.see(ca.id) for name, ca in cas.items()} == before
+        assert account.templates() == set(cas)
+
+    stack.want({"destroyed": authorities["destroyed"]})
+    with subtests.test("removed from the map: refused, and nothing half done"):
+        refused(stack.apply(fails=True), "removed")
+    with subtests.test("destroy: refused, and nothing half done"):
+        refused(stack.destroy(fails=True), "removed", "destroyed")
+
+    for name in cas:
+        authorities[name]["force_destroy"] = True
+    stack.want(authorities)
+    stack.apply()
+    with subtests.test("force_destroy by itself changes no setting"):
+        after = {name: account.see(ca.id).settings for name, ca in cas.items()}
+        assert after["destroyed"] == before["destroyed"].settings
+        assert after["removed"].user_tags == before["removed"].user_tags
+        assert after["removed"].template == "removed"
+    stack.want({"destroyed": authorities["destroyed"]})
+    stack.apply()
+    with subtests.test("removed from the map once it is applied"):
+        assert account.look(cas["removed"].id) is None
+        assert account.see(cas["destroyed"].id).status == "ACTIVE"
+    stack.destroy()
+    with subtests.test("destroyed once it is applied"):
+        assert account.look(cas["destroyed"].id) is None
+        assert account.templates() == set()

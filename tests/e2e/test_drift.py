@@ -109,6 +109,7 @@ DRIFTS = {
 }
 
 
+@pytest.mark.one_engine("what drift is, the program says; saved plans repair it on both")
 def test_drift_is_named_repaired_once_and_then_gone(
     stack: Stack, subtests: pytest.Subtests
 ) -> None:

@@ -1,54 +1,69 @@
-"""No byte of a CA's private key leaves the process that signs with it."""
+"""No byte of a CA's private key leaves the process that signs with it, nor does a passphrase.
+
+Whichever way ownership is proved. The keys that AWS makes are known here because the local AWS runs
+in this very process: they are read from where moto keeps them.
+"""
 
 from __future__ import annotations
 
-import base64
 import io
+import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Stack, new_ca, wiretap
-
-PIECE = 16  # bytes of a secret that must not be found in any spelling
-
-
-def spellings(key: rsa.RSAPrivateKey, pem: str) -> dict[str, bytes]:
-    """What would give a part of the key away, by what it is."""
-    found = {
-        f"line {n} of the file": line.encode()
-        for n, line in enumerate(pem.splitlines())
-        if "-----" not in line and len(line) >= 16
-    }
-    numbers = key.private_numbers()
-    for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp"):
-        number: int = getattr(numbers, name)
-        raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
-        found[f"{name} in decimal"] = str(number)[:40].encode()
-        for place, piece in (("begin", raw[:PIECE]), ("end", raw[-PIECE:])):
-            found[f"{name} raw, {place}"] = piece
-            found[f"{name} raw, reversed, {place}"] = piece[::-1]
-            found[f"{name} in hex, {place}"] = piece.hex().encode()
-            found[f"{name} in colon hex, {place}"] = piece.hex(":").encode()
-        for shift in range(3):
-            whole = len(raw[shift:]) // 3 * 3
-            found[f"{name} in base64, {shift}"] = base64.b64encode(raw[shift : shift + whole])[:24]
-    return found
+from tests.e2e.leaks import given_away, lines, passphrase_spellings, spellings
+from tests.e2e.processes import watched
+from tests.e2e.signers import (
+    ENVIRONMENT,
+    PASSPHRASE,
+    PASSPHRASE_VARIABLE,
+    Signer,
+    every_signer,
+)
+from tests.e2e.support import Account, Key, Stack, wiretap
 
 
-def given_away(secrets: dict[str, bytes], data: bytes) -> list[str]:
-    """Which spellings are in `data`, in either case of hex."""
-    lower = data.lower()
-    return [
-        name
-        for name, secret in secrets.items()
-        if secret in data or (" hex" in name and secret in lower)
-    ]
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A local AWS in this process, whose secrets are at hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        # As `python -m sandbox` has it.
+        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        patch.setenv("MOTO_DISABLE_GLOBAL_CORS", "true")
+        from sandbox.server import Server
+
+        with Server(0) as server:
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            yield Sandbox(server.endpoint)
+            server.shutdown()
+            thread.join()
+
+
+def key_of(signer: Signer, region: str) -> Key:
+    """The CA's private key, wherever it is."""
+    if signer.place is None:
+        assert signer.key is not None
+        return signer.key
+    account, service, name = signer.place
+    found: Any
+    if service == "kms":
+        from moto.kms.models import kms_backends
+
+        found = kms_backends[account][region].keys[name].private_key
+        found = found.private_key
+    else:
+        from moto.acmpca.models import acmpca_backends
+
+        found = acmpca_backends[account][region].certificate_authorities[name].key
+    key: Key = found
+    return key
 
 
 def everything_in(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -64,60 +79,89 @@ def everything_in(folder: Path) -> Iterator[tuple[str, bytes]]:
                     yield f"{path.name}/{member}", archive.read(member)
 
 
-def test_no_byte_of_the_private_key_gets_anywhere(
-    stack: Stack, sandbox: Sandbox, tmp_path: Path, subtests: pytest.Subtests
+def test_no_byte_of_a_private_key_gets_anywhere(
+    stack: Stack,
+    sandbox: Sandbox,
+    new_account_by_hand: Callable[[], Account],
+    tmp_path: Path,
+    subtests: pytest.Subtests,
 ) -> None:
-    ca = new_ca("Root", key=rsa.generate_private_key(65537, 2048))
-    assert isinstance(ca.key, rsa.RSAPrivateKey)
-    key_file = ca.key_file(tmp_path)
-    pem = Path(key_file).read_text()
-    der = ca.key.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    secrets = spellings(ca.key, pem)
-    # The search finds what is there: raw numbers in DER, lines in the file.
-    assert sum("raw, begin" in name for name in given_away(secrets, der)) == 6
-    assert sum(name.startswith("line ") for name in given_away(secrets, pem.encode())) > 20
+    account = stack.account
+    (tmp_path / "keys").mkdir()
+    signers = every_signer(account, new_account_by_hand(), tmp_path / "keys")
+    secrets = {f"passphrase {k}": v for k, v in passphrase_spellings(PASSPHRASE).items()}
+    for name, signer in signers.items():
+        key = key_of(signer, account.region)
+        mine = {f"{name}: {spelling}": piece for spelling, piece in spellings(key).items()}
+        # The search finds what is there, whoever has made the key.
+        der = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        assert f"{name}: d raw, begin" in given_away(mine, der)
+        assert f"{name}: line 1 of PKCS #8" in given_away(mine, pem)
+        secrets |= mine
+        if signer.stored:
+            secrets |= {f"{name}: stored {n}": line for n, line in lines(signer.stored).items()}
+    assert len(secrets) > 13 * 20
 
     folder = stack.terraform.folder
-    stack.want(
-        {
-            "root": {
-                "certificate_pem": ca.pem,
-                "certificate_mode": "DEFAULT",
-                "verification": {"ca_private_key_file": key_file},
-                "provisioning": {"type": "JITP"},
-            }
-        }
-    )
+    jitp = {"provisioning": {"type": "JITP"}}
+    stack.want({name: signer.wanted(**jitp) for name, signer in signers.items()})
     said: dict[str, bytes] = {}
-    with wiretap(sandbox.endpoint) as (endpoint, heard):
+    with watched() as seen, wiretap(sandbox.endpoint) as (endpoint, heard):
         env = {
             "AWS_ENDPOINT_URL": endpoint,
             "TF_LOG": "TRACE",
             "TF_LOG_PATH": str(folder / "trace.log"),
             "IOT_CA_DEBUG": "1",
+            **ENVIRONMENT,
         }
         said["plan"] = stack.plan("-out=saved.plan", env=env).text.encode()
         said["show"] = stack.terraform.run("show", "-json", "saved.plan").stdout.encode()
         # Also where the registration fails, with the traceback.
-        sandbox.fault("error", operation="RegisterCACertificate", code="AccessDeniedException")
+        sandbox.fault(
+            "error", operation="RegisterCACertificate", code="AccessDeniedException", times=None
+        )
         failed = stack.run("apply", "saved.plan", expected={1}, env=env)
-        assert "Traceback" in failed.text
+        assert failed.text.count("Traceback") >= len(signers)
         said["failed apply"] = failed.text.encode()
+        sandbox.forget_faults()
         applied = stack.apply(env=env)
         said["apply"] = applied.text.encode()
         said["calls"] = repr([*failed.calls, *applied.calls]).encode()
-        said["what AWS received"] = heard()
 
-    assert stack.account.see(ca.id).mode == "DEFAULT"
+    for signer in signers.values():
+        assert account.see(signer.id).mode == "DEFAULT"
+    # A key in Secrets Manager has to come from there to the program; AWS's answer is encrypted.
+    by_target = b"secretsmanager.GetSecretValue"
+    handed_out = b"".join(each.answer for each in heard if by_target in each.request)
+    said["what AWS received"] = b"\n".join(each.request for each in heard)
+    said["what AWS answered"] = b"\n".join(
+        each.answer for each in heard if by_target not in each.request
+    )
+    for name in ("secret", "secret-json", "secret-foreign"):
+        assert any(found.startswith(f"{name}: ") for found in given_away(secrets, handed_out))
     assert b"verificationCertificate" in said["what AWS received"]
-    assert key_file.encode() in said["show"]
+    assert said["what AWS answered"].count(b'"Signature"') >= 3
+
+    said["arguments of processes"] = b"\n".join(seen.arguments)
+    # The user has put the passphrase into this variable, for all that Terraform starts.
+    said["environment of processes"] = b"\n".join(
+        entry
+        for environment in seen.environments
+        for entry in environment.split(b"\0")
+        if not entry.startswith(f"{PASSPHRASE_VARIABLE}=".encode())
+    )
+    assert seen.variables(PASSPHRASE_VARIABLE) == {PASSPHRASE.encode()}
+    for command in (b"inspect", b"register"):
+        assert any(b"iot_ca.py\0" + command in each for each in seen.arguments), command
+    requests = b"\n".join(seen.variables("IOT_CA_REQUEST"))
+    for name in signers:
+        assert f'"name":"{name}"'.encode() in requests, name
+
+    assert str(tmp_path / "keys" / "file.key").encode() in said["show"]
     files = dict(everything_in(folder))
     assert {"trace.log", "terraform.tfstate", "saved.plan", "saved.plan/tfplan"} <= files.keys()
     assert len(files["trace.log"]) > 100_000
     for place, data in {**said, **files}.items():
-        with subtests.test("nothing of the key", place=place):
+        with subtests.test("nothing of any key", place=place):
             assert given_away(secrets, data) == []

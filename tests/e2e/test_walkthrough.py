@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, Outcome, openssl, read_outcome
 from tools.terraform import Terraform
@@ -72,6 +74,7 @@ def make_verification_certificate(folder: Path, code: str) -> None:
     )
 
 
+@pytest.mark.one_engine("which account may have a CA in which mode is for AWS to say")
 def test_one_ca_in_three_accounts_and_refused_in_a_fourth(
     workspace: Terraform, sandbox: Sandbox, region: str, new_account: Callable[[], str]
 ) -> None:

@@ -104,6 +104,7 @@ resource "terraform_data" "upstream" {
     assert stack.plan("-var=upstream=after").status == 0
 
 
+@pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
 def test_a_certificate_that_no_plan_knows_is_registered_once_and_never_exchanged(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
@@ -150,6 +151,7 @@ resource "terraform_data" "made" {
     assert stack.terraform.addresses() == []
 
 
+@pytest.mark.one_engine("tainted records are older than both engines")
 def test_an_apply_that_fails_half_way_is_finished_by_the_next(
     stack: Stack, sandbox: Sandbox
 ) -> None:

@@ -101,6 +101,7 @@ def place(tmp_path: Path, engine: Engine) -> Iterator[Place]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.one_engine("the demo runs what is tested on both; how it ends either, is below")
 def test_every_claim_holds(place: Place, engine: Engine) -> None:
     status, output = place.run("-m", "tools.demo")
 
@@ -117,6 +118,7 @@ def test_every_claim_holds(place: Place, engine: Engine) -> None:
     assert "another account holds this CA in DEFAULT" in output
 
 
+@pytest.mark.one_engine("the claims are of the demo's own making")
 def test_a_claim_that_does_not_hold_ends_it_with_a_word_and_a_status(place: Place) -> None:
     """The demo expects another template than the example makes."""
     status, output = place.run(

@@ -43,6 +43,7 @@ def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> No
         assert "terraform init\nterraform plan\nterraform apply\n" in readme
 
 
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
     example = new_example("single-account", account)
     cloud = Cloud(sandbox, account, REGION)
@@ -211,7 +212,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.one_engine("roles, regions and modes; the test below has workspaces on both")
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_workspaces(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
@@ -236,9 +237,10 @@ def test_workspaces(
         ("staging", staging, "SNI_ONLY"),
     )
 
+    example.run("init", env={"TF_WORKSPACE": "production"})
+
     for workspace, cloud, mode in wanted:
         selected = {"TF_WORKSPACE": workspace}
-        example.run("init", env=selected)
         example.apply(env=selected)
 
         found = cloud.ca(certificate_id)
@@ -260,7 +262,7 @@ def test_workspaces(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.one_engine("two providers in one state are the same in every Terraform")
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> None:
     """The README's own commands and accounts, with real roles: the sandbox enforces their trust."""
     example = new_example("multi-account", "444444444444")
@@ -310,6 +312,7 @@ def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> No
         assert cloud.left() == []
 
 
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_workspaces_refuse_a_workspace_without_an_account_and_the_wrong_account(
     new_example: NewExample, account: str, sandbox: Sandbox
 ) -> None:

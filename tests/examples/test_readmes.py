@@ -63,6 +63,7 @@ def test_a_block_is_hcl(block: Block) -> None:
     assert hcl2.loads(block.text)
 
 
+@pytest.mark.one_engine("the module is tested on both; a README only calls it")
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.complete], ids=str)
 def test_a_complete_block_plans(
     block: Block, workspace: Terraform, account: str, region: str, sandbox: Sandbox

@@ -227,18 +227,22 @@ class Terraform:
         assert trouble is None, trouble
         return str(json.loads(answer["root"])["revision"])
 
-    def apply(self, fault: Fault | None = None) -> str | None:
-        """Plan, and register if the plan says so; returns why that failed, if it did."""
-        revision = self.plan()
-        if revision == self.revision:
-            return None
-        request = {
+    def request(self, revision: str) -> dict[str, Any]:
+        """What an apply of that revision asks `register` for."""
+        return {
             "name": "root",
             "target": self.target,
             "certificate_authority": {"certificate_pem": self.ca.pem, **self.wanted},
             "revision": revision,
             "owner": "me",
         }
+
+    def apply(self, fault: Fault | None = None) -> str | None:
+        """Plan, and register if the plan says so; returns why that failed, if it did."""
+        revision = self.plan()
+        if revision == self.revision:
+            return None
+        request = self.request(revision)
         trouble = self.program.run(commands.register, request, self.account, fault)
         # A record whose provisioner failed is tainted: the next apply replaces it.
         self.revision = revision if trouble is None else None

@@ -15,8 +15,7 @@ import pytest
 from sandbox.control import Sandbox
 from tests.sandbox import pki
 from tests.sandbox.conftest import BODY, ONE, REGION, TWO, Clients
-from tools.providers import resolve
-from tools.terraform import Terraform, environment, find_engines
+from tools.terraform import Terraform
 
 CONFIGURATION = """
 terraform {
@@ -208,16 +207,23 @@ output "ca" { value = aws_acmpca_policy.root.resource_arn }
 
 
 @pytest.fixture
-def terraform(sandbox: Sandbox, tmp_path: Path) -> Terraform:
-    """The first Terraform there is, in a folder with CONFIGURATION."""
-    engines = find_engines()
-    if not engines:
-        pytest.skip("no Terraform")
-    (tmp_path / "main.tf").write_text(CONFIGURATION)
-    providers = resolve(engines[0], ["hashicorp/aws"])
-    made = Terraform(tmp_path, engines[0], environment(providers, sandbox.environment(ONE, REGION)))
-    made.init()
-    return made
+def terraform(workspace: Terraform) -> Terraform:
+    """A Terraform in account ONE, in a folder with CONFIGURATION."""
+    workspace.write(CONFIGURATION)
+    workspace.init()
+    return workspace
+
+
+@pytest.fixture
+def account() -> str:
+    """The account that `workspace` works in."""
+    return ONE
+
+
+@pytest.fixture
+def region() -> str:
+    """The region that `workspace` works in."""
+    return REGION
 
 
 @pytest.fixture
@@ -243,6 +249,7 @@ def assert_nothing_left(aws: Clients) -> None:
     assert aws.iam().list_roles()["Roles"] == []
 
 
+@pytest.mark.one_engine("what the provider does is the same for both")
 def test_create_plan_update_destroy(
     terraform: Terraform, sandbox: Sandbox, aws: Clients, role_in_two: str, tmp_path: Path
 ) -> None:
@@ -301,6 +308,7 @@ def test_create_plan_update_destroy(
     assert_nothing_left(aws)
 
 
+@pytest.mark.one_engine("what the provider does is the same for both")
 def test_the_provider_retries_what_the_sandbox_fails_on_purpose(
     terraform: Terraform, sandbox: Sandbox, aws: Clients, role_in_two: str, tmp_path: Path
 ) -> None:
