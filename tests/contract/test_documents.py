@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
+import hcl2
 import pytest
+import yaml
 
-from tests.contract.hcl import ROOT, Type, blocks, output_attributes, read, variable_type
+from tests.contract.hcl import MODULES, ROOT, Type, blocks, output_attributes, read, variable_type
 
 README = ROOT / "README.md"
+SUBMODULES = MODULES[1:]
 HEADER = re.compile(r"^# /// script\n(.*?)^# ///$", re.DOTALL | re.MULTILINE)
 
 
@@ -70,33 +74,37 @@ def test_the_readme_has_the_type_and_default_of_an_input(name: str) -> None:
         assert written == re.sub(r"[\s\"'`]", "", str(variable["default"]))
 
 
-def test_the_readme_of_jitr_lists_its_inputs_and_outputs_as_they_are() -> None:
-    folder = "modules/jitr"
+@pytest.mark.parametrize("folder", SUBMODULES)
+def test_the_readme_of_a_submodule_lists_its_inputs_and_outputs_as_they_are(folder: str) -> None:
     readme = ROOT / folder / "README.md"
     variables = blocks(folder, "variable")
-    (inputs,) = tables("inputs", readme)
+    inputs, *attributes = tables("inputs", readme)
     assert list(inputs) == list(variables)
-    for name, (_, _, kind, default) in inputs.items():
+    for name, (_, description, kind, default) in inputs.items():
         variable = variables[name]
-        assert kind.strip("`") == variable["type"].removeprefix("${").removesuffix("}"), name
+        assert len(description) > 10
+        constraint = variable["type"].removeprefix("${").removesuffix("}")
+        # Objects are named as such; their attributes are in a table of their own, or in the words.
+        assert constraint.startswith(kind.strip("`").rstrip(")")), name
+        assert constraint == kind.strip("`") or "object" in kind, name
         given = "required" if "default" not in variable else str(variable["default"])
         bare = [re.sub(r"[\s\"'`:=]", "", text) for text in (default, given)]
         assert bare[0] == bare[1].replace("None", "null"), name
+        if "object" in kind and not attributes:
+            assert variable_type(folder, name).names <= set(re.findall(r"`(\w+)`", description))
     (outputs,) = tables("outputs", readme)
     assert list(outputs) == list(blocks(folder, "output"))
+    assert all(len(description) > 10 for _, description in outputs.values())
 
 
-def test_the_readme_lists_every_attribute_of_a_ca_and_nothing_else() -> None:
-    kind = variable_type(".", "certificate_authorities")
-    assert set(tables("inputs")[1]) == all_attributes(kind)
-
-
-def test_the_readme_has_the_default_of_every_attribute() -> None:
-    kind = variable_type(".", "certificate_authorities")
-    for name, (_, _, type_, default) in tables("inputs")[1].items():
+@pytest.mark.parametrize("folder", [".", "modules/lookup", "modules/registration"])
+def test_the_readme_has_every_attribute_of_a_ca_and_its_default(folder: str) -> None:
+    kind = variable_type(folder, "certificate_authorities")
+    listed = tables("inputs", ROOT / folder / "README.md")[1]
+    assert set(listed) == all_attributes(kind)
+    for name, (_, _, type_, default) in listed.items():
         attribute = kind.attribute(*name.split("."))
-        written = type_.strip("`").partition("(")[0]
-        assert attribute.type.name == written, name
+        assert attribute.type.name == type_.strip("`").partition("(")[0], name
         assert (default == "required") == (not attribute.optional), name
         if attribute.default is not None:
             # Compared without spaces: the two are formatted by different hands.
@@ -142,10 +150,11 @@ def test_the_readme_names_the_versions_that_are_required() -> None:
 
 
 def test_the_links_of_the_documents_lead_somewhere() -> None:
-    for document in ROOT.glob("*.md"):
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("modules/*/*.md"), *ROOT.glob("examples/*/*.md")]
+    for document in documents:
         content = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", content):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+            assert (document.parent / target).exists(), f"{document}: {target}"
 
 
 def test_the_changelog_says_what_is_new() -> None:
@@ -154,6 +163,46 @@ def test_the_changelog_says_what_is_new() -> None:
     assert sections
     assert len(sections) == len(set(sections))
     assert re.search(r"^- ", changelog, re.MULTILINE)
+
+
+def test_the_notes_of_a_release_are_its_section_of_the_changelog(tmp_path: Path) -> None:
+    """By the command that CONTRIBUTING gives."""
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ +(awk .*)$", contributing, re.MULTILINE)
+    changelog = (
+        "# Changelog\n\n## [Unreleased]\n\n## [1.1.0] - 2026-01-01\n\n- b\n\n## [1.0.0] - x\n- a\n"
+    )
+    (tmp_path / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
+    script = f"version=1.1.0\n{command}"
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True)
+    notes = (tmp_path / "notes.md").read_text(encoding="utf-8")
+    assert notes == "## [1.1.0] - 2026-01-01\n\n- b\n\n"
+
+
+def test_the_hooks_before_a_commit_are_targets_of_the_makefile() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    (repository,) = hooks["repos"]
+    assert repository["repo"] == "local"
+    assert {hook["id"] for hook in repository["hooks"]} == {"fmt", "lint"}
+    for hook in repository["hooks"]:
+        assert hook["entry"] == f"make {hook['id']}"
+        assert hook["id"] in targets
+        # make takes no names of files.
+        assert (hook["language"], hook["pass_filenames"]) == ("system", False)
+        assert re.search(hook["files"], "main.tf")
+        assert re.search(hook["files"], "scripts/iot_ca/drift.py")
+
+
+def test_tflint_asks_for_nothing_that_does_not_come_with_it() -> None:
+    settings = hcl2.loads((ROOT / ".tflint.hcl").read_text(encoding="utf-8"))
+    (plugin,) = settings["plugin"]
+    assert {name.strip('"') for name in plugin} == {"terraform"}
+    (terraform,) = plugin.values()
+    assert "source" not in terraform
+    assert terraform["enabled"] is True
+    rules = [name.strip('"') for rule in settings["rule"] for name in rule]
+    assert all(rule.startswith("terraform_") for rule in rules)
 
 
 def test_the_program_asks_for_the_packages_of_the_requirements() -> None:

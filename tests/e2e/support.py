@@ -441,6 +441,7 @@ class Stack:
         arguments: str = "",
         extra: str = "",
         source: str | None = None,
+        output: str = "module.ca.certificate_authorities",
     ) -> None:
         """Write the configuration, and initialise.
 
@@ -469,7 +470,7 @@ module "ca" {{
 }}
 
 output "certificate_authorities" {{
-  value = module.ca.certificate_authorities
+  value = {output}
 }}
 
 {extra}

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timezone
 from pathlib import Path
@@ -16,6 +16,10 @@ from boto3.session import Session
 
 from sandbox.control import Sandbox
 from tools.terraform import Terraform, unwrapped
+
+REGION = "eu-west-1"
+
+NewExample = Callable[[str, str], Terraform]
 
 HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -140,14 +144,19 @@ def run_as_typed(terraform: Terraform, commands: str) -> str:
     As `shell`, and `terraform` is the engine and applies without asking. The text comes without
     Terraform's line breaks.
     """
+    settings = {
+        "PATH": path_with(terraform),
+        "TF_CLI_ARGS": "-no-color",
+        "TF_CLI_ARGS_apply": "-auto-approve",
+    }
+    return unwrapped(shell(terraform, commands, settings))
+
+
+def path_with(terraform: Terraform) -> str:
+    """A PATH on which `terraform` is the engine."""
     programs = terraform.folder / ".programs"
     programs.mkdir(exist_ok=True)
     wrapper = programs / "terraform"
     wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(terraform.engine.argv)} "$@"\n')
     wrapper.chmod(0o755)
-    settings = {
-        "PATH": os.pathsep.join([str(programs), terraform.environment["PATH"]]),
-        "TF_CLI_ARGS": "-no-color",
-        "TF_CLI_ARGS_apply": "-auto-approve",
-    }
-    return unwrapped(shell(terraform, commands, settings))
+    return os.pathsep.join([str(programs), terraform.environment["PATH"]])

@@ -1,0 +1,30 @@
+"""Fixtures for the tests of the examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.examples.support import REGION, NewExample
+from tools.lint_terraform import copy_configuration
+from tools.providers import Providers
+from tools.terraform import ROOT, Engine, Terraform, environment
+
+if TYPE_CHECKING:
+    from sandbox.control import Sandbox
+
+
+@pytest.fixture
+def new_example(
+    tmp_path: Path, engine: Engine, providers: Providers, sandbox: Sandbox
+) -> NewExample:
+    """Copies the checkout: `new_example(name, account)` is the example in it, as it is."""
+
+    def copy(name: str, account: str) -> Terraform:
+        copy_configuration(ROOT, tmp_path)
+        settings = environment(providers, sandbox.environment(account, REGION))
+        return Terraform(tmp_path / "examples" / name, engine, settings)
+
+    return copy
