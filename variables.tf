@@ -290,7 +290,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) :
       ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change
     ])
-    error_message = "verification is for certificate_mode = \"DEFAULT\", or with allow_mode_change = true for the way back to it: AWS IoT refuses a verification certificate in SNI_ONLY mode."
+    error_message = "verification is for certificate_mode = \"DEFAULT\". If this CA is registered in DEFAULT mode and shall change to SNI_ONLY, keep verification for the way back and set allow_mode_change = true; else leave it out."
   }
 
   validation {

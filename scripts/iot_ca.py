@@ -64,6 +64,9 @@ def main(argv):  # type: (list[str]) -> int
 
     Kept to syntax that every Python 3 reads, so that an old one is told what it lacks.
     """
+    if argv in (["--help"], ["-h"]):
+        print(__doc__)
+        return 0
     if sys.version_info < (3, 10):  # noqa: UP036
         version = ".".join(map(str, sys.version_info[:3]))
         message = "iot_ca: Python 3.10 or later is needed, this is %s (%s); set python_command"

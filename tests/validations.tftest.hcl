@@ -659,7 +659,7 @@ run "refuses_the_arn_of_a_certificate_of_a_private_ca" {
   expect_failures = [var.certificate_authorities]
 }
 
-# verification is for certificate_mode = "DEFAULT", or with
+# verification is for certificate_mode = "DEFAULT".
 run "refuses_a_proof_in_sni_only_mode" {
   command = plan
   variables {

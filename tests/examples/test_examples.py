@@ -87,9 +87,9 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     example = new_example("hand-over", account)
     cloud = Cloud(sandbox, account, REGION)
     make_ca(example.folder)
-    request, signing = (
+    request, signing, change = (
         [line for line in block.splitlines() if not line.startswith("terraform ")]
-        for block in SHELL.findall((example.folder / "README.md").read_text(encoding="utf-8"))[:2]
+        for block in SHELL.findall((example.folder / "README.md").read_text(encoding="utf-8"))[:3]
     )
     example.init()
     example.apply()
@@ -102,14 +102,13 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     said = shell(example, "\n".join(request))
     assert "BEGIN CERTIFICATE REQUEST" in (example.folder / "verification.csr").read_text()
     assert f"account {account}, {REGION}" in said
-    shell(example, "\n".join(signing))
-    handed_over = ("-var", "verification_certificate_file=verification.pem")
-    plan = example.plan(*handed_over)
+    shell(example, "\n".join([*signing, *change]))
+    plan = example.plan()
 
     assert plan.status == 2
     assert '"change mode SNI_ONLY to DEFAULT ' in plan.output
 
-    example.apply(*handed_over)
+    example.apply()
 
     found = cloud.ca(certificate_id)
     assert example.output()["certificate_authorities"] == {"factory": as_output(found, cloud)}
@@ -118,9 +117,9 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     tags = cloud.client("iot").list_tags_for_resource(resourceArn=arn)["tags"]
     assert by_others[0] in tags
     assert cloud.client("iot").list_thing_groups()["thingGroups"] == []
-    assert example.plan(*handed_over).status == 0
+    assert example.plan().status == 0
 
-    example.destroy(*handed_over)
+    example.destroy()
     assert cloud.left() == []
 
 
