@@ -32,8 +32,6 @@ REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
 EXAMPLES = {"hand-over", "migration", "rotation", "single-account", "workspaces"}
 
-SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
 NewExample = Callable[[str, str], Terraform]
 
 
@@ -102,10 +100,10 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     example = new_example("hand-over", account)
     cloud = Cloud(sandbox, account, REGION)
     make_ca(example.folder)
-    request, signing = (
-        [line for line in block.splitlines() if not line.startswith("terraform ")]
-        for block in SHELL.findall((example.folder / "README.md").read_text(encoding="utf-8"))[:2]
-    )
+    readme = (example.folder / "README.md").read_text(encoding="utf-8")
+    (request,) = blocks_below(readme, "1. Register the CA, and make the request", "sh")
+    (signing,) = blocks_below(readme, "2. Have it signed", "sh")
+    (request,) = [line for line in request.splitlines() if not line.startswith("terraform ")]
     example.init()
     example.apply()
     certificate_id = fingerprint(example.folder / "root-ca.pem")
@@ -114,10 +112,10 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     arn = cloud.ca(certificate_id)["certificateArn"]
     cloud.client("iot").tag_resource(resourceArn=arn, tags=by_others)
 
-    said = shell(example, "\n".join(request))
+    said = shell(example, request)
     assert "BEGIN CERTIFICATE REQUEST" in (example.folder / "verification.csr").read_text()
     assert f"account {account}, {REGION}" in said
-    shell(example, "\n".join(signing))
+    shell(example, signing)
     handed_over = ("-var", "verification_certificate_file=verification.pem")
     plan = example.plan(*handed_over)
 
