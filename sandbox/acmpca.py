@@ -360,10 +360,9 @@ class Response(JsonResponse, ACMPCAResponse):
         ca = acmpca_backends[owner][self.region].certificate_authorities.get(arn)
         verdict = None
         if ca is not None:
-            context = {
-                "acm-pca:TemplateArn": self.text("TemplateArn")
-                or f"arn:{found[1]}:acm-pca:::template/{DEFAULT_TEMPLATE}"
-            }
+            # Whether the default template counts as named is not documented: here it does not.
+            template = self.text("TemplateArn")
+            context = {} if template is None else {"acm-pca:TemplateArn": template}
             verdict = verdict_of(ca.policy or "", self.principal, action, arn, context)
         if verdict is False:
             raise access_denied(self.principal, action, arn, explicit_deny())

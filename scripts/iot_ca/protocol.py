@@ -62,7 +62,7 @@ class Verification:
         proofs = {f.name: getattr(self, f.name) for f in fields(self)}
         del proofs["ca_private_key_passphrase_env"]
         if sum(value is not None for value in proofs.values()) != 1:
-            raise Failure(f"verification takes exactly one of {', '.join(proofs)}")
+            raise Failure(f"set exactly one of {', '.join(proofs)}")
 
 
 @dataclass(frozen=True)
@@ -198,9 +198,11 @@ def _decode(kind: type[T], value: Any, where: str) -> T:
             required = each.default is MISSING and each.default_factory is MISSING
             if required and each.name not in given:
                 raise Failure(f"{where}.{each.name} is required")
-        return kind(
-            **{key: _decode(hints[key], item, f"{where}.{key}") for key, item in given.items()}
-        )
+        read = {key: _decode(hints[key], item, f"{where}.{key}") for key, item in given.items()}
+        try:
+            return kind(**read)
+        except Failure as failure:
+            raise Failure(f"{where}: {failure}") from None
     if type(None) in get_args(kind):
         inner: type[T] = _without_none(kind)
         return _decode(inner, value, where)

@@ -195,7 +195,7 @@ class Registry:
         payload = group.get("thingGroupProperties", {}).get("attributePayload", {})
         try:
             return _memory_in(payload.get("attributes", {}))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, TypeError, zlib.error):
             raise Failure(
                 f"the thing group {name}, in which a change of this CA's mode is remembered, has "
                 "been altered; delete it, and check the tags of the CA afterwards"

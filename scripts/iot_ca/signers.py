@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 # Such as the parameters of a curve in front of its key.
 _ONE_LINE_BLOCK = re.compile(r" *-----BEGIN ([A-Z0-9 ]+)----- *(.*?) *-----END \1-----")
 
-# PEM, or what is left of it without its first and last line: base64 or hexadecimal of DER.
-_LIKE_A_KEY = re.compile(r"-----|[\r\n\0]|\AM[0-9A-Za-z+/=]{60,}\Z|\A[0-9A-Fa-f]{100,}\Z|.{1025}")
+# PEM, base64 of PEM, or what is left of PEM without its first and last line: base64 or hexadecimal
+# of DER, also where its line ends have become spaces.
+_LIKE_A_KEY = re.compile(
+    r"-----|[\r\n\0]|\A *(?:M|LS0t)[0-9A-Za-z+/= ]{60,}\Z|\A[0-9A-Fa-f: ]{100,}\Z|.{1025}"
+)
 
 _POLL_SECONDS = 1
 _POLLS = 60

@@ -10,6 +10,8 @@ from pathlib import Path
 import hcl2
 import pytest
 import yaml
+from botocore import xform_name
+from botocore.session import get_session
 
 from tests.contract.hcl import MODULES, ROOT, Type, blocks, output_attributes, read, variable_type
 
@@ -147,6 +149,41 @@ def test_the_readme_names_the_versions_that_are_required() -> None:
         assert name.startswith("__") or f"`{providers[name]['source']}`" in document, name
     (python,) = re.findall(r'requires-python = ">=([\d.]+)"', _header())
     assert f"Python {python} or later" in document
+
+
+def test_the_way_a_ca_takes_lists_every_file_of_the_program() -> None:
+    document = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = document.partition("scripts/iot_ca/\n")[2].partition("```")[0]
+    files = {path.name for path in (ROOT / "scripts" / "iot_ca").glob("*.py")}
+    assert re.findall(r"^  (\w+\.py) ", listed, re.MULTILINE).count("registry.py") == 1
+    assert set(re.findall(r"^  (\w+\.py) ", listed, re.MULTILINE)) == files - {"__init__.py"}
+
+
+# Actions that no call of the program bears the name of.
+IMPLIED = {"iam:PassRole", "kms:Decrypt"}
+
+
+def test_the_permissions_are_those_that_the_program_needs() -> None:
+    document = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    table = document.partition("## Least privilege")[2]
+    written = set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", table))
+    called = {
+        node.func.attr
+        for path in (ROOT / "scripts" / "iot_ca").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    services = ("iot", "sts", "secretsmanager", "kms", "acm-pca")
+    session = get_session()
+    actions: dict[str, set[str]] = {}
+    for service in services:
+        for operation in session.get_service_model(service).operation_names:
+            actions.setdefault(xform_name(operation), set()).add(f"{service}:{operation}")
+    needed = [actions[name] for name in sorted(called & set(actions))]
+    assert len(needed) > 20
+    # Several services have an operation of the same name: one of them is meant.
+    assert [each for each in needed if not each & written] == []
+    assert written - set().union(*needed) == IMPLIED
 
 
 def test_the_links_of_the_documents_lead_somewhere() -> None:

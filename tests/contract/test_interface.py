@@ -279,7 +279,10 @@ def test_what_terraform_sends_is_what_the_program_reads(
     place.mkdir()
     catch = f'printf %s "$IOT_CA_REQUEST" > "{place}/$1.json"'
     # Each attribute with a value of its own, so that two that are mixed up are found out.
-    verification = {name: name for name in attributes(Verification)}
+    verification = {
+        "ca_private_key_file": "ca.key",
+        "ca_private_key_passphrase_env": "CA_PASSPHRASE",
+    }
     cas = {
         "root": {
             "certificate_pem": "PEM",
@@ -313,6 +316,8 @@ def test_what_terraform_sends_is_what_the_program_reads(
     request = protocol.read_register(sent)
     assert set(json.loads(sent)) == attributes(RegisterRequest)
     assert set(json.loads(sent)["certificate_authority"]) == attributes(CertificateAuthority)
+    given = json.loads(sent)["certificate_authority"]["verification"]
+    assert given == {**dict.fromkeys(attributes(Verification)), **verification}
     assert request == RegisterRequest(
         name="root",
         target=Target("111122223333", "eu-west-1", Credentials(**credentials)),

@@ -18,7 +18,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -71,8 +70,13 @@ class Signer:
     @property
     def id(self) -> str:
         """The CA's ID."""
+        return self.ca.id
+
+    @property
+    def ca(self) -> CA:
+        """The CA; it can sign only if its key was made here."""
         certificate = x509.load_pem_x509_certificate(self.pem.encode())
-        return certificate.fingerprint(hashes.SHA256()).hex()
+        return CA(self.pem, self.key, certificate)  # type: ignore[arg-type]
 
     @property
     def attribute(self) -> str:
@@ -103,18 +107,16 @@ def every_signer(account: Account, other: Account, folder: Path) -> dict[str, Si
             form=PrivateFormat.TraditionalOpenSSL,
         ),
         "file-der": _file(folder, "file-der", encoding=Encoding.DER),
-        "secret": _secret(account, account, "secret", lambda pem: pem),
-        "secret-json": _secret(
+        "secret": secret(account, account, "secret", lambda pem: pem),
+        "secret-json": secret(
             account, account, "secret-json", lambda pem: json.dumps({"user": "ca", "key": pem})
         ),
-        "secret-foreign": _secret(
-            other, account, "secret-foreign", lambda pem: pem, encrypted=True
-        ),
-        "kms-rsa": _kms(account, account, "RSA_2048"),
-        "kms-alias": _kms(account, account, "ECC_NIST_P384", alias="alias/kms-alias"),
-        "kms-foreign": _kms(other, account, "ECC_NIST_P256"),
-        "pca-rsa": _private_ca(account, account, "RSA_2048", "SHA256WITHRSA"),
-        "pca-foreign": _private_ca(other, account, "EC_prime256v1", "SHA256WITHECDSA"),
+        "secret-foreign": secret(other, account, "secret-foreign", lambda pem: pem, encrypted=True),
+        "kms-rsa": kms(account, account, "RSA_2048"),
+        "kms-alias": kms(account, account, "ECC_NIST_P384", alias="alias/kms-alias"),
+        "kms-foreign": kms(other, account, "ECC_NIST_P256"),
+        "pca-rsa": private_ca(account, account, "RSA_2048", "SHA256WITHRSA"),
+        "pca-foreign": private_ca(other, account, "EC_prime256v1", "SHA256WITHECDSA"),
     }
 
 
@@ -190,7 +192,7 @@ def _encryption(encrypted: bool) -> BestAvailableEncryption | NoEncryption:
     return BestAvailableEncryption(PASSPHRASE.encode()) if encrypted else NoEncryption()
 
 
-def _secret(
+def secret(
     holder: Account,
     user: Account,
     name: str,
@@ -198,6 +200,7 @@ def _secret(
     *,
     encrypted: bool = False,
 ) -> Signer:
+    """A CA whose key is in a secret of `holder`'s, in the form that `wrap` gives its PEM."""
     ca, another = new_ca(name), new_ca(name)
     passphrase = {"ca_private_key_passphrase_env": PASSPHRASE_VARIABLE} if encrypted else {}
     client = holder.client("secretsmanager")
@@ -223,7 +226,8 @@ def _secret(
     )
 
 
-def _kms(holder: Account, user: Account, spec: str, alias: str | None = None) -> Signer:
+def kms(holder: Account, user: Account, spec: str, alias: str | None = None) -> Signer:
+    """A CA whose key is in `holder`'s KMS."""
     client = holder.client("kms")
     policy = _policy(holder, user, "kms:GetPublicKey", "kms:Sign")
     arn, ca = kms_ca(client, spec, Policy=policy)
@@ -249,7 +253,8 @@ def _kms(holder: Account, user: Account, spec: str, alias: str | None = None) ->
     )
 
 
-def _private_ca(holder: Account, user: Account, key: str, algorithm: str) -> Signer:
+def private_ca(holder: Account, user: Account, key: str, algorithm: str) -> Signer:
+    """A CA that is a private CA of `holder`'s."""
     client = holder.client("acm-pca")
     answer = client.create_certificate_authority(
         CertificateAuthorityConfiguration={
@@ -275,9 +280,7 @@ def _private_ca(holder: Account, user: Account, key: str, algorithm: str) -> Sig
         pem = client.get_certificate(**names)["Certificate"]
     client.import_certificate_authority_certificate(**ca, Certificate=pem.encode())
     if holder != user:
-        actions = ("IssueCertificate", "GetCertificate", "GetCertificateAuthorityCertificate")
-        policy = _policy(None, user, *(f"acm-pca:{action}" for action in actions))
-        client.put_policy(ResourceArn=arn, Policy=policy)
+        client.put_policy(ResourceArn=arn, Policy=_policy_of_a_shared_ca(user))
     return Signer(
         pem,
         {"acm_pca_arn": arn},
@@ -286,6 +289,16 @@ def _private_ca(holder: Account, user: Account, key: str, algorithm: str) -> Sig
         lost="is in state DISABLED",
         place=(holder.number, "acm-pca", arn),
     )
+
+
+def _policy_of_a_shared_ca(user: Account) -> str:
+    """Certificates by one template, named in the request, as the permissions of AWS RAM have it."""
+    template = "arn:aws:acm-pca:::template/EndEntityCertificate/V1"
+    reads = ("acm-pca:GetCertificate", "acm-pca:GetCertificateAuthorityCertificate")
+    document = json.loads(_policy(None, user, *reads))
+    (issue,) = json.loads(_policy(None, user, "acm-pca:IssueCertificate"))["Statement"]
+    issue["Condition"] = {"StringEquals": {"acm-pca:TemplateArn": template}}
+    return json.dumps({**document, "Statement": [*document["Statement"], issue]})
 
 
 def _policy(owner: Account | None, user: Account, *actions: str) -> str:

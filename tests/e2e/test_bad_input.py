@@ -134,8 +134,8 @@ def test_what_only_aws_can_tell_fails_in_the_plan_too(
         ),
         "no-proof": (
             {},
-            f"needs a proof of ownership: set verification.certificate_pem to a "
-            f"certificate signed by this CA with the common name {code}",
+            f"> verification.csr` makes (common name {code}, the registration code of this account "
+            "and region) and set verification.certificate_pem to the certificate",
         ),
         "wrong-name": (
             {"certificate_pem": issue(cas["wrong-name"], "something else").pem},
@@ -151,7 +151,10 @@ def test_what_only_aws_can_tell_fails_in_the_plan_too(
         ),
         "no-file": ({"ca_private_key_file": str(tmp_path / "none")}, "No such file or directory"),
         "folder": ({"ca_private_key_file": str(tmp_path)}, "Is a directory"),
-        "no-key": ({"ca_private_key_file": str(tmp_path / "no.key")}, "holds no PEM private key"),
+        "no-key": (
+            {"ca_private_key_file": str(tmp_path / "no.key")},
+            "holds no PEM or PKCS#8 private key",
+        ),
         "other-key": (
             {"ca_private_key_file": other_key},
             "is not the key of this CA's certificate",

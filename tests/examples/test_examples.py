@@ -171,7 +171,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
     before, _ = take("0-before")
     assert has(old) == ("ACTIVE", "ENABLE", "factory-2025")
     assert "factory-2025 (account" in before.output
-    assert "days left: 119. Register its successor beside it" in before.output
+    assert ". Register its successor beside it, under a name of its own" in before.output
     device = register_device("factory-2025", "pump-1")
 
     added, written = take("1-add-new")

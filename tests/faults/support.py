@@ -39,6 +39,11 @@ class Call:
     operation: str
     number: int
 
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something in AWS IoT."""
+        return not self.operation.startswith(("Describe", "List", "Get", "Sign", "Issue"))
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -59,7 +64,7 @@ class Fault:
 
 
 FAULTS = [("cut", False), ("cut", True), ("kill", False), ("kill", True)]
-FAULTS += [("refuse", False), ("deny", False), ("outage", False)]
+FAULTS += [("refuse", False), ("deny", False), ("outage", False), ("outage", True)]
 
 
 @dataclass
@@ -90,7 +95,7 @@ class Line:
         if self._down:
             return _unavailable()
         if fault.kind == "deny" and call.operation == fault.call.operation:
-            return _denied(call) if call.number >= fault.call.number else None
+            return _denied(model) if call.number >= fault.call.number else None
         if call != fault.call or fault.after:
             return None
         if fault.kind == "refuse":
@@ -130,8 +135,9 @@ def _unavailable() -> Any:
     return _answer(503, "ServiceUnavailableException", "The service is temporarily unavailable.")
 
 
-def _denied(call: Call) -> Any:
-    message = f"User is not authorized to perform: iot:{call.operation}"
+def _denied(model: Any) -> Any:
+    service = model.service_model.signing_name
+    message = f"User is not authorized to perform: {service}:{model.name}"
     return _answer(403, "AccessDeniedException", message)
 
 
@@ -159,6 +165,7 @@ class Program:
         monkeypatch.setattr(aws, "_client", client)
         monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
         monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
+        monkeypatch.setattr("iot_ca.signers._POLL_SECONDS", 0)
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
@@ -278,6 +285,12 @@ def seen(account: Account, ca: CA) -> Registered | None:
     """The CA as the account has it, without what differs from run to run."""
     found = account.look(ca.id)
     return None if found is None else found.settings
+
+
+def template_of(account: Account, ca: CA) -> Mapping[str, Any]:
+    """How devices of a registered CA are provisioned, an inline template's body included."""
+    found = account.iot.describe_ca_certificate(certificateId=ca.id)
+    return dict(found.get("registrationConfig", {}))
 
 
 def leftovers(account: Account) -> list[str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import CA, Account, issue, new_ca
+from tests.e2e.signers import Signer, kms, private_ca, secret
+from tests.e2e.support import CA, TEMPLATE_BODY, Account, issue, new_ca
 from tests.faults.support import (
     FAULTS,
     TEMPLATE,
@@ -25,6 +26,7 @@ from tests.faults.support import (
     Terraform,
     leftovers,
     seen,
+    template_of,
 )
 
 NUMBERS = itertools.count(1)
@@ -54,6 +56,8 @@ class Way:
         begin: puts the account in the state in which the path begins.
         proof: whether the CA's key is at hand.
         earlier: what was applied before, where the module has been there already.
+        signer: makes a CA whose key is not in a file, for an account and a number.
+        only: the operations that get faults; all where it is empty.
     """
 
     wanted: Mapping[str, Any]
@@ -62,10 +66,12 @@ class Way:
     proof: bool = False
     earlier: Mapping[str, Any] | None = None
     meddle: Callable[[Account, CA], None] = field(default=lambda _account, _ca: None)
+    signer: Callable[[Account, int], Signer] | None = None
+    only: tuple[str, ...] = ()
 
 
-def by_hand(mode: str, **settings: Any) -> Callable[[Account, CA], None]:
-    """The CA is registered already, by somebody else and with tags of theirs."""
+def by_hand(mode: str, inline: bool = False, **settings: Any) -> Callable[[Account, CA], None]:
+    """The CA is registered already, by somebody else, with tags and maybe a template of theirs."""
 
     def register(account: Account, ca: CA) -> None:
         proof = {}
@@ -73,7 +79,11 @@ def by_hand(mode: str, **settings: Any) -> Callable[[Account, CA], None]:
             code = account.iot.get_registration_code()["registrationCode"]
             proof = {"verificationCertificate": issue(ca, code).pem}
         tags = [{"Key": key, "Value": value} for key, value in OTHERS.items()]
-        account.register(ca, certificateMode=mode, tags=tags, **proof, **settings)
+        config = {}
+        if inline:
+            role = f"arn:aws:iam::{account.number}:role/role-{TEMPLATE}"
+            config = {"registrationConfig": {"templateBody": TEMPLATE_BODY, "roleArn": role}}
+        account.register(ca, certificateMode=mode, tags=tags, **proof, **config, **settings)
 
     return register
 
@@ -94,6 +104,23 @@ def device(account: Account, ca: CA) -> None:
     )
 
 
+def in_a_secret(account: Account, number: int) -> Signer:
+    """A CA whose key is in AWS Secrets Manager."""
+    return secret(account, account, f"root-{number}", lambda pem: pem)
+
+
+def in_kms(account: Account, number: int) -> Signer:
+    """A CA whose key is in AWS KMS."""
+    del number
+    return kms(account, account, "ECC_NIST_P256")
+
+
+def private(account: Account, number: int) -> Signer:
+    """A CA in AWS Private CA."""
+    del number
+    return private_ca(account, account, "EC_prime256v1", "SHA256WITHECDSA")
+
+
 DEFAULT = {"certificate_mode": "DEFAULT"}
 CHANGE = {"allow_mode_change": True, **JITP}
 SNI_ONLY = {"certificate_mode": "SNI_ONLY"}
@@ -102,12 +129,26 @@ PATHS = {
     "register": Way(JITP),
     "register inactive": Way({**JITP, "status": "INACTIVE", "auto_registration": False}),
     "register in DEFAULT mode": Way({**JITP, **DEFAULT}, proof=True),
+    "register by a secret": Way(
+        {**JITP, **DEFAULT}, signer=in_a_secret, only=("GetSecretValue", "RegisterCACertificate")
+    ),
+    "register by a key in KMS": Way(
+        {**JITP, **DEFAULT}, signer=in_kms, only=("GetPublicKey", "Sign", "RegisterCACertificate")
+    ),
+    "register by a private CA": Way(
+        {**JITP, **DEFAULT},
+        signer=private,
+        only=(
+            *("GetCertificateAuthorityCertificate", "IssueCertificate", "GetCertificate"),
+            "RegisterCACertificate",
+        ),
+    ),
     "adopt": Way(JITP, by_hand("SNI_ONLY", setAsActive=False, allowAutoRegistration=False)),
     "adopt without change": Way({}, by_hand("SNI_ONLY")),
     "repair": Way(JITP, earlier=JITP, meddle=drifted),
     "change settings": Way({"status": "INACTIVE", "tags": {"team": "devices"}}, earlier={**JITP}),
     "change to DEFAULT": Way({**CHANGE, **DEFAULT}, by_hand("SNI_ONLY"), proof=True),
-    "change to SNI_ONLY": Way({**CHANGE, **SNI_ONLY}, by_hand("DEFAULT"), proof=True),
+    "change to SNI_ONLY": Way({**CHANGE, **SNI_ONLY}, by_hand("DEFAULT", inline=True), proof=True),
     "change to SNI_ONLY by force": Way({**CHANGE, "force_mode_change": True}, by_hand("DEFAULT")),
     "change of an own one": Way(
         {**CHANGE, **DEFAULT, "tags": {"team": "devices"}},
@@ -138,9 +179,15 @@ PATHS = {
 
 def begin(path: Way, program: Program, account: Account, folder: Path) -> Terraform:
     """A new CA, in the state in which the path begins."""
-    ca = new_ca(f"Root {next(NUMBERS)}")
-    path.begin(account, ca)
+    number = next(NUMBERS)
     proof: dict[str, Any] = {}
+    if path.signer is None:
+        ca = new_ca(f"Root {number}")
+    else:
+        signer = path.signer(account, number)
+        ca = signer.ca
+        proof = {"verification": signer.verification}
+    path.begin(account, ca)
     if path.proof:
         key_file = ca.key_file(folder, f"{ca.id}.key")
         proof = {"verification": {"ca_private_key_file": key_file}}
@@ -170,11 +217,19 @@ def test_every_fault_ends_converged(
     assert leftovers(account) == []
 
     tried = 0
+    missing = set(path.only) - {call.operation for call in calls}
+    assert not missing
     for (kind, after), call in itertools.product(FAULTS, dict.fromkeys(calls)):
+        if path.only and call.operation not in path.only:
+            continue
+        if (kind, after) == ("outage", True) and not call.writes:
+            # The same as one before the next call.
+            continue
         fault = Fault(kind, after, call)
         terraform = begin(path, program, account, tmp_path)
         ca = terraform.ca
         before = seen(account, ca)
+        template = template_of(account, ca) if before else {}
 
         trouble = path.step(terraform, fault)
 
@@ -187,6 +242,7 @@ def test_every_fault_ends_converged(
             now = seen(account, ca)
             assert now is not None, told
             assert now == before or now.mode == path.wanted["certificate_mode"], told
+            assert now != before or template_of(account, ca) == template, told
         for _ in range(2):
             # A plan tells whether there is anything left to do; then an apply must do it.
             if trouble is not None:
@@ -210,15 +266,11 @@ def test_the_calls_of_a_change_of_mode_are_the_least_there_can_be(
 ) -> None:
     terraform = begin(PATHS["change to DEFAULT"], program, account, tmp_path)
     assert terraform.apply() is None
-    writes = [
-        call
-        for call in program.line.calls
-        if not call.operation.startswith(("Describe", "List", "Get"))
-    ]
+    writes = [call for call in program.line.calls if call.writes]
     assert writes == [
         Call("RegisterCACertificate", 0),  # a probe: it exists already
-        Call("DeleteCACertificate", 0),  # a probe: it is ACTIVE
         Call("CreateThingGroup", 0),
+        Call("DeleteCACertificate", 0),  # a probe: it is ACTIVE
         Call("UpdateCACertificate", 0),
         Call("DeleteCACertificate", 1),
         Call("RegisterCACertificate", 1),

@@ -29,8 +29,8 @@ WAIT = 60
 # As of "the calls of a change of mode are the least there can be".
 WRITES = [
     Call("RegisterCACertificate", 0),
-    Call("DeleteCACertificate", 0),
     Call("CreateThingGroup", 0),
+    Call("DeleteCACertificate", 0),
     Call("UpdateCACertificate", 0),
     Call("DeleteCACertificate", 1),
     Call("RegisterCACertificate", 1),

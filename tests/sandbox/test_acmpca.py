@@ -350,13 +350,14 @@ def test_another_account(pca: Any, ca: str, aws: Clients) -> None:
     pca.put_policy(ResourceArn=ca, Policy=document)
     assert describe(two, ca)["OwnerAccount"] == ONE
     two.get_certificate_authority_certificate(CertificateAuthorityArn=ca)
-    made = issue(two, ca, csr)
+    made = issue(two, ca, csr, TemplateArn=template)
     certificate, _ = issued(two, ca, made)
     assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "device"
-    issue(two, ca, csr, TemplateArn=template)
     below = template.replace("EndEntity", "SubordinateCA").replace("/V1", "_PathLen0/V1")
     for refused_call in (
         lambda: issue(two, ca, csr, TemplateArn=below),
+        # The same one, but not named.
+        lambda: issue(two, ca, csr),
         lambda: issue(aws.kept("acm-pca", THREE), ca, csr),
         lambda: two.put_policy(ResourceArn=ca, Policy=document),
         lambda: two.update_certificate_authority(CertificateAuthorityArn=ca, Status="DISABLED"),

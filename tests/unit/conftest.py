@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from iot_ca import aws as iot_ca_aws
-from iot_ca import commands
 from tests.unit.program import Program
 from tests.unit.support import FakeAws, issue
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import traceback
 from collections.abc import Callable, Mapping
@@ -151,8 +152,10 @@ class FakeAws:
             off. Not documented, so the program must get along with both.
         tells_validity: whether CAs that are registered from now on are described with it.
         before: called with the name of each operation before it happens.
-        groups: each thing group by its name: description and tags.
+        groups: the attributes of each thing group, by its name.
+        late: how many of the next DescribeThingGroup are answered as if there was no group yet.
         devices: how many certificates of devices are registered, by the CA's ID.
+        empty_pages: how many pages with nothing on them ListCertificatesByCA begins with.
         secrets: answers of Secrets Manager, by ARN.
         keys: the private keys in KMS and what they are for, by any name that they are asked by.
         issuers: the private CAs, by ARN.
@@ -184,8 +187,10 @@ class FakeAws:
         self.removal_disables = False
         self.tells_validity = True
         self.before: Callable[[str], None] = lambda _operation: None
-        self.groups: dict[str, dict[str, Any]] = {}
+        self.groups: dict[str, dict[str, str]] = {}
+        self.late = 0
         self.devices: dict[str, int] = {}
+        self.empty_pages = 0
         self.secrets: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, tuple[CaKey, str]] = {}
         self.issuers: dict[str, Issuer] = {}
@@ -334,11 +339,9 @@ class FakeAws:
     ) -> dict[str, Any]:
         kind, _, resource = resourceArn.rpartition(":")[2].partition("/")
         assert resourceArn.startswith(f"arn:aws:iot:{self.region}:")
-        if kind == "thinggroup":
-            tags = self._group(resource)["tags"]
-        else:
-            self._get(resource)
-            tags = self.tags[resource]
+        assert kind == "cacert"
+        self._get(resource)
+        tags = self.tags[resource]
         # Pages of two: whoever reads only the first one is found out.
         start = int(nextToken)
         page = list(itertools.islice(tags.items(), start, start + 2))
@@ -363,34 +366,37 @@ class FakeAws:
         listed = [{"certificateId": each, "certificateArn": self.arn(each)} for each in page]
         return {"certificates": listed, **({"nextMarker": str(start + 2)} if more else {})}
 
-    def _ListCertificatesByCA(self, *, caCertificateId: str, pageSize: int) -> dict[str, Any]:
+    def _ListCertificatesByCA(
+        self, *, caCertificateId: str, pageSize: int, marker: str = "0"
+    ) -> dict[str, Any]:
+        if int(marker) < self.empty_pages:
+            return {"certificates": [], "nextMarker": str(int(marker) + 1)}
         count = self.devices.get(caCertificateId, 0)
         page = [{"certificateId": f"{number:064}"} for number in range(min(count, pageSize))]
         return {"certificates": page, **({"nextMarker": "more"} if count > pageSize else {})}
 
-    def _group(self, name: str) -> dict[str, Any]:
-        if name not in self.groups:
-            raise Refused("ResourceNotFoundException", "The thing group does not exist.")
-        return self.groups[name]
-
     def _CreateThingGroup(
-        self,
-        *,
-        thingGroupName: str,
-        thingGroupProperties: dict[str, str],
-        tags: list[dict[str, str]],
+        self, *, thingGroupName: str, thingGroupProperties: dict[str, Any]
     ) -> None:
         if thingGroupName in self.groups:
             raise Refused("ResourceAlreadyExistsException", "It is there already.")
-        assert len(thingGroupName) <= 128
-        self.groups[thingGroupName] = {
-            "description": thingGroupProperties["thingGroupDescription"],
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
-        }
+        # What AWS IoT takes (API reference, and the quotas of thing groups).
+        assert re.fullmatch(r"[a-zA-Z0-9:_-]{1,128}", thingGroupName)
+        description = thingGroupProperties["thingGroupDescription"]
+        assert re.fullmatch(r"[\x20-\x7e]{1,2028}", description)
+        attributes = thingGroupProperties["attributePayload"]["attributes"]
+        assert len(attributes) <= 50
+        for key, value in attributes.items():
+            assert re.fullmatch(r"[a-zA-Z0-9_.,@/:#-]{1,128}", key)
+            assert re.fullmatch(r"[a-zA-Z0-9_.,@/:#-]{0,800}", value)
+        self.groups[thingGroupName] = dict(attributes)
 
     def _DescribeThingGroup(self, *, thingGroupName: str) -> dict[str, Any]:
-        group = self._group(thingGroupName)
-        return {"thingGroupProperties": {"thingGroupDescription": group["description"]}}
+        self.late -= 1
+        if self.late >= 0 or thingGroupName not in self.groups:
+            raise Refused("ResourceNotFoundException", "The thing group does not exist.")
+        payload = {"attributes": dict(self.groups[thingGroupName])}
+        return {"thingGroupProperties": {"attributePayload": payload}}
 
     def _DeleteThingGroup(self, *, thingGroupName: str) -> None:
         # Of one that does not exist as well (API reference).
@@ -448,8 +454,14 @@ class FakeAws:
         Csr: bytes,
         SigningAlgorithm: str,
         Validity: dict[str, Any],
+        IdempotencyToken: str,
+        TemplateArn: str,
     ) -> dict[str, str]:
         issuer = self._issuer(CertificateAuthorityArn)
+        assert re.fullmatch(r"[\x21-\x7e]{1,36}", IdempotencyToken)
+        partition = CertificateAuthorityArn.split(":")[1]
+        template = "template/EndEntityCertificate/V1"
+        assert TemplateArn == f"arn:{partition}:acm-pca:::{template}"
         family = "RSA" if isinstance(issuer.key, rsa.RSAPrivateKey) else "ECDSA"
         if not SigningAlgorithm.endswith(f"WITH{family}"):
             raise Refused("InvalidArgsException", "That is not the CA's key family.")

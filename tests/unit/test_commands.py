@@ -20,7 +20,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from iot_ca import aws as aws_module
-from iot_ca import commands
 from iot_ca.drift import ORIGIN_TAG, OWNER_TAG, REVISION_TAG, TAG_PREFIX
 from iot_ca.protocol import Result
 from tests.unit.program import (
@@ -122,7 +121,7 @@ def test_a_ca_that_expires_while_registered_is_a_warning(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program.register(authority())
-    monkeypatch.setattr(commands, "_now", lambda: NOW + timedelta(days=1000))
+    monkeypatch.setattr("iot_ca.certificate.now", lambda: NOW + timedelta(days=1000))
     (warning,) = program.inspect({"root": authority()})["root"]["warnings"]
     assert warning.startswith("expired at ")
     status, out, err = program.query({"root": authority(), "other": authority(OTHER)})
@@ -651,6 +650,41 @@ def test_a_ca_whose_devices_are_registered_is_not_deleted(program: Program, aws:
     assert aws.writes == []
 
 
+def test_a_device_that_comes_while_its_ca_is_deactivated_is_not_left_behind(
+    program: Program, aws: FakeAws
+) -> None:
+    program.register(authority())
+    before = copy.deepcopy((aws.cas, aws.tags))
+
+    def device(operation: str) -> None:
+        if operation == "UpdateCACertificate":
+            aws.devices[identity()] = 1
+
+    aws.before = device
+    aws.calls.clear()
+    aws.requests.clear()
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, out, (line,) = program.request("deregister", request)
+    assert (status, out) == (1, "")
+    assert "1 certificate of a device that it has signed" in line
+    # Nothing is different, and the device can connect.
+    assert (aws.cas, aws.tags) == before
+    assert aws.writes == ["UpdateCACertificate"] * 2
+    assert aws.sent("UpdateCACertificate")[1]["newStatus"] == "ACTIVE"
+
+
+def test_an_inactive_ca_is_asked_for_devices_once_and_stays_inactive(
+    program: Program, aws: FakeAws
+) -> None:
+    program.register(authority(status="INACTIVE"))
+    aws.devices[identity()] = 1
+    aws.calls.clear()
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    assert program.request("deregister", request)[0] == 1
+    assert aws.calls.count("ListCertificatesByCA") == 1
+    assert aws.writes == []
+
+
 def test_a_ca_is_deleted_with_its_devices_left_for_those_who_force_it(
     program: Program, aws: FakeAws
 ) -> None:
@@ -732,7 +766,7 @@ def half_way(program: Program, aws: FakeAws, at: int) -> None:
     wanted = authority(
         certificate_mode="DEFAULT", verification=proof, allow_mode_change=True, tags={"a": "1"}
     )
-    # The first two of its calls are only tried.
+    # Two of its calls before that are only tried.
     interrupt(aws, at + 2)
     status, _, err = program.request("register", program.request_to_register(wanted))
     assert (status, len(err)) == (1, 1)

@@ -97,9 +97,7 @@ def carried_out(step: Step, before: Cloud) -> Cloud:
                 tags=step.tags,
             )
         case Remember():
-            # There is no room for the body of a template where it is kept.
-            config = {"templateName": name} if (name := _template(step.memory)) else {}
-            return replace(before, memory=replace(step.memory, registration_config=config))
+            return replace(before, memory=step.memory)
         case Forget():
             assert before.memory is not None
             return replace(before, memory=None)
@@ -118,10 +116,6 @@ def carried_out(step: Step, before: Cloud) -> Cloud:
             assert ca is not None
             ca = _updated(step, ca)
     return replace(before, ca=ca)
-
-
-def _template(memory: Memory) -> str | None:
-    return memory.registration_config.get("templateName")
 
 
 def _updated(step: Update, ca: Observed) -> Observed:
@@ -416,17 +410,25 @@ MODE_CHANGES = st.tuples(DESIRED, observed()).filter(
 @given(MODE_CHANGES)
 def test_a_change_of_mode_remembers_deactivates_deletes_and_registers(case: Case) -> None:
     desired, before = case
-    steps = drift.steps(desired, before, "change 1", OWNER)
-    kinds = [type(step) for step in steps]
-    deactivate: list[type] = [Update] if before.status == "ACTIVE" else []
-    assert kinds == [Remember, *deactivate, Delete, Register]
-    assert Update(status="INACTIVE") in steps or not deactivate
-    remember, registration = steps[0], steps[-1]
-    assert isinstance(remember, Remember)
-    assert remember.memory == drift.before_change(before, None)
+    memory = drift.before_change(before, None)
+    # Nothing is taken out before what it was has been read back.
+    assert drift.steps(desired, before, "change 1", OWNER) == [Remember(memory)]
+    steps = drift.steps(desired, before, "change 1", OWNER, memory=memory)
+    deactivate = [Update(status="INACTIVE")] if before.status == "ACTIVE" else []
+    assert steps[:-1] == [*deactivate, Delete()]
+    registration = steps[-1]
     assert isinstance(registration, Register)
     assert registration.certificate_mode == desired.certificate_mode
     assert registration.tags[REVISION_TAG] == "change 1"
+
+
+@given(MODE_CHANGES, observed())
+def test_nothing_is_taken_out_that_is_remembered_otherwise(case: Case, other: Observed) -> None:
+    desired, before = case
+    memory = drift.before_change(other, None)
+    steps = drift.steps(desired, before, "change 1", OWNER, memory=memory)
+    same = replace(memory, status=before.status) == drift.before_change(before, None)
+    assert (steps == [Remember(drift.before_change(before, None))]) != same
 
 
 def _foreign(desired: CertificateAuthority, before: Observed) -> dict[str, str]:
@@ -446,16 +448,7 @@ def test_a_change_of_mode_that_dies_goes_on_where_it_was_and_loses_nothing(
     for step in steps[:done]:
         now = carried_out(step, now)
     after, rest = finished(desired, now, "change 1")
-    left = [step for round_ in rest for step in round_]
-    if before.registration_config == INLINE:
-        # The body of a template is not kept, so it is remembered once more.
-        last = [step for step in left if isinstance(step, Forget)][-1:]
-        left = [step for step in left if not isinstance(step, Remember | Forget)]
-        rest_of_them = [step for step in steps[done:] if not isinstance(step, Remember | Forget)]
-        assert left == rest_of_them
-        assert bool(last) == (done < len(steps))
-    else:
-        assert left == steps[done:]
+    assert [step for round_ in rest for step in round_] == steps[done:]
     assert _foreign(desired, before).items() <= after.tags.items()
     assert after.tags[ORIGIN_TAG] == before.origin
     assert drift.differences(desired, after) == []
@@ -504,15 +497,18 @@ def test_tags_of_aws_are_not_written_back() -> None:
     assert drift.before_change(before, None).tags == {"aws": "mine"}
 
 
-@given(observed(), observed())
-def test_an_earlier_attempt_knows_the_status_if_it_was_for_this_mode(
-    now: Observed, earlier: Observed
+@given(observed(), observed(), st.sampled_from(["ACTIVE", "INACTIVE"]))
+def test_an_earlier_attempt_knows_the_status_if_all_else_is_as_it_was(
+    now: Observed, other: Observed, status: str
 ) -> None:
-    memory = drift.before_change(earlier, None)
+    # It may have deactivated the CA and gone no further.
+    earlier = drift.before_change(replace(now, status=status), None)
+    assert drift.before_change(now, earlier).status == status
+    # Else somebody has been there since, and the status may be theirs.
+    memory = drift.before_change(other, None)
     before = drift.before_change(now, memory)
-    # The earlier attempt may have deactivated it and gone no further.
-    assert before.status == (earlier.status if earlier.mode == now.mode else now.status)
-    # All else may have been changed since.
+    same = replace(memory, status=now.status) == drift.before_change(now, None)
+    assert before.status == (other.status if same else now.status)
     assert replace(before, status=now.status) == drift.before_change(now, None)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import copy
-import re
+import random
+import string
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,10 +182,10 @@ def test_the_mode_is_changed_and_nothing_else(
     assert ", ," not in said
     assert_changed(aws, other)
     assert aws.writes == [
-        # Tried where it can do nothing.
-        *("RegisterCACertificate", "DeleteCACertificate"),
-        *("CreateThingGroup", "UpdateCACertificate", "DeleteCACertificate"),
-        *("RegisterCACertificate", "DeleteThingGroup"),
+        # The first of two is tried where it can do nothing.
+        *("RegisterCACertificate", "CreateThingGroup", "DeleteCACertificate"),
+        *("UpdateCACertificate", "DeleteCACertificate", "RegisterCACertificate"),
+        "DeleteThingGroup",
     ]
     # What is tried is what is done.
     tried, done = aws.sent("RegisterCACertificate")
@@ -281,7 +284,7 @@ def test_what_aws_refuses_beforehand_is_not_begun(
     aws.faults["RegisterCACertificate"] = fault
     text = refused(program, wanted)
     assert text.startswith("the mode was not changed, since it would go wrong half-way")
-    assert "(force_mode_change = true goes ahead all the same): " in text
+    assert "(force_mode_change = true goes ahead all the same where there is a way back): " in text
     assert said in text
     assert snapshot(aws) == before
     assert aws.writes == ["RegisterCACertificate"]
@@ -304,6 +307,49 @@ def test_what_is_refused_beforehand_is_done_for_those_who_force_it(
     fail(aws, PROBE, 1)
     program.register(wanted, "change 2")
     assert_changed(aws, "DEFAULT")
+
+
+def test_what_is_refused_beforehand_is_not_forced_without_a_way_back(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "DEFAULT", proof)
+    wanted |= {"verification": None, "force_mode_change": True}
+    before = snapshot(aws)
+    fail(aws, PROBE, 1)
+    assert refused(program, wanted).startswith("the mode was not changed, since it would go wrong")
+    assert snapshot(aws) == before
+    assert aws.writes == [PROBE]
+    # Nor is the other thing that is tried.
+    aws.faults["DeleteCACertificate"] = ("AccessDeniedException", "no")
+    assert "may not call iot:DeleteCACertificate" in refused(program, wanted)
+    assert snapshot(aws) == before
+
+
+def test_tags_that_can_not_be_seen_are_not_taken_out(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    before = snapshot(aws)
+    aws.faults["ListTagsForResource"] = ("ResourceNotFoundException", "not yet")
+    for command in ("inspect", "register"):
+        said = refused(program, wanted, command)
+        assert said.startswith("AWS IoT does not say at the moment which tags it carries")
+    assert snapshot(aws) == before
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_proof_serves_a_whole_run(program: Program, aws: FakeAws, mode: str) -> None:
+    aws.keys["alias/ca"] = (KEY, "SIGN_VERIFY")
+    wanted = registered(program, aws, mode, {"kms_key_id": "alias/ca"})
+    fail(aws, "RegisterCACertificate", 2)
+    refused(program, wanted)
+    # For what was tried, for the new registration and for the way back to the old one.
+    assert aws.signs == ["Sign"]
+    aws.calls.clear()
+    aws.requests.clear()
+    program.register(wanted, "change 2")
+    assert aws.signs == ["Sign"]
 
 
 # The way back
@@ -422,6 +468,113 @@ def test_without_a_proof_the_way_back_fails_with_the_reason(
     assert_changed(aws, "SNI_ONLY")
 
 
+def test_a_way_back_that_somebody_else_has_taken_forgets_nothing(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    fail(aws, "RegisterCACertificate", 2)
+    real: Callable[..., Any] = aws._RegisterCACertificate
+    count = 0
+
+    def somebody(**request: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 3:
+            # In the new mode, by hand: without a tag.
+            real(**{**aws.sent("RegisterCACertificate")[1], "tags": []})
+        return real(**request)
+
+    aws._RegisterCACertificate = somebody  # type: ignore[method-assign]
+    program.register(wanted, "change 2")
+    # Whose it was and which tags it had is still known.
+    assert_changed(aws, "DEFAULT")
+    assert aws.calls.count("RegisterCACertificate") == 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("answers", [1, 3])
+def test_nothing_is_taken_out_before_its_memory_can_be_read(
+    program: Program, aws: FakeAws, proof: dict[str, str], mode: str, answers: int
+) -> None:
+    wanted = registered(program, aws, mode, proof)
+    before = copy.deepcopy((aws.cas, aws.tags))
+
+    def late(operation: str) -> None:
+        if operation == "CreateThingGroup" and operation not in aws.calls:
+            aws.late = answers
+        if aws.late > 0 or operation == "UpdateCACertificate":
+            assert (aws.cas, aws.tags) == before
+        if operation == "UpdateCACertificate":
+            assert aws.calls[-1] != "CreateThingGroup"
+            assert aws.late < 0
+
+    aws.before = late
+    program.register(wanted, "change 2")
+    assert_changed(aws, wanted["certificate_mode"])
+    assert aws.writes[-4:] == [
+        *("UpdateCACertificate", "DeleteCACertificate", "RegisterCACertificate"),
+        "DeleteThingGroup",
+    ]
+
+
+def test_a_memory_that_is_never_seen_takes_nothing_out(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    before = copy.deepcopy((aws.cas, aws.tags))
+    aws.late = 1000
+    assert "does not show up in AWS IoT" in refused(program, wanted)
+    assert (aws.cas, aws.tags) == before
+    assert "UpdateCACertificate" not in aws.writes
+    assert "DeleteCACertificate" not in aws.writes
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("gone_at", ["UpdateCACertificate", None])
+def test_a_memory_that_is_not_seen_for_a_while_afterwards_is_not_lost(
+    program: Program, aws: FakeAws, proof: dict[str, str], mode: str, gone_at: str | None
+) -> None:
+    wanted = registered(program, aws, mode, proof)
+
+    def late(operation: str) -> None:
+        if operation == gone_at:
+            # Somebody else deletes it in this moment.
+            aws.cas.clear()
+            aws.tags.clear()
+        if operation == (gone_at or "DeleteCACertificate"):
+            aws.late = 1000
+
+    def seen(operation: str) -> None:
+        if operation == "DeleteCACertificate" or gone_at:
+            aws.before = late
+            late(operation)
+
+    aws.before = seen
+    program.register(wanted, "change 2")
+    # Also the memory itself is gone.
+    assert_changed(aws, wanted["certificate_mode"])
+
+
+def test_a_change_that_was_begun_is_finished_also_when_its_way_back_is_gone(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "DEFAULT", proof)
+    # Killed behind DeleteCACertificate.
+    kill(aws, 5, after=True)
+    assert program.request("register", program.request_to_register(wanted))[0] == 1
+    aws.before = lambda _: None
+    assert aws.cas == {}
+    # Not registered is the worst that there is: it is not left so for a key that has moved.
+    Path(proof["ca_private_key_file"]).unlink()
+    start = snapshot(aws)
+    program.register(wanted, "change 2")
+    assert_changed(aws, "SNI_ONLY")
+    # The new registration needs its own.
+    aws.cas, aws.tags, aws.groups = start
+    wanted["certificate_mode"] = "DEFAULT"
+    assert "can't be read" in refused(program, wanted)
+
+
 def test_a_memory_that_can_not_be_removed_does_no_harm(
     program: Program, aws: FakeAws, proof: dict[str, str]
 ) -> None:
@@ -439,8 +592,11 @@ def test_a_memory_that_somebody_has_altered_is_not_trusted(
     program: Program, aws: FakeAws, proof: dict[str, str]
 ) -> None:
     wanted = registered(program, aws, "SNI_ONLY", proof)
-    for description in ("", "null", "[]", "{}", '{"mode": "SNI_ONLY"}'):
-        aws.groups[GROUP] = {"description": description, "tags": {}}
+    texts = ("", "null", "[]", "{}", '{"mode": "SNI_ONLY"}')
+    packed = [base64.b64encode(zlib.compress(text.encode())).decode() for text in texts]
+    payloads: list[dict[str, str]] = [{}, *({"00000": text} for text in (*texts, *packed, "é"))]
+    for attributes in payloads:
+        aws.groups[GROUP] = attributes
         said = refused(program, wanted)
         assert f"the thing group {GROUP}" in said
         assert "has been altered; delete it" in said
@@ -506,18 +662,39 @@ def test_whoever_registers_it_by_hand_in_the_middle_is_put_up_with(
     assert_changed(aws, "DEFAULT")
 
 
-def test_the_memory_is_as_small_as_it_says(
+def test_a_memory_has_room_for_all_that_aws_allows(
     program: Program, aws: FakeAws, proof: dict[str, str]
 ) -> None:
-    # What AWS allows in a description (API reference) and as tags, the module's own among them.
+    # As many tags as there may be, and as long, the module's own among them; no two alike.
     wanted = registered(program, aws, "SNI_ONLY", proof, template_name="t" * 36)
     own = len(aws.tags[identity()])
-    aws.tags[identity()] |= {f"{n:03}{'k' * 125}": "v" * 256 for n in range(50 - own)}
+    lot = random.Random(0)
+
+    def text(length: int) -> str:
+        return "".join(lot.choices(string.ascii_letters + string.digits + "+-=._:/@ ", k=length))
+
+    aws.tags[identity()] |= {f"{n:03}{text(125)}": text(256) for n in range(50 - own)}
+    before = aws.tags[identity()]
     fail(aws, "RegisterCACertificate", 2, 3)
     refused(program, wanted)
-    group = aws.groups[GROUP]
-    assert len(group["description"]) <= 2028
-    assert re.fullmatch(r"[\x20-\x7e]*", group["description"])
-    assert len(group["tags"]) == 50
+    assert aws.cas == {}
     program.register(wanted, "change 2")
     assert len(aws.tags[identity()]) == 50
+    assert {**before, REVISION_TAG: "change 2"} == aws.tags[identity()]
+
+
+def test_what_can_not_be_remembered_is_not_taken_out(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    # As long as AWS allows, and of letters that take three bytes each: no packing helps.
+    lot = random.Random(0)
+    letters = [chr(number) for number in range(0x4E00, 0x9FA5)]
+    own = len(aws.tags[identity()])
+    aws.tags[identity()] |= {
+        f"{n:03}{''.join(lot.choices(letters, k=125))}": "".join(lot.choices(letters, k=256))
+        for n in range(50 - own)
+    }
+    before = snapshot(aws)
+    assert "more than can be kept while the mode is changed" in refused(program, wanted)
+    assert snapshot(aws) == before

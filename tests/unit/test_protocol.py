@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -29,6 +30,13 @@ TEXT = st.text(max_size=30)
 MAYBE = st.none() | TEXT
 CREDENTIALS = st.builds(Credentials, MAYBE, MAYBE, MAYBE, MAYBE)
 TARGETS = st.builds(Target, TEXT, TEXT, CREDENTIALS)
+PROOFS = [each.name for each in fields(Verification) if not each.name.endswith("_env")]
+VERIFICATIONS = st.builds(
+    lambda name, value, variable: Verification(
+        **{name: value, "ca_private_key_passphrase_env": variable}
+    ),
+    *(st.sampled_from(PROOFS), TEXT, MAYBE),
+)
 AUTHORITIES = st.builds(
     CertificateAuthority,
     certificate_pem=TEXT,
@@ -36,7 +44,7 @@ AUTHORITIES = st.builds(
     status=st.sampled_from(["ACTIVE", "INACTIVE"]),
     auto_registration=st.booleans(),
     template_name=MAYBE,
-    verification=st.none() | st.builds(Verification, *(MAYBE for _ in fields(Verification))),
+    verification=st.none() | VERIFICATIONS,
     allow_mode_change=st.booleans(),
     force_mode_change=st.booleans(),
     tags=st.dictionaries(TEXT, TEXT, max_size=3),
@@ -246,6 +254,12 @@ def test_a_refusal_never_quotes_what_it_was_given(text: str) -> None:
         ({"verification": {"ca_private_key": "x"}}, "has unknown attributes: ca_private_key"),
         ({"verification": []}, ".verification must be an object"),
         ({"verification": {"kms_key_id": 1}}, ".verification.kms_key_id must be a string"),
+        ({"verification": {}}, ".verification: set exactly one of certificate_pem, "),
+        ({"verification": {"ca_private_key_passphrase_env": "x"}}, ".verification: set exactly"),
+        *(
+            ({"verification": dict.fromkeys(two, "x")}, ".verification: set exactly one of ")
+            for two in itertools.combinations(PROOFS, 2)
+        ),
         ({"allow_mode_change": "true"}, ".allow_mode_change must be a bool"),
         ({"force_mode_change": 1}, ".force_mode_change must be a bool"),
     ],

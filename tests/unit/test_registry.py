@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 from botocore import exceptions
 from cryptography import x509
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from iot_ca import certificate as certificates
+from iot_ca import registry as registry_module
 from iot_ca.certificate import Certificate
 from iot_ca.drift import Memory, Observed, Register, Tag, Untag, Update
 from iot_ca.failure import Failure
@@ -469,7 +473,7 @@ FAILED = "DescribeCACertificate failed; put right what AWS names, or run again; 
         (
             "LimitExceededException",
             "Limit reached for number of CA Certificates with same subject",
-            "a quota of AWS IoT is reached",
+            "DescribeCACertificate reaches a quota",
         ),
         ("ThrottlingException", "Rate exceeded", "AWS throttles DescribeCACertificate; run again"),
         ("Throttling", "Rate exceeded", "AWS throttles DescribeCACertificate; run again"),
@@ -508,6 +512,7 @@ def test_who_may_not_assume_the_role_is_told_the_action(aws: FakeAws) -> None:
         ("DeleteCACertificate", lambda r, c: r.delete(c.certificate_id)),
         ("GetRegistrationCode", lambda r, _: r.registration_code),
         ("CreateThingGroup", lambda r, c: r.remember(c.certificate_id, MEMORY)),
+        ("DescribeThingGroup", lambda r, c: r.recall(c.certificate_id)),
         ("DeleteThingGroup", lambda r, c: r.forget(c.certificate_id)),
         ("ListCertificatesByCA", lambda r, c: r.devices(c.certificate_id)),
         ("DescribeCACertificate", lambda r, c: r.observe_one(c.certificate_id)),
@@ -583,13 +588,69 @@ def test_the_quota_is_explained_also_to_who_may_not_list(
     assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
 
 
+def test_who_holds_the_quota_is_told_also_beside_what_can_not_be_read(
+    registry: Registry, aws: FakeAws, certificate: Certificate
+) -> None:
+    unreadable, holder = fill(aws, issue(ec_key(), common_name="old"), issue(ec_key()))
+    aws.cas[unreadable]["certificateDescription"]["certificatePem"] = "from other times"
+    aws.faults["RegisterCACertificate"] = QUOTA
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    assert f": {holder} (ACTIVE, valid until " in said
+    assert unreadable not in said
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("ThrottlingException", "Rate exceeded"),
+        ("InternalFailureException", "sorry"),
+        exceptions.ReadTimeoutError(endpoint_url="https://iot.example"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["ListCACertificates", "DescribeCACertificate"])
+def test_the_quota_is_explained_whatever_fails_afterwards(
+    registry: Registry,
+    aws: FakeAws,
+    certificate: Certificate,
+    operation: str,
+    fault: tuple[str, str] | Exception,
+) -> None:
+    fill(aws, issue(ec_key()))
+    aws.faults |= {"RegisterCACertificate": QUOTA, operation: fault}
+    said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
+    assert said.startswith("AWS IoT holds at most ten CA certificates with the same subject")
+    assert "which ones can't be told: " in said
+    assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
+
+
+def test_a_quota_of_something_else_names_the_operation(registry: Registry, aws: FakeAws) -> None:
+    aws.faults["CreateThingGroup"] = ("LimitExceededException", "too many groups")
+    said = refusal(lambda: registry.remember("a" * 64, MEMORY))
+    assert said.startswith("CreateThingGroup reaches a quota; ")
+    assert said.endswith("LimitExceededException: too many groups")
+
+
+@pytest.mark.parametrize("operation", ["DescribeCACertificate", "ListTagsForResource"])
+def test_who_is_denied_in_another_account_is_told_the_account(
+    registry: Registry, aws: FakeAws, certificate: Certificate, operation: str
+) -> None:
+    registry.carry_out(REGISTER, certificate, None)
+    aws.faults[operation] = ("AccessDeniedException", "no")
+    observed = registry.observe([certificate.certificate_id])[certificate.certificate_id]
+    assert f"may not call iot:{operation}" in str(observed)
+    aws.account = "999988887777"
+    elsewhere = Registry(TARGET)
+    observed = elsewhere.observe([certificate.certificate_id])[certificate.certificate_id]
+    assert "the program's credentials belong to account 999988887777" in str(observed)
+
+
 def test_another_quota_is_not_blamed_on_the_subject(
     registry: Registry, aws: FakeAws, certificate: Certificate
 ) -> None:
     fill(aws, issue(ec_key(), common_name="other"))
     aws.faults["RegisterCACertificate"] = ("LimitExceededException", "of another kind")
     said = refusal(lambda: registry.carry_out(REGISTER, certificate, None))
-    assert said.startswith("a quota of AWS IoT is reached")
+    assert said.startswith("RegisterCACertificate reaches a quota; make room or ask AWS")
     assert said.endswith("AWS says: LimitExceededException: of another kind")
 
 
@@ -613,20 +674,70 @@ def test_what_is_remembered_is_recalled_until_it_is_forgotten(
     assert aws.groups == {}
 
 
-def test_the_body_of_a_template_is_not_remembered(registry: Registry, aws: FakeAws) -> None:
-    config = {"templateBody": "{}", "roleArn": "arn:aws:iam::111122223333:role/r"}
-    registry.remember("a" * 64, replace(MEMORY, registration_config=config))
-    assert registry.recall("a" * 64) == replace(MEMORY, registration_config={})
-    assert "templateBody" not in str(aws.groups)
+# What AWS takes is narrower; what it answers is for AWS to say.
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+CONFIG: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
+    {"templateBody": ANY, "roleArn": ANY}
+) | st.just({})
+MEMORIES = st.builds(
+    Memory,
+    mode=st.sampled_from(["SNI_ONLY", "DEFAULT"]),
+    status=st.sampled_from(["ACTIVE", "INACTIVE"]),
+    auto_registration=st.booleans(),
+    registration_config=CONFIG | st.fixed_dictionaries({"templateName": ANY}),
+    tags=st.dictionaries(ANY, ANY, max_size=10),
+)
 
 
-@pytest.mark.parametrize("operation", ["DescribeThingGroup", "ListTagsForResource"])
-def test_who_may_not_recall_is_told_the_action(
-    registry: Registry, aws: FakeAws, operation: str
+@given(MEMORIES)
+@example(replace(MEMORY, tags={"Stück": "größer 漢字 😀"}))
+@example(
+    replace(MEMORY, registration_config={"templateBody": '{"ä": "\\n"}' * 999, "roleArn": "r"})
+)
+def test_all_of_a_memory_fits_where_it_is_kept(memory: Memory) -> None:
+    attributes = registry_module._attributes_of(memory)
+    assert registry_module._memory_in(attributes) == memory
+    # AWS may answer them in any order.
+    backwards = dict(reversed(attributes.items()))
+    assert registry_module._memory_in(backwards) == memory
+    fake = FakeAws()
+    payload = {"attributePayload": {"attributes": attributes}}
+    # It refuses what AWS does.
+    fake._CreateThingGroup(
+        thingGroupName="g", thingGroupProperties={"thingGroupDescription": "d", **payload}
+    )
+
+
+def test_a_memory_that_is_too_large_is_a_failure_before_any_call(
+    registry: Registry, aws: FakeAws
 ) -> None:
+    lot = random.Random(0)
+    body = "".join(chr(lot.randrange(0x4E00, 0x9FA5)) for _ in range(20_000))
+    memory = replace(MEMORY, registration_config={"templateBody": body, "roleArn": "r"})
+    assert "shorten its tags" in refusal(lambda: registry.remember("a" * 64, memory))
+    assert aws.calls == []
+
+
+def test_a_memory_is_made_by_one_call_and_read_by_one(registry: Registry, aws: FakeAws) -> None:
     registry.remember("a" * 64, MEMORY)
-    aws.faults[operation] = ("AccessDeniedException", "no")
-    assert f"may not call iot:{operation}" in refusal(lambda: registry.recall("a" * 64))
+    registry.recall("a" * 64)
+    assert aws.calls == ["CreateThingGroup", "DescribeThingGroup"]
+
+
+def test_a_memory_that_is_there_already_is_not_made_again(registry: Registry, aws: FakeAws) -> None:
+    registry.remember("a" * 64, MEMORY)
+    registry.remember("a" * 64, MEMORY)
+    assert "DeleteThingGroup" not in aws.calls
+    # One that somebody has altered is, since the CA is still there to be asked.
+    aws.groups[f"iot-ca-mode-change-{'a' * 64}"] = {"00000": "junk"}
+    registry.remember("a" * 64, MEMORY)
+    assert registry.recall("a" * 64) == MEMORY
+
+
+def test_who_may_not_recall_is_told_the_action(registry: Registry, aws: FakeAws) -> None:
+    registry.remember("a" * 64, MEMORY)
+    aws.faults["DescribeThingGroup"] = ("AccessDeniedException", "no")
+    assert "may not call iot:DescribeThingGroup" in refusal(lambda: registry.recall("a" * 64))
 
 
 @pytest.mark.parametrize(
@@ -645,6 +756,14 @@ def test_devices_are_counted_in_one_call(
     aws.devices["a" * 64] = count
     assert registry.devices("a" * 64) == said
     assert aws.calls == ["ListCertificatesByCA"]
+
+
+def test_devices_behind_an_empty_page_are_found(registry: Registry, aws: FakeAws) -> None:
+    aws.empty_pages = 2
+    assert registry.devices("a" * 64) == ""
+    aws.devices["a" * 64] = 1
+    assert registry.devices("a" * 64) == "1 certificate of a device"
+    assert len(aws.calls) == 6
 
 
 ENDPOINT = {"endpoint_url": f"https://iot.example/cacertificate/{'a' * 64}"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from iot_ca import signers
+from iot_ca import csr, signers
 from iot_ca.failure import Failure
-from iot_ca.protocol import Target, Verification
+from iot_ca.protocol import Credentials, Target, Verification
 from iot_ca.registry import Registry
 from iot_ca.signers import Claim
 from tests.unit.support import (
@@ -55,6 +58,10 @@ DIGESTS: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
     "p521": hashes.SHA512,
     "rsa": hashes.SHA256,
 }
+PROOFS = (
+    *("certificate_pem", "ca_private_key_file", "ca_private_key_secret_arn"),
+    *("kms_key_id", "acm_pca_arn"),
+)
 PASSPHRASE = "correct horse battery staple"
 VARIABLE = "CA_PASSPHRASE"
 # In another account and region than the CA's.
@@ -150,7 +157,7 @@ KeyFile = Callable[[str | bytes], Verification]
 def test_without_a_proof_it_is_said_how_to_give_one() -> None:
     said = refusal(None)
     assert f"common name {CODE}" in said
-    assert "iot_ca.py csr > verification.csr`" in said
+    assert f"iot_ca.py csr --account-id {ACCOUNT} --region {REGION} > verification.csr`" in said
     assert "SNI_ONLY" in said
     for name in (
         *("verification.certificate_pem", "ca_private_key_file", "ca_private_key_secret_arn"),
@@ -177,8 +184,33 @@ def test_the_command_for_the_request_works_where_it_is_typed(
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_verification_without_anything_in_it_is_refused() -> None:
-    assert refusal(Verification()) == "verification is empty; set exactly one of its attributes"
+def test_the_command_for_the_request_asks_as_the_program_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Target] = []
+    real = Registry.__init__
+
+    def init(self: Registry, target: Target) -> None:
+        asked.append(target)
+        real(self, target)
+
+    credentials = Credentials(None, f"arn:aws:iam::{ACCOUNT}:role/ca admin", "it's 'me'", None)
+    target = Target(ACCOUNT, REGION, credentials)
+    nothing = Claim(None, ROOT, Registry(target), NOW)
+    with pytest.raises(Failure) as caught:
+        signers.check(nothing)
+    command = str(caught.value).partition("`")[2].partition("`")[0].partition(" > ")[0]
+    monkeypatch.setattr(Registry, "__init__", init)
+    assert csr.run(shlex.split(command)[3:]) == 0
+    assert asked == [target]
+    assert "BEGIN CERTIFICATE REQUEST" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", [(), *itertools.combinations(PROOFS, 2), PROOFS])
+def test_a_verification_with_none_or_several_proofs_is_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(Failure) as caught:
+        Verification(**dict.fromkeys(names, "x"))
+    assert str(caught.value) == f"set exactly one of {', '.join(PROOFS)}"
 
 
 def given_proof(**options: Any) -> str:
@@ -202,13 +234,6 @@ def test_a_given_proof_is_checked_in_plan_and_apply() -> None:
     other = issue(OTHER)
     assert "not signed by this CA" in refusal(Verification(given_proof()), other)
     assert "verification.certificate_pem holds a private key" in refusal(Verification(key_pem(KEY)))
-
-
-def test_a_given_proof_never_opens_a_key_file(aws: FakeAws, tmp_path: Path) -> None:
-    del aws
-    text = given_proof()
-    given = Verification(text, str(tmp_path / "missing"))
-    assert signers.certificate_pem(claim(given)) == text
 
 
 # A key in a file
@@ -285,6 +310,16 @@ def test_an_encrypted_key_without_its_passphrase_is_refused(
     assert "or its passphrase is another one" in refusal(with_variable)
 
 
+@pytest.mark.parametrize("passphrase", [b"gr\xc3\xb6\xc3\x9fer", b"gr\xf6\xdfer \xff"])
+def test_a_passphrase_is_the_bytes_that_the_environment_holds(
+    passphrase: bytes, key_file: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = key_file(key_pem(KEY, password=passphrase))
+    # In whatever encoding the shell has.
+    monkeypatch.setitem(os.environb, VARIABLE.encode(), passphrase)
+    made(replace(given, ca_private_key_passphrase_env=VARIABLE))
+
+
 def test_a_passphrase_in_place_of_the_name_of_its_variable_is_not_told(key_file: KeyFile) -> None:
     given = key_file(key_pem(KEY, password=PASSPHRASE.encode()))
     said = refusal(replace(given, ca_private_key_passphrase_env=PASSPHRASE))
@@ -313,7 +348,7 @@ def bad_key_files(folder: Path) -> dict[str, tuple[str, str]]:
     paths = {file: (str(folder / file), text) for file, text in said.items()}
     return paths | {
         "home-of-nobody": ("~no-such-user/ca.key", "can't be read"),
-        "no-path": ("ca.key\0", "can't be read"),
+        "no-path": ("ca.key\0", "holds a key instead of the place where it is"),
         # file("ca.key") in place of "ca.key": nothing of it may be repeated.
         "the-key-itself": (key_pem(KEY), "holds a key instead of the place where it is"),
         "the-key-on-one-line": (key_pem(KEY).replace("\n", ""), "holds a key instead of"),
@@ -350,6 +385,55 @@ def test_a_key_in_place_of_where_it_is_is_called_exposed(attribute: str) -> None
     said = refusal(Verification(**{attribute: key_pem(KEY)}))
     assert said.startswith(f"verification.{attribute} holds a key instead of the place where it is")
     assert "treat the key as exposed" in said
+
+
+def what_is_left_of(key: CaKey, form: PrivateFormat) -> dict[str, str]:
+    """A key in the forms in which one is pasted by mistake."""
+    text = key_pem(key, form)
+    lines = text.splitlines()
+    encoded = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+    return {
+        "PEM": text,
+        "PEM with spaces": " ".join(lines),
+        "PEM without its first line": "\n".join(lines[1:]),
+        "body on lines": "\n".join(lines[1:-1]),
+        "body with spaces": " ".join(lines[1:-1]),
+        "base64": "".join(lines[1:-1]),
+        "base64 of PEM": base64.b64encode(text.encode()).decode(),
+        "hex": encoded.hex(),
+        "HEX": encoded.hex().upper(),
+        "hex with colons": encoded.hex(":"),
+        "hex with spaces": encoded.hex(" "),
+    }
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_in_place_of_where_it_is_is_never_told_in_any_form(
+    kind: str, form: PrivateFormat
+) -> None:
+    for shape, text in what_is_left_of(KEYS[kind], form).items():
+        for attribute in PROOFS[1:]:
+            said = refusal(Verification(**{attribute: text}))
+            assert said == (
+                f"verification.{attribute} holds a key instead of the place where it is; treat the "
+                "key as exposed if this configuration was planned, stored or logged"
+            ), shape
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("M" + "y" * 50, "My Documents/Customers & Co/2025/certificates/production/root-ca.key"),
+        *("/MIIE/" + "a" * 200 + "/root.key", "C:\\keys\\root.pem", "a" * 64, "./" + "f" * 128),
+        *("~/Schlüssel/Größe/" + "x" * 200, "x" * 1024),
+    ],
+)
+def test_a_long_path_is_a_path(path: str) -> None:
+    said = refused(Verification(ca_private_key_file=path), signers.check)
+    assert said.startswith(f"verification.ca_private_key_file {path} can't be read")
 
 
 # What a plan may do
@@ -645,6 +729,19 @@ def test_a_proof_is_issued_by_a_private_ca(kind: str, delay: int, aws: FakeAws) 
     assert csr.public_key() != authority.public_key()
     expiry = datetime.fromtimestamp(request["Validity"]["Value"], timezone.utc)
     assert NOW < expiry <= NOW + timedelta(minutes=31)
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_a_private_ca_is_asked_for_a_named_template_and_once(partition: str, aws: FakeAws) -> None:
+    arn = PCA.replace("arn:aws:", f"arn:{partition}:")
+    aws.issuers[arn] = Issuer(KEY, ROOT)
+    made(Verification(acm_pca_arn=arn))
+    made(Verification(acm_pca_arn=arn))
+    first, second = aws.sent("IssueCertificate")
+    template = "acm-pca:::template/EndEntityCertificate/V1"
+    assert first["TemplateArn"] == second["TemplateArn"] == f"arn:{partition}:{template}"
+    # Another request is another certificate; only the same one sent again is not.
+    assert first["IdempotencyToken"] != second["IdempotencyToken"]
 
 
 def test_a_private_ca_never_issues_beyond_its_own_end(aws: FakeAws) -> None:
