@@ -9,7 +9,7 @@ module "iot_ca" {
   certificate_authorities = {
     # Was aws_iot_ca_certificate.factory. Every setting as it was, so that only the owner changes.
     factory = {
-      certificate_pem   = file("${path.module}/factory-ca.pem")
+      certificate_pem   = file("${var.certificates_folder}/factory-ca.pem")
       certificate_mode  = "SNI_ONLY"
       status            = "ACTIVE" # active = true
       auto_registration = true     # allow_auto_registration = true
@@ -29,7 +29,7 @@ module "iot_ca" {
     # Was aws_iot_ca_certificate.legacy. The mode is DEFAULT where that resource says nothing. No
     # verification: the CA is registered already.
     legacy = {
-      certificate_pem   = file("${path.module}/legacy-ca.pem")
+      certificate_pem   = file("${var.certificates_folder}/legacy-ca.pem")
       certificate_mode  = "DEFAULT"
       auto_registration = false
       on_destroy        = var.on_destroy
@@ -37,7 +37,7 @@ module "iot_ca" {
 
     # Was terraform_data.workshop, which ran the AWS CLI.
     workshop = {
-      certificate_pem = file("${path.module}/workshop-ca.pem")
+      certificate_pem = file("${var.certificates_folder}/workshop-ca.pem")
       on_destroy      = var.on_destroy
     }
   }

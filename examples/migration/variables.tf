@@ -9,3 +9,9 @@ variable "on_destroy" {
   type        = string
   default     = "retain"
 }
+
+variable "certificates_folder" {
+  description = "The folder with the CAs' certificates, PEM files. Never the private keys."
+  type        = string
+  default     = "."
+}
