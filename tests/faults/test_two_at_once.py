@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from iot_ca import aws, commands
+from iot_ca import aws, commands, register
 from iot_ca.registry import Registry
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, OWN_TAGS, Account, Registered, new_ca
@@ -128,7 +128,7 @@ class AtOnce:
         for name in requests:
             self.turns.begin(name)
 
-        def register(name: str) -> str | None:
+        def run(name: str) -> str | None:
             try:
                 commands.register(requests[name])
             except commands.Failures as failures:
@@ -139,7 +139,7 @@ class AtOnce:
             return None
 
         with ThreadPoolExecutor(len(requests)) as pool:
-            answers = dict(zip(requests, pool.map(register, requests), strict=True))
+            answers = dict(zip(requests, pool.map(run, requests), strict=True))
         return {name: line for name, line in answers.items() if line is not None}
 
 
@@ -182,7 +182,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> AtOnce:
     monkeypatch.setattr(aws, "_client", locked(client))
     monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
     # Before Python 3.12 a cached property lets one thread in at a time, whichever object it asks.
-    for cached in (aws.Account.__dict__["caller"], Registry.__dict__["registration_code"]):
+    for cached in (
+        aws.Account.__dict__["caller"],
+        Registry.__dict__["registration_code"],
+        register._Run.__dict__["_claim"],
+        register._Run.__dict__["_proof"],
+    ):
         monkeypatch.setattr(cached, "lock", contextlib.nullcontext(), raising=False)
     return runs
 

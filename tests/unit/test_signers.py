@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from iot_ca import certificate as certificates
 from iot_ca import csr, signers
 from iot_ca.failure import Failure
 from iot_ca.protocol import Credentials, Target, Verification
@@ -78,7 +79,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def claim(given: Verification | None, authority: x509.Certificate = ROOT) -> Claim:
     """The claim to own a CA, in the account that the tests are in."""
-    return Claim(given, authority, Registry(Target(ACCOUNT, REGION)), NOW)
+    return Claim(given, authority, Registry(Target(ACCOUNT, REGION)), certificates.now())
 
 
 def made(given: Verification, authority: x509.Certificate = ROOT) -> x509.Certificate:
@@ -728,7 +729,8 @@ def test_a_proof_is_issued_by_a_private_ca(kind: str, delay: int, aws: FakeAws) 
     assert csr.subject.rfc4514_string() == f"CN={CODE}"
     assert csr.public_key() != authority.public_key()
     expiry = datetime.fromtimestamp(request["Validity"]["Value"], timezone.utc)
-    assert NOW < expiry <= NOW + timedelta(minutes=31)
+    now = certificates.now()
+    assert now < expiry <= now + timedelta(minutes=31)
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
@@ -745,7 +747,8 @@ def test_a_private_ca_is_asked_for_a_named_template_and_once(partition: str, aws
 
 
 def test_a_private_ca_never_issues_beyond_its_own_end(aws: FakeAws) -> None:
-    end = NOW + timedelta(minutes=4)
+    # Of this moment, not of the import's: the certificate is checked when it has been issued.
+    end = certificates.now() + timedelta(minutes=4)
     authority = issue(KEY, end=end)
     aws.issuers[PCA] = Issuer(KEY, authority)
     made(Verification(acm_pca_arn=PCA), authority)
