@@ -17,7 +17,6 @@ from iot_ca.failure import Failure, one_line
 from iot_ca.protocol import CertificateAuthority, Result, Target
 from iot_ca.register import converge
 from iot_ca.registry import Registry
-from iot_ca.signers import Claim
 
 T = TypeVar("T")
 
@@ -164,11 +163,10 @@ def _result(
             f"certificate_pem holds {certificate.followers + 1} certificates; the first one is used"
         )
     if observed is None:
-        parsed = certificates.parse(certificate)
-        certificates.check(parsed, now)
+        claim = signers.claim(desired, certificate, registry, now)
         if desired.certificate_mode == "DEFAULT":
-            warnings += signers.check(Claim(desired.verification, parsed, registry, now))
-        not_before, not_after = certificates.validity(parsed)
+            warnings += signers.check(claim)
+        not_before, not_after = certificates.validity(claim.authority)
     else:
         # AWS has read it from the very same certificate: importing what parses one takes as long
         # as the calls.
@@ -177,9 +175,7 @@ def _result(
         )
         if observed.mode != desired.certificate_mode:
             mode_change.refuse(desired, observed)
-            parsed = certificates.parse(certificate)
-            certificates.check(parsed, now)
-            claim = Claim(desired.verification, parsed, registry, now)
+            claim = signers.claim(desired, certificate, registry, now)
             warnings += mode_change.check(desired, claim)
         if now > not_after:
             warnings.append(

@@ -99,10 +99,7 @@ class _Run:
 
     @cached_property
     def _claim(self) -> Claim:
-        parsed = certificates.parse(self.certificate)
-        now = certificates.now()
-        certificates.check(parsed, now)
-        return Claim(self._desired.verification, parsed, self.registry, now)
+        return signers.claim(self._desired, self.certificate, self.registry, certificates.now())
 
     @cached_property
     def _proof(self) -> str:
@@ -154,7 +151,7 @@ class _Run:
             return None
         if observed is not None:
             mode_change.refuse(desired, observed)
-        certificates.check(self._claim.authority, self._claim.now)
+        _ = self._claim
         if desired.certificate_mode == "DEFAULT":
             _ = self._proof
         if observed is None:

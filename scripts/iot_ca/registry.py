@@ -88,7 +88,7 @@ class Registry:
                 observed[each] = self._put_together(each, described[each].result(), tagged[each])
             except Failure as failure:
                 observed[each] = failure
-        doubtful = [each for each in ids if observed[each] is None or _is_denied(observed[each])]
+        doubtful = [each for each in ids if isinstance(observed[each], Denied | None)]
         if doubtful:
             try:
                 self.account.check()
@@ -385,10 +385,6 @@ class Registry:
             answered = description["certificateId"]
         self.account.refuse_other(account)
         _refuse_other_id(answered, certificate_id)
-
-
-def _is_denied(found: Observed | Failure | None) -> bool:
-    return isinstance(found, Denied)
 
 
 def _memory_name(certificate_id: str) -> str:

@@ -20,10 +20,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iot_ca import certificate as certificates
 from iot_ca import verification
 from iot_ca.aws import Account
+from iot_ca.certificate import Certificate
 from iot_ca.failure import Denied, Failure
-from iot_ca.protocol import Target, Verification
+from iot_ca.protocol import CertificateAuthority, Target, Verification
 from iot_ca.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,6 +62,18 @@ class Claim:
     authority: x509.Certificate
     registry: Registry
     now: datetime
+
+
+def claim(
+    desired: CertificateAuthority, certificate: Certificate, registry: Registry, now: datetime
+) -> Claim:
+    """The claim to a CA, by the `verification` that is wanted for it.
+
+    Raises Failure for a certificate that AWS IoT would not register in any mode.
+    """
+    authority = certificates.parse(certificate)
+    certificates.check(authority, now)
+    return Claim(desired.verification, authority, registry, now)
 
 
 def check(claim: Claim) -> list[str]:
@@ -125,13 +139,13 @@ def _csr(target: Target) -> str:
         "role-arn": target.credentials.role_arn,
         "external-id": target.credentials.external_id,
     }
-    words = ["python3", program(), "csr"]
+    words = ["python3", _program(), "csr"]
     for name, value in options.items():
         words += [f"--{name}", value] if value else []
     return shlex.join(words)
 
 
-def program() -> str:
+def _program() -> str:
     """The path of this program's entry point, as short as it gets from the working directory."""
     path = Path(__file__).resolve().parents[1] / "iot_ca.py"
     relative = os.path.relpath(path)
@@ -145,11 +159,11 @@ def _key(given: Verification, authority: x509.Certificate, account: Account) -> 
     if given.ca_private_key_secret_arn is not None:
         where = _where("ca_private_key_secret_arn", given.ca_private_key_secret_arn)
         data = _secret(given.ca_private_key_secret_arn, account)
-    elif given.ca_private_key_file is not None:
+    else:
+        # The one that is left: Verification has exactly one.
+        assert given.ca_private_key_file is not None
         where = _where("ca_private_key_file", given.ca_private_key_file)
         data = _file(given.ca_private_key_file, where)
-    else:
-        raise Failure("verification is empty; set exactly one of its attributes")
     key = _load(data, where, given.ca_private_key_passphrase_env)
     if key.public_key() != authority.public_key():
         raise Failure(f"{where} is not the key of this CA's certificate; name the CA's own")

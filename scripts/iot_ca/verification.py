@@ -87,7 +87,7 @@ def sign(key: Key, authority: x509.Certificate, code: str, now: datetime) -> str
         .not_valid_after(expiry(authority, now))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     )
-    proof = builder.sign(key, digest_for(key))
+    proof = builder.sign(key, _digest_for(key))
     return proof.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
@@ -106,7 +106,7 @@ def request(code: str) -> str:
     return signed.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def digest_for(key: Key) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+def _digest_for(key: Key) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
     """The hash to sign with: SHA-256 for RSA, and for EC that of the curve's strength.
 
     AWS IoT takes SHA-256 or better, and AWS KMS knows no other hash for a curve (API reference of

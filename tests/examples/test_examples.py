@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 OTHER_REGION = "us-east-1"
 EXAMPLES = {"hand-over", "migration", "multi-account", "rotation", "single-account", "workspaces"}
 
-SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
 
 def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> None:
     folders = [folder for folder in (ROOT / "examples").iterdir() if any(folder.glob("*.tf"))]
@@ -87,9 +85,13 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     example = new_example("hand-over", account)
     cloud = Cloud(sandbox, account, REGION)
     make_ca(example.folder)
-    request, signing, change = (
-        [line for line in block.splitlines() if not line.startswith("terraform ")]
-        for block in SHELL.findall((example.folder / "README.md").read_text(encoding="utf-8"))[:3]
+    readme = (example.folder / "README.md").read_text(encoding="utf-8")
+    (request,) = blocks_below(readme, "1. Register the CA, and make the request", "sh")
+    (signing,) = blocks_below(readme, "2. Have it signed", "sh")
+    (change,) = blocks_below(readme, "3. Go over to `DEFAULT` mode", "sh")
+    request, change = (
+        "\n".join(line for line in block.splitlines() if not line.startswith("terraform "))
+        for block in (request, change)
     )
     example.init()
     example.apply()
@@ -99,10 +101,11 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     arn = cloud.ca(certificate_id)["certificateArn"]
     cloud.client("iot").tag_resource(resourceArn=arn, tags=by_others)
 
-    said = shell(example, "\n".join(request))
+    said = shell(example, request)
     assert "BEGIN CERTIFICATE REQUEST" in (example.folder / "verification.csr").read_text()
     assert f"account {account}, {REGION}" in said
-    shell(example, "\n".join([*signing, *change]))
+    shell(example, signing)
+    shell(example, change)
     plan = example.plan()
 
     assert plan.status == 2
