@@ -73,8 +73,8 @@ def _refuse_with_devices(registry: Registry, request: DeregisterRequest, why: st
             f"it is to be deleted, since {why}, but AWS IoT has {devices} that it has signed "
             f"(aws iot list-certificates-by-ca --region {request.target.region} "
             f"--ca-certificate-id {request.certificate_id}): delete them and run again; or, with "
-            "it in the map, apply force_destroy = true (they stay registered then), or on_destroy = "
-            '"deactivate" or "retain", before it leaves the map'
+            "it in the map, apply force_destroy = true (they stay registered then), or on_destroy "
+            '= "deactivate" or "retain", before it leaves the map'
         )
 
 
