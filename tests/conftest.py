@@ -191,8 +191,8 @@ class Workspace(Terraform):
     """A working folder that gets its providers from one where they are installed already.
 
     `terraform init` reads all of the aws provider, 700 MB, to put its hash into the lock file, and
-    each later command reads it again to compare. That is Terraform's own work, and the tests of
-    the examples have it done. Here the lock file is that of a real `terraform init`, less hashes.
+    each later command reads it again to compare. That is Terraform's own work, and a test of an
+    example has it done. Here the lock file is that of a real `terraform init`, less hashes.
     """
 
     installed: Path = field(kw_only=True)

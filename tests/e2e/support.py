@@ -9,7 +9,6 @@ assert stack.plan().status == 0
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -24,15 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
-import botocore.session
-from botocore.loaders import Loader, create_loader
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from sandbox.control import Call, Sandbox
+from tests.clients import client_for
 from tools.terraform import Completed, Terraform
 
 if TYPE_CHECKING:
@@ -137,25 +134,6 @@ def openssl(*arguments: str, folder: Path) -> None:
 # --- accounts
 
 
-@functools.cache
-def _client(endpoint: str, account: str, region: str, service: str) -> Any:
-    """One client for all who ask: making it takes longer than all its calls."""
-    made = boto3.Session(account, "sandbox", region_name=region, botocore_session=_core())
-    return made.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
-
-
-@functools.cache
-def _loader() -> Loader:
-    return create_loader()
-
-
-def _core() -> botocore.session.Session:
-    """A session that reads no model of a service a second time."""
-    session = botocore.session.Session()
-    session.register_component("data_loader", _loader())
-    return session
-
-
 @dataclass(frozen=True)
 class Registered:
     """A CA as one account has it."""
@@ -206,7 +184,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """boto3's client for a service."""
-        return _client(self.sandbox.endpoint, self.number, self.region, service)
+        return client_for(self.sandbox, self.number, self.region, service)
 
     def arn(self, certificate_id: str) -> str:
         """The ARN that a CA has here."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import Workspace
 from tests.examples.support import REGION, NewExample
 from tools.lint_terraform import copy_configuration
 from tools.providers import Providers
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def new_example(
-    tmp_path: Path, engine: Engine, providers: Providers, sandbox: Sandbox
+    tmp_path: Path, engine: Engine, providers: Providers, installed: Path, sandbox: Sandbox
 ) -> NewExample:
     """Copies the checkout: `new_example(name, account)` is the example in it, as it is."""
 
     def copy(name: str, account: str) -> Terraform:
         copy_configuration(ROOT, tmp_path)
         settings = environment(providers, sandbox.environment(account, REGION))
-        return Terraform(tmp_path / "examples" / name, engine, settings)
+        folder = tmp_path / "examples" / name
+        return Workspace(folder, engine, settings, installed=installed)
 
     return copy

@@ -12,9 +12,8 @@ from datetime import timezone
 from pathlib import Path
 from typing import Any
 
-from boto3.session import Session
-
 from sandbox.control import Sandbox
+from tests.clients import client_for
 from tools.terraform import Terraform, unwrapped
 
 REGION = "eu-west-1"
@@ -82,8 +81,7 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """A client that acts as the account's root user."""
-        session = Session(self.account, "sandbox", region_name=self.region)
-        return session.client(service, endpoint_url=self.sandbox.endpoint)  # type: ignore[call-overload]
+        return client_for(self.sandbox, self.account, self.region, service)
 
     def ca(self, certificate_id: str) -> dict[str, Any]:
         """What DescribeCACertificate answers: the description, and the name of the template."""
