@@ -229,14 +229,14 @@ def _unreachable(error: BotoCoreError) -> NoReturn:
         raise Failure(f"{said}; set all of them or none") from error
     if isinstance(error, exceptions.NoCredentialsError):
         raise Failure(
-            "no AWS credentials found; the aws provider's own settings are not inherited: set "
-            "credentials.profile or credentials.role_arn, or AWS_PROFILE or AWS_ACCESS_KEY_ID in "
-            "the environment"
+            "no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment, or "
+            "name a profile or a role (of the module: credentials.profile, credentials.role_arn; "
+            "the aws provider's own settings are not inherited)"
         ) from error
     if isinstance(error, exceptions.ProfileNotFound):
         raise Failure(
-            f"{said}; set credentials.profile to one that exists on this machine (destroy uses the "
-            "one that was applied last: apply once with the new one)"
+            f"{said}; name one that exists on this machine (of the module: credentials.profile; "
+            "destroy uses the one that was applied last: apply once with the new one)"
         ) from error
     if isinstance(
         error,
