@@ -192,7 +192,7 @@ class _Run:
         template = f", template {desired.template_name}" if desired.template_name else ""
         done = [each for each in self.done if each]
         if "deleted" in done:
-            done = [f"mode changed to {desired.certificate_mode}"]
+            done = ["mode changed"]
         return (
             f"{', '.join(done) or 'nothing to do'}; "
             f"{desired.certificate_mode}, {desired.status}{template}"
