@@ -298,6 +298,28 @@ def test_a_thing_of_somebody_elses_keeps_its_attributes(fleet: Fleet) -> None:
     assert fleet.status(event) == "ACTIVE"
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_new_thing_gets_as_many_attributes_as_it_has_room_for(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, typed: bool
+) -> None:
+    wanted = {"maker": "Organization", "serial_number": "SerialNumber", "state": "StateName"}
+    monkeypatch.setenv("JITR_SUBJECT_ATTRIBUTES", json.dumps(wanted))
+    if typed:
+        fleet.iot.create_thing_type(thingTypeName="sensor")
+        monkeypatch.setenv("JITR_THING_TYPE_NAME", "sensor")
+    # The first one wanted is not in this subject: its place is another's.
+    event = fleet.meet(name("device-1", SERIAL_NUMBER="17", STATE_OR_PROVINCE_NAME="Hessen"))
+
+    fleet.call(event)
+
+    assert fleet.writes == PROVISIONED
+    others = {"serial_number": "17", "state": "Hessen"} if typed else {"serial_number": "17"}
+    assert fleet.state(event) == provisioned(fleet, **others)
+    # The same again changes nothing: what did not fit does not come by way of an update.
+    fleet.call(event)
+    assert "update_thing" not in fleet.writes
+
+
 # --- what is never provisioned
 
 
@@ -411,6 +433,16 @@ def test_a_dead_letter_is_taken_as_it_is(fleet: Fleet, wrap: Any) -> None:
     event = fleet.meet(name())
 
     assert fleet.call(wrap(event))["outcome"] == "activated"
+
+    assert fleet.state(event) == provisioned(fleet)
+
+
+def test_an_event_may_be_sent_by_hand(fleet: Fleet) -> None:
+    """For a certificate whose own event reached nobody."""
+    event = fleet.meet(name())
+    by_hand = {each: event[each] for each in ("certificateId", "caCertificateId")}
+
+    assert fleet.call(by_hand)["outcome"] == "activated"
 
     assert fleet.state(event) == provisioned(fleet)
 
