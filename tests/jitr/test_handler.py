@@ -62,6 +62,11 @@ def test_a_device_gets_its_thing_its_policy_and_last_of_all_is_activated(
     assert lines(capsys) == [{"level": "INFO", **answer}]
 
 
+@pytest.mark.usefixtures("sandbox_in_this_process")
+def test_these_tests_do_not_depend_on_those_before_them(fleet: Fleet) -> None:
+    assert fleet.call(fleet.meet(name()))["outcome"] == "activated"
+
+
 def test_the_same_event_twice_changes_nothing(fleet: Fleet) -> None:
     event = fleet.meet(name())
     fleet.call(event)
