@@ -246,6 +246,11 @@ resource "aws_lambda_function_event_invoke_config" "function" {
       destination = aws_sqs_queue.dead_letters.arn
     }
   }
+
+  lifecycle {
+    # It goes with the function, whose name stays the same where it is replaced.
+    replace_triggered_by = [aws_lambda_function.function.arn]
+  }
 }
 
 # --- from the event to the function
@@ -318,4 +323,9 @@ resource "aws_lambda_permission" "rule" {
   # permission.
   source_arn     = aws_iot_topic_rule.registered.arn
   source_account = split(":", aws_iot_topic_rule.registered.arn)[4]
+
+  lifecycle {
+    # It goes with the function, whose name stays the same where it is replaced.
+    replace_triggered_by = [aws_lambda_function.function.arn]
+  }
 }
