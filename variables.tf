@@ -16,6 +16,7 @@ variable "certificate_authorities" {
         rule and a function are made that answer AWS IoT's event) or `NONE`.
       - `device_policy`: policy document (JSON) that is attached to each device.
         Default: connect as its own thing, publish and subscribe below its own name and shadow.
+      - `permissions_boundary_arn`: IAM policy that bounds the roles that are made. Default: none.
       - `template_name` (JITP): name of the template, 1 to 36 letters, digits, `_` and `-`. Default: the
         CA's name.
       - `template_body` (JITP): the template as JSON. Default: a thing named by the device certificate's
@@ -25,8 +26,8 @@ variable "certificate_authorities" {
         `false` if `role_arn` is only known after apply.
       - `thing_type_name` (JITR): type of the things that are made, which must exist. Default: none.
       - `subject_attributes` (JITR): attributes that a thing gets beside the CA's ID and mode, each with the
-        field of the device certificate's subject that it is taken from. Default:
-        `{ serial_number = "SerialNumber" }`.
+        field of the device certificate's subject that it is taken from. More than one needs a
+        `thing_type_name`. Default: `{ serial_number = "SerialNumber" }`.
       - `hook_function_arn` (JITR): Lambda function that is asked before a device is let in, and can refuse.
       - `on_refusal` (JITR): status of a device certificate that it refused, `INACTIVE` (default) or `REVOKED`.
       - `alarm_actions` (JITR): ARNs of what is told when an event has failed for good.
@@ -64,20 +65,21 @@ variable "certificate_authorities" {
     status            = optional(string, "ACTIVE")
     auto_registration = optional(bool, true)
     provisioning = optional(object({
-      type                 = string
-      device_policy        = optional(string)
-      template_name        = optional(string)
-      template_body        = optional(string)
-      role_arn             = optional(string)
-      create_role          = optional(bool)
-      thing_type_name      = optional(string)
-      subject_attributes   = optional(map(string))
-      hook_function_arn    = optional(string)
-      on_refusal           = optional(string)
-      alarm_actions        = optional(list(string))
-      log_retention_days   = optional(number)
-      reserved_concurrency = optional(number)
-      runtime              = optional(string)
+      type                     = string
+      device_policy            = optional(string)
+      permissions_boundary_arn = optional(string)
+      template_name            = optional(string)
+      template_body            = optional(string)
+      role_arn                 = optional(string)
+      create_role              = optional(bool)
+      thing_type_name          = optional(string)
+      subject_attributes       = optional(map(string))
+      hook_function_arn        = optional(string)
+      on_refusal               = optional(string)
+      alarm_actions            = optional(list(string))
+      log_retention_days       = optional(number)
+      reserved_concurrency     = optional(number)
+      runtime                  = optional(string)
     }), { type = "NONE" })
     verification = optional(object({
       certificate_pem               = optional(string)
@@ -188,7 +190,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITR" || alltrue([
         for key, value in ca.provisioning :
-        value == null if !contains(["type", "device_policy", "template_name", "template_body", "role_arn", "create_role"], key)
+        value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role"], key)
       ])
     ])
     error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions, log_retention_days, reserved_concurrency and runtime are settings of provisioning.type \"JITR\"."
@@ -199,6 +201,22 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) : ca.provisioning.type != "NONE" || ca.provisioning.device_policy == null
     ])
     error_message = "provisioning.device_policy is a setting of provisioning.type \"JITP\" and \"JITR\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.permissions_boundary_arn == null || (ca.provisioning.type != "NONE" && ca.provisioning.role_arn == null)
+    ])
+    error_message = "provisioning.permissions_boundary_arn is for roles that are made: with provisioning.type \"JITP\" and \"JITR\", and without a provisioning.role_arn."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.thing_type_name != null || length(coalesce(ca.provisioning.subject_attributes, {})) <= 1
+    ])
+    error_message = "More than one of provisioning.subject_attributes needs a provisioning.thing_type_name: a thing without a type has room for three attributes, and the CA's ID and mode are two."
   }
 
   validation {

@@ -358,6 +358,55 @@ run "refuses_a_device_policy_without_provisioning" {
   expect_failures = [var.certificate_authorities]
 }
 
+# provisioning.permissions_boundary_arn is for roles that are made
+run "refuses_a_boundary_without_provisioning" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning    = { type = "NONE", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.permissions_boundary_arn is for roles that are made
+run "refuses_to_bound_a_role_that_is_given" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type                     = "JITP"
+          role_arn                 = "arn:aws:iam::111122223333:role/given"
+          permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# More than one of provisioning.subject_attributes needs
+run "refuses_attributes_that_a_thing_without_a_type_has_no_room_for" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type               = "JITR"
+          subject_attributes = { maker = "Organization", serial_number = "SerialNumber" }
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
 # provisioning.create_role = false needs a provisioning.role_arn.
 run "refuses_to_go_without_a_role" {
   command = plan
@@ -943,7 +992,13 @@ run "accepts_the_edge_of_every_rule" {
       z = {
         certificate_pem = "PEM"
         on_destroy      = "delete"
-        provisioning    = { type = "JITP", template_name = null, device_policy = "{\"Statement\": []}" }
+        provisioning = {
+          type                     = "JITP"
+          template_name            = null
+          device_policy            = "{\"Statement\": []}"
+          subject_attributes       = null
+          permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+        }
       }
       "abcdefghijklmnopqrstuvwxyz_012345678" = {
         certificate_pem = "PEM"
@@ -951,13 +1006,15 @@ run "accepts_the_edge_of_every_rule" {
           type                 = "JITR"
           device_policy        = "{\"Statement\": []}"
           thing_type_name      = "pump"
-          subject_attributes   = {}
+          subject_attributes   = { maker = "Organization", serial_number = "SerialNumber" }
           hook_function_arn    = "arn:aws:lambda:eu-west-1:111122223333:function:hook"
           on_refusal           = "REVOKED"
           alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
           log_retention_days   = 1
           reserved_concurrency = 1
           runtime              = "python3.13"
+
+          permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
         }
       }
       "all-null" = {

@@ -347,6 +347,8 @@ run "settings_that_are_null_are_as_if_left_out" {
           log_retention_days   = null
           reserved_concurrency = null
           runtime              = null
+
+          permissions_boundary_arn = null
         }
       }
       gateways = { certificate_pem = "PEM", provisioning = null }

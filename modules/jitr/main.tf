@@ -107,6 +107,26 @@ resource "aws_cloudwatch_metric_alarm" "undelivered" {
   tags                = local.tags
 }
 
+resource "aws_cloudwatch_metric_alarm" "lost" {
+  alarm_name          = "${local.name}-lost"
+  alarm_description   = "Events of devices reached neither the function ${local.name} nor the queue ${local.queue_name}: their certificates are still PENDING_ACTIVATION."
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  tags                = local.tags
+
+  metric_query {
+    id = "lost"
+    # A query, since the metric has the dimension ActionType as well, whose values AWS does not tell:
+    # an alarm on a metric that it misnames would never go off.
+    expression  = "SELECT SUM(ErrorActionFailure) FROM \"AWS/IoT\" WHERE RuleName = '${local.rule_name}'"
+    period      = 60
+    return_data = true
+  }
+}
+
 # --- the function
 
 # Makes Terraform write the package when it applies, and not only when it plans: a saved plan can be
@@ -137,9 +157,10 @@ resource "aws_cloudwatch_log_group" "function" {
 
 resource "aws_iam_role" "function" {
   # A prefix of at most 38 characters: IAM is global, and two regions may use the same names.
-  name_prefix = "iot-jitr-${substr(var.name, 0, 28)}-"
-  description = "Function ${local.name} provisions devices with it."
-  tags        = var.tags
+  name_prefix          = "iot-jitr-${substr(var.name, 0, 28)}-"
+  description          = "Function ${local.name} provisions devices with it."
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -233,6 +254,14 @@ resource "aws_lambda_function" "function" {
   # Without its permissions it would fail; without the group Lambda would make one that is kept for
   # ever.
   depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+
+  lifecycle {
+    # Not a validation, which may look at one variable only before Terraform 1.9.
+    precondition {
+      condition     = var.thing_type_name != null || length(var.subject_attributes) <= 1
+      error_message = "subject_attributes has ${length(var.subject_attributes)} attributes. A thing without a type has room for three, and two are taken by ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
+    }
+  }
 }
 
 resource "aws_lambda_function_event_invoke_config" "function" {
@@ -246,14 +275,20 @@ resource "aws_lambda_function_event_invoke_config" "function" {
       destination = aws_sqs_queue.dead_letters.arn
     }
   }
+
+  lifecycle {
+    # It goes with the function, whose name stays the same where it is replaced.
+    replace_triggered_by = [aws_lambda_function.function.arn]
+  }
 }
 
 # --- from the event to the function
 
 resource "aws_iam_role" "rule" {
-  name_prefix = "iot-jitr-rule-${substr(var.name, 0, 23)}-"
-  description = "Rule ${local.rule_name} keeps events with it that do not reach the function."
-  tags        = var.tags
+  name_prefix          = "iot-jitr-rule-${substr(var.name, 0, 23)}-"
+  description          = "Rule ${local.rule_name} keeps events with it that do not reach the function."
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -318,4 +353,9 @@ resource "aws_lambda_permission" "rule" {
   # permission.
   source_arn     = aws_iot_topic_rule.registered.arn
   source_account = split(":", aws_iot_topic_rule.registered.arn)[4]
+
+  lifecycle {
+    # It goes with the function, whose name stays the same where it is replaced.
+    replace_triggered_by = [aws_lambda_function.function.arn]
+  }
 }

@@ -50,7 +50,7 @@ variable "thing_type_name" {
 }
 
 variable "subject_attributes" {
-  description = "Attributes that a thing gets beside `ca_certificate_id` and `ca_certificate_mode`: the attribute's name, and the field of the device certificate's subject that it is taken from (`Country`, `Organization`, `OrganizationalUnit`, `DistinguishedNameQualifier`, `StateName`, `CommonName` or `SerialNumber`). A device whose certificate lacks the field goes without the attribute."
+  description = "Attributes that a thing gets beside `ca_certificate_id` and `ca_certificate_mode`: the attribute's name, and the field of the device certificate's subject that it is taken from (`Country`, `Organization`, `OrganizationalUnit`, `DistinguishedNameQualifier`, `StateName`, `CommonName` or `SerialNumber`). A device whose certificate lacks the field goes without the attribute. More than one needs a `thing_type_name`."
   type        = map(string)
   default     = { serial_number = "SerialNumber" }
   nullable    = false
@@ -82,6 +82,12 @@ variable "subject_attributes" {
   validation {
     condition     = length(var.subject_attributes) <= 48
     error_message = "A thing has room for 50 attributes at most, two of them this module's."
+  }
+
+  validation {
+    # Lambda measures all of a function's variables as JSON, 4 KB at most, and this one is JSON in it.
+    condition     = length(jsonencode(jsonencode(var.subject_attributes))) <= 3072
+    error_message = "subject_attributes is too long for the function's environment, which has room for 3 KB of it: shorten the names."
   }
 }
 
@@ -154,6 +160,17 @@ variable "runtime" {
   validation {
     condition     = can(regex("^python3\\.(1[2-9]|[2-9][0-9])$", var.runtime))
     error_message = "runtime must be \"python3.12\" or a later one."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the IAM policy that bounds what the two roles that are made may do. Default: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of an IAM policy (arn:aws:iam::111122223333:policy/NAME)."
   }
 }
 

@@ -166,7 +166,7 @@ def test_the_settings_of_provisioning_are_those_of_its_modules(kind: str) -> Non
 def test_each_setting_of_provisioning_has_a_module_that_takes_it() -> None:
     jitp, jitr = (provisioning_settings(kind) for kind in ("jitp", "jitr"))
     assert PROVISIONING.names == {"type"} | jitp | jitr
-    assert jitp & jitr == {"device_policy"}
+    assert jitp & jitr == {"device_policy", "permissions_boundary_arn"}
 
 
 @pytest.mark.parametrize("kind", ["jitp", "jitr"])

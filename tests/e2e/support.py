@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.control import Call, Sandbox
 from tests.clients import client_for
+from tools.device import Device
 from tools.terraform import Completed, Terraform
 
 if TYPE_CHECKING:
@@ -222,6 +223,19 @@ class Account:
             "allowAutoRegistration": True,
         }
         self.iot.register_ca_certificate(caCertificate=ca.pem, **{**usual, **settings})
+
+    def meet(self, ca: CA, name: str, folder: Path) -> CA:
+        """A device of a registered CA comes for the first time; its certificate.
+
+        AWS IoT registers that, and where nobody answers its event it stays PENDING_ACTIVATION.
+        """
+        leaf = issue(ca, name)
+        certificate = folder / f"{name}.pem"
+        certificate.write_text(leaf.pem, encoding="utf-8")
+        device = Device(certificate, leaf.key_file(folder, f"{name}.key"), name)
+        host = self.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        device.visit(self.sandbox.devices(self.region), host, attempts=1)
+        return leaf
 
     def register_default(self, ca: CA) -> None:
         """Register a CA by hand in DEFAULT mode."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import boto3
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, issue, new_ca
+from tests.e2e.support import Account, new_ca
 from tools.providers import Providers
 from tools.terraform import ROOT, Engine, Terraform, environment
 
@@ -147,6 +148,11 @@ def test_from_the_module_to_a_device_that_works(
     terraform.init()
     packages = terraform.folder / ".terraform" / "iot-ca"
 
+    # A device that has come before there was a rule.
+    there = Account(sandbox, account, region)
+    there.register(ca)
+    device = there.meet(ca, "device-1", terraform.folder)
+
     # A plan from one machine, applied on another: whatever planning has written is gone.
     terraform.plan("-out=saved")
     shutil.rmtree(packages, ignore_errors=True)
@@ -171,12 +177,6 @@ def test_from_the_module_to_a_device_that_works(
         packed = {entry: archive.read(entry).decode() for entry in archive.namelist()}
         archive.extractall(terraform.folder / "unpacked")
     assert packed == {f"jitr/{name}": text for name, text in SOURCE.items()}
-    there = Account(sandbox, account, region)
-    there.register(ca)
-    device = issue(ca, "device-1")
-    certificate = there.iot.register_certificate(
-        certificatePem=device.pem, caCertificatePem=ca.pem, status="PENDING_ACTIVATION"
-    )
     event = {"certificateId": device.id, "caCertificateId": ca.id, "awsAccountId": account}
     settings = {
         **sandbox.environment(account, region),
@@ -190,7 +190,7 @@ def test_from_the_module_to_a_device_that_works(
             "status": "ACTIVE",
             "thingName": "device-1",
         }
-    arn = certificate["certificateArn"]
+    arn = f"arn:aws:iot:{region}:{account}:cert/{device.id}"
     policies = there.iot.list_attached_policies(target=arn)["policies"]
     assert [policy["policyName"] for policy in policies] == [outputs["hyphen"]["policy_name"]]
     assert there.iot.describe_thing(thingName="device-1")["attributes"] == {
@@ -241,6 +241,87 @@ def test_from_the_module_to_a_device_that_works(
     # The device stays as it is.
     described = there.iot.describe_certificate(certificateId=device.id)
     assert described["certificateDescription"]["status"] == "ACTIVE"
+
+
+ONE = """
+variable "ca" {}
+
+provider "aws" {}
+
+module "jitr" {
+  source           = "./jitr"
+  name             = "fleet"
+  certificate_id   = var.ca.id
+  certificate_arn  = "arn:aws:iot:eu-west-1:${var.ca.account}:cacert/${var.ca.id}"
+  certificate_mode = "SNI_ONLY"
+}
+
+output "jitr" { value = module.jitr }
+"""
+# With the function goes who may call it, and where its failures are kept. The rule is told its ARN
+# again, which is the same.
+FUNCTION_GONE = {
+    "module.jitr.aws_iot_topic_rule.registered": ("update",),
+    "module.jitr.aws_lambda_function.function": ("create",),
+    "module.jitr.aws_lambda_function_event_invoke_config.function": ("create",),
+    "module.jitr.aws_lambda_permission.rule": ("create",),
+}
+
+
+def saved_plan(terraform: Terraform, *arguments: str) -> dict[str, tuple[str, ...]]:
+    """Plan into the file `saved`; the actions that are in it, by address."""
+    terraform.plan("-out=saved", *arguments)
+    changes = terraform.show_json("saved")["resource_changes"]
+    actions = {change["address"]: tuple(change["change"]["actions"]) for change in changes}
+    return {address: each for address, each in actions.items() if each[0] not in ("no-op", "read")}
+
+
+@pytest.mark.one_engine("when a data source is read is tested with both, in modules/lookup")
+def test_a_function_that_is_gone_comes_back_whole(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    ca = new_ca()
+    shutil.copytree(MODULE, workspace.folder / "jitr", ignore=shutil.ignore_patterns(".terraform*"))
+    workspace.write(ONE)
+    workspace.write(json.dumps({"ca": {"id": ca.id, "account": account}}), "terraform.tfvars.json")
+    workspace.init()
+    workspace.apply()
+    made = workspace.output()["jitr"]
+    packages = workspace.folder / ".terraform" / "iot-ca"
+    functions = client(sandbox, "lambda", account, region)
+
+    def delete() -> None:
+        functions.delete_function(FunctionName=made["function_name"])
+
+    # The source is the same, so the package is written by the plan. Another machine has none of it.
+    delete()
+    assert saved_plan(workspace) == FUNCTION_GONE
+    kept = {path.name: path.read_bytes() for path in packages.iterdir()}
+    shutil.rmtree(packages)
+    failed = workspace.apply("saved", check=False)
+
+    assert failed.status == 1
+    said = " ".join(failed.output.split())
+    package = r"\.terraform/iot-ca/iot-jitr-fleet-\S+\.zip"
+    assert re.search(rf"Error: reading ZIP file \({package}\)", said), said
+    assert "no such file or directory" in said
+    # Nothing else is lost, and the next plan is the same.
+    assert saved_plan(workspace) == FUNCTION_GONE
+
+    # With the folder, as another run has packed it.
+    for name, content in kept.items():
+        (packages / name).write_bytes(content)
+    workspace.apply("saved")
+    check_wiring(sandbox, account, region, made, ca.id)
+
+    # Or without it, by a plan that has it packed anew when it is applied. What belongs to the
+    # function goes with it where it is replaced, too, and is back at once.
+    replacements = ("terraform_data.source", "aws_lambda_function.function")
+    saved_plan(workspace, *(f"-replace=module.jitr.{each}" for each in replacements))
+    shutil.rmtree(packages)
+    workspace.apply("saved")
+    check_wiring(sandbox, account, region, made, ca.id)
+    assert workspace.plan().status == 0
 
 
 def client(sandbox: Sandbox, service: str, account: str, region: str) -> Any:

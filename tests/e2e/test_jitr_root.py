@@ -37,6 +37,7 @@ SETTINGS = {
     "log_retention_days": 30,
     "reserved_concurrency": 5,
     "runtime": "python3.13",
+    "permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess",
 }
 
 
@@ -180,3 +181,11 @@ def check_settings(account: Account, made: dict[str, Any]) -> None:
     queue = made["dead_letter_queue_arn"].rpartition(":")[2]
     (alarm,) = [each for each in alarms if each["AlarmName"] == queue]
     assert alarm["AlarmActions"] == SETTINGS["alarm_actions"]
+    roles = [each["RoleName"] for each in account.iam.list_roles()["Roles"]]
+    bounded = [
+        name for name in roles if name.startswith(("iot-jitr-leaves-", "iot-jitr-rule-leaves-"))
+    ]
+    assert len(bounded) == 2
+    for name in bounded:
+        boundary = account.iam.get_role(RoleName=name)["Role"]["PermissionsBoundary"]
+        assert boundary["PermissionsBoundaryArn"] == SETTINGS["permissions_boundary_arn"]

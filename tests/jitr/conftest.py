@@ -27,6 +27,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.iot.models import FakeCertificate, IoTBackend, iot_backends
 
 from modules.jitr.function import handler as entry
+from sandbox import iot as sandbox_iot
 
 settings.register_profile(
     "repeatable",
@@ -240,6 +241,8 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # A sandbox that a test has started in this process has put its own in this place.
+    monkeypatch.setattr(iot_backends, "backend", IoTBackend)
     # What Lambda would do by calling again is what the tests look at.
     monkeypatch.setattr(entry, "IOT", ONCE)
     with mock_aws(config={"iot": {"use_valid_cert": True}, "lambda": {"use_docker": False}}):
@@ -255,6 +258,13 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
         made = Fleet(iot, ca_pem, ca_id, monkeypatch)
         _record(made)
         yield made
+
+
+@pytest.fixture
+def sandbox_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the sandbox's server leaves behind in moto where it has run in this process."""
+    monkeypatch.setattr(iot_backends, "backend", iot_backends.backend)
+    sandbox_iot.install()
 
 
 def _as_aws_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,11 @@ def test_a_device_gets_its_thing_its_policy_and_last_of_all_is_activated(
     assert lines(capsys) == [{"level": "INFO", **answer}]
 
 
+@pytest.mark.usefixtures("sandbox_in_this_process")
+def test_these_tests_do_not_depend_on_those_before_them(fleet: Fleet) -> None:
+    assert fleet.call(fleet.meet(name()))["outcome"] == "activated"
+
+
 def test_the_same_event_twice_changes_nothing(fleet: Fleet) -> None:
     event = fleet.meet(name())
     fleet.call(event)
@@ -298,6 +303,28 @@ def test_a_thing_of_somebody_elses_keeps_its_attributes(fleet: Fleet) -> None:
     assert fleet.status(event) == "ACTIVE"
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_new_thing_gets_as_many_attributes_as_it_has_room_for(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, typed: bool
+) -> None:
+    wanted = {"maker": "Organization", "serial_number": "SerialNumber", "state": "StateName"}
+    monkeypatch.setenv("JITR_SUBJECT_ATTRIBUTES", json.dumps(wanted))
+    if typed:
+        fleet.iot.create_thing_type(thingTypeName="sensor")
+        monkeypatch.setenv("JITR_THING_TYPE_NAME", "sensor")
+    # The first one wanted is not in this subject: its place is another's.
+    event = fleet.meet(name("device-1", SERIAL_NUMBER="17", STATE_OR_PROVINCE_NAME="Hessen"))
+
+    fleet.call(event)
+
+    assert fleet.writes == PROVISIONED
+    others = {"serial_number": "17", "state": "Hessen"} if typed else {"serial_number": "17"}
+    assert fleet.state(event) == provisioned(fleet, **others)
+    # The same again changes nothing: what did not fit does not come by way of an update.
+    fleet.call(event)
+    assert "update_thing" not in fleet.writes
+
+
 # --- what is never provisioned
 
 
@@ -411,6 +438,16 @@ def test_a_dead_letter_is_taken_as_it_is(fleet: Fleet, wrap: Any) -> None:
     event = fleet.meet(name())
 
     assert fleet.call(wrap(event))["outcome"] == "activated"
+
+    assert fleet.state(event) == provisioned(fleet)
+
+
+def test_an_event_may_be_sent_by_hand(fleet: Fleet) -> None:
+    """For a certificate whose own event reached nobody."""
+    event = fleet.meet(name())
+    by_hand = {each: event[each] for each in ("certificateId", "caCertificateId")}
+
+    assert fleet.call(by_hand)["outcome"] == "activated"
 
     assert fleet.state(event) == provisioned(fleet)
 

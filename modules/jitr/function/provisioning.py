@@ -166,8 +166,10 @@ def _ensure_thing(
     try:
         present = iot.describe_thing(thingName=name)
     except iot.exceptions.ResourceNotFoundException:
+        # A new thing with more than it has room for would be refused, and its device kept out.
+        fitting = missing_attributes({}, attributes, bool(type_name))
         try:
-            iot.create_thing(thingName=name, attributePayload={"attributes": attributes}, **typed)
+            iot.create_thing(thingName=name, attributePayload={"attributes": fitting}, **typed)
             return
         except iot.exceptions.ResourceAlreadyExistsException:
             # Another run, or another certificate of this device, was faster.

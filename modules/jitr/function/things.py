@@ -37,7 +37,11 @@ def thing_name_of(subject: Subject) -> str:
 
 
 def attributes_of(subject: Subject, settings: Settings) -> dict[str, str]:
-    """The attributes of the device's thing, the most important first."""
+    """The attributes of the device's thing, the most important first.
+
+    Where there is no room for all of them the CA's ID comes first, then its mode, then the others
+    in the order of their names, which is the one that Terraform sends them in.
+    """
     attributes = {
         "ca_certificate_id": settings.ca_certificate_id,
         "ca_certificate_mode": settings.ca_certificate_mode,
@@ -58,9 +62,10 @@ def attribute_value(text: str) -> str:
 def missing_attributes(
     present: Mapping[str, str], wanted: Mapping[str, str], has_type: bool
 ) -> dict[str, str]:
-    """What must be added to, or changed at, a thing that is there already.
+    """What must be added to, or changed at, a thing that has `present` (a new one has nothing).
 
-    Attributes that somebody else gave it stay; of the wanted ones as many as there is room for.
+    Attributes that somebody else gave it stay; of the wanted ones as many as there is room for
+    (AWS IoT refuses more: three without a thing type, 50 with one), in their order.
     """
     limit = ATTRIBUTES_WITH_TYPE if has_type else ATTRIBUTES_WITHOUT_TYPE
     room = limit - len(present)

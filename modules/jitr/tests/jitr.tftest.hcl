@@ -99,7 +99,7 @@ run "what_is_made_for_a_ca" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered] :
+      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost] :
       alarm.comparison_operator == "GreaterThanThreshold" && alarm.threshold == 0 && alarm.treat_missing_data == "notBreaching" && length(coalesce(alarm.alarm_actions, [])) == 0
     ])
     error_message = "An alarm does not go off at the first event, goes off without any, or tells somebody."
@@ -107,6 +107,16 @@ run "what_is_made_for_a_ca" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.undelivered.dimensions == tomap({ FunctionName = "iot-jitr-devices" })
     error_message = "The alarm is about another function."
+  }
+  assert {
+    condition = [for query in aws_cloudwatch_metric_alarm.lost.metric_query : [query.expression, query.period, query.return_data]] == [
+      ["SELECT SUM(ErrorActionFailure) FROM \"AWS/IoT\" WHERE RuleName = '${aws_iot_topic_rule.registered.name}'", 60, true]
+    ]
+    error_message = "The alarm is about another rule, or about something else than what is lost there."
+  }
+  assert {
+    condition     = aws_iam_role.function.permissions_boundary == null && aws_iam_role.rule.permissions_boundary == null
+    error_message = "A role is bounded without being asked for."
   }
   assert {
     condition     = aws_cloudwatch_log_group.function.name == "/aws/lambda/${aws_lambda_function.function.function_name}" && aws_cloudwatch_log_group.function.retention_in_days == 90
@@ -197,6 +207,16 @@ run "everything_that_can_be_chosen" {
     log_retention_days   = 365
     reserved_concurrency = 5
     runtime              = "python3.13"
+
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  }
+
+  assert {
+    condition = alltrue([
+      for role in [aws_iam_role.function, aws_iam_role.rule] :
+      role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
+    ])
+    error_message = "A role is not bounded."
   }
 
   assert {
@@ -224,7 +244,7 @@ run "everything_that_can_be_chosen" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered] :
+      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost] :
       alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
     ])
     error_message = "An alarm tells nobody."
@@ -236,6 +256,27 @@ run "everything_that_can_be_chosen" {
   assert {
     condition     = aws_lambda_function.function.reserved_concurrent_executions == 5 && aws_lambda_function.function.runtime == "python3.13"
     error_message = "Concurrency or runtime is not the given one."
+  }
+}
+
+run "more_attributes_than_a_thing_without_a_type_has_room_for_are_refused" {
+  command = plan
+  variables {
+    subject_attributes = { maker = "Organization", serial_number = "SerialNumber" }
+  }
+  expect_failures = [aws_lambda_function.function]
+}
+
+run "a_thing_with_a_type_has_room_for_them" {
+  command = plan
+  variables {
+    thing_type_name    = "sensor"
+    subject_attributes = { maker = "Organization", serial_number = "SerialNumber" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.function.environment[0].variables["JITR_SUBJECT_ATTRIBUTES"] == "{\"maker\":\"Organization\",\"serial_number\":\"SerialNumber\"}"
+    error_message = "The function is told of other attributes."
   }
 }
 
@@ -316,6 +357,14 @@ run "the_pieces_know_each_other" {
   assert {
     condition     = output.rule_arn == aws_iot_topic_rule.registered.arn && output.function_arn == aws_lambda_function.function.arn && output.policy_name == "iot-jitr-devices"
     error_message = "Something else comes out."
+  }
+  assert {
+    condition = output.alarm_arns == [
+      aws_cloudwatch_metric_alarm.dead_letters.arn,
+      aws_cloudwatch_metric_alarm.undelivered.arn,
+      aws_cloudwatch_metric_alarm.lost.arn,
+    ]
+    error_message = "An alarm does not come out."
   }
   assert {
     condition     = output.dead_letter_queue_url == aws_sqs_queue.dead_letters.url && output.dead_letter_queue_arn == aws_sqs_queue.dead_letters.arn

@@ -99,6 +99,17 @@ run "refuses_more_attributes_than_a_thing_has_room_for" {
   expect_failures = [var.subject_attributes]
 }
 
+# subject_attributes is too long for the function's environment
+run "refuses_attributes_that_a_functions_environment_has_no_room_for" {
+  command = plan
+  variables {
+    subject_attributes = {
+      for number in range(24) : format("%0128d", number) => "Country"
+    }
+  }
+  expect_failures = [var.subject_attributes]
+}
+
 # hook_function_arn must be the ARN
 run "refuses_a_hook_that_is_a_name" {
   command = plan
@@ -171,17 +182,37 @@ run "refuses_another_language" {
   expect_failures = [var.runtime]
 }
 
+# permissions_boundary_arn must be
+run "refuses_a_boundary_that_is_a_name" {
+  command = plan
+  variables {
+    permissions_boundary_arn = "boundary"
+  }
+  expect_failures = [var.permissions_boundary_arn]
+}
+
+# permissions_boundary_arn must be
+run "refuses_a_boundary_that_is_a_role" {
+  command = plan
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:role/boundary"
+  }
+  expect_failures = [var.permissions_boundary_arn]
+}
+
 run "accepts_what_is_at_the_edge" {
   command = plan
   variables {
     name                 = "abcdefghijklmnopqrstuvwxyz_012345678"
     thing_type_name      = "a:type-of_1"
-    subject_attributes   = {}
+    subject_attributes   = { for number in range(20) : format("%0128d", number) => "Country" }
     hook_function_arn    = "arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:admit_1:live"
     on_refusal           = "REVOKED"
     log_retention_days   = 3653
     reserved_concurrency = 1
     runtime              = "python3.13"
+
+    permissions_boundary_arn = "arn:aws-us-gov:iam::aws:policy/path/to/PowerUserAccess"
   }
 
   assert {
