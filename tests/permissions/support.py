@@ -55,9 +55,10 @@ def render(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> dict[str,
     terraform = tool.Terraform(folder, tool.find_engine(), tool.environment(None))
     terraform.init()
     terraform.run("apply", "-auto-approve")
+    # What `terraform output -json` prints, without another command.
+    state = json.loads((folder / "terraform.tfstate").read_text(encoding="utf-8"))
     answers: dict[str, dict[str, str]] = {
-        name: found["value"]
-        for name, found in json.loads(terraform.run("output", "-json").stdout).items()
+        name: found["value"] for name, found in state["outputs"].items()
     }
     return answers
 
@@ -151,7 +152,7 @@ class Role:
         )
 
     def calls(self) -> list[Call]:
-        """What the session has called so far."""
+        """What the session has called since calls were forgotten."""
         calls = self.account.sandbox.calls(account=self.account.number)
         return [call for call in calls if call.principal == self.principal]
 
@@ -281,13 +282,13 @@ class World:
         return Terraform(self.program, self.account, ca, wanted)
 
     @contextmanager
-    def watched(self) -> Iterator[list[str]]:
-        """Collects what the role's calls ask for, each as "action resource"."""
-        asked: list[str] = []
-        before = len(self.role.calls())
-        yield asked
-        for call in self.role.calls()[before:]:
-            asked += call.permissions
+    def watched(self) -> Iterator[list[Call]]:
+        """Collects the role's calls."""
+        calls: list[Call] = []
+        # Nobody else reads the log meanwhile, and all calls of a module are too many to fetch.
+        self.account.sandbox.forget_calls()
+        yield calls
+        calls += self.role.calls()
 
 
 @dataclass(frozen=True)
@@ -354,7 +355,8 @@ def refused_on_the_way(terraform: Terraform, fault: Fault | None) -> str | None:
 
 
 CASES = {
-    **{name: path_case(way) for name, way in PATHS.items()},
+    # Those with a key in AWS are below, with keys that the policies name.
+    **{name: path_case(way) for name, way in PATHS.items() if way.signer is None},
     "hand over a proof": Case(handed_over),
     "sign in KMS": signer_case(lambda keys: keys.kms, "kms_key_id"),
     "sign with a secret": signer_case(lambda keys: keys.secret, "ca_private_key_secret_arn"),
