@@ -231,7 +231,7 @@ class Member(Account):
                 with aws.failures(region, "sts"):
                     return self._enter(region, own)
             except Denied:
-                # By policies, and those are the same in every region.
+                # By policies, and hardly any of them tells one region's STS from another's.
                 raise
             except Failure as failure:
                 first = first or failure

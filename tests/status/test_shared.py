@@ -108,10 +108,17 @@ def test_what_others_have_spent_of_the_attempts_is_not_missed(
     monkeypatch.setattr(shared, "_PAUSES", (0, 0))
     world.add("two", new_account())
     world.register("two", "eu-west-1", ca)
-    throttled = {"operation": "DescribeCACertificate", "code": "ThrottlingException"}
-    sandbox.fault("error", account=one, region="eu-west-1", status=429, times=2, **throttled)
     two = world.accounts["two"]["account_id"]
-    sandbox.fault("error", account=two, status=429, times=None, **throttled)
+    for account, times in ((one, 2), (two, None)):
+        sandbox.fault(
+            "error",
+            operation="DescribeCACertificate",
+            account=account,
+            region="eu-west-1",
+            times=times,
+            code="ThrottlingException",
+            status=429,
+        )
     sandbox.forget_calls()
 
     exit_status, out, _ = run(world.write(certificate_file="root.pem"), "--json")
