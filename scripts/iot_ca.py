@@ -37,7 +37,7 @@ HCL = {"hcl2": "python-hcl2>=8"}
 
 def missing_extras(argv):  # type: (list[str]) -> list[str]
     """What `status` would like besides, going by its arguments; nothing for other commands."""
-    if argv[:1] != ["status"]:
+    if argv[:1] != ["status"] or "--help" in argv or "-h" in argv:
         return []
     wanted = {}
     if not any(each == "--json" or each.startswith("--html") for each in argv):

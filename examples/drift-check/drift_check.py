@@ -25,11 +25,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 IN_SYNC, FAILURE, DRIFT = 0, 1, 2
 WORDS = {IN_SYNC: "in sync", FAILURE: "failed", DRIFT: "drift"}
 # Check blocks of the module that say how AWS differs; all others warn of something else.
 DRIFT_CHECKS = ('check "drift"',)
+
+
+class Trouble(Exception):
+    """What is wrong, in one line for whoever runs this."""
 
 
 @dataclass(frozen=True)
@@ -62,31 +67,56 @@ class Report:
 
 
 def read_accounts(path: Path) -> dict[str, Account]:
-    """The accounts in a .tfvars.json file, by name."""
-    accounts = json.loads(path.read_text(encoding="utf-8"))["accounts"]
-    # The default region is that of the variable in examples/workspaces.
-    return {
-        name: Account(name, account["account_id"], account.get("region") or "eu-west-1")
-        for name, account in accounts.items()
-    }
+    """The accounts in a .tfvars.json file, by name. Raises Trouble."""
+    accounts = _object(path).get("accounts")
+    if not isinstance(accounts, dict) or not accounts:
+        raise Trouble(f"{path} has no map `accounts`")
+    found = {}
+    for name, account in accounts.items():
+        if not isinstance(account, dict) or not isinstance(account.get("account_id"), str):
+            raise Trouble(f"{path}: accounts[{json.dumps(name)}] needs account_id, in quotes")
+        # The default region is that of the variable in examples/workspaces.
+        region = account.get("region") or "eu-west-1"
+        found[name] = Account(name, account["account_id"], str(region))
+    return found
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises Trouble."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Trouble(f"{path} can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise Trouble(f"{path} is not valid JSON") from None
+    if not isinstance(found, dict):
+        raise Trouble(f"{path} is no JSON object")
+    return found
 
 
 def check(account: Account, folder: Path) -> Report:
     """Initialise and plan the account's workspace in `folder`."""
     environment = {**os.environ, "TF_WORKSPACE": account.name, "TF_IN_AUTOMATION": "1"}
 
+    program = os.environ.get("TERRAFORM", "terraform")
+
     def terraform(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [os.environ.get("TERRAFORM", "terraform"), *arguments],
+            [program, *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
 
-    done = terraform("init", "-input=false", "-no-color")
+    try:
+        done = terraform("init", "-input=false", "-no-color")
+    except OSError as error:
+        why = f"{program} can't be run: {error.strerror}; TERRAFORM names another program"
+        return Report(account, FAILURE, errors=(why,))
     if done.returncode:
         return Report(account, FAILURE, errors=(_one_line(done.stderr),))
     # A look needs no lock, and must not keep an apply waiting.
@@ -101,7 +131,7 @@ def read_plan(account: Account, status: int, stdout: str, stderr: str = "") -> R
     errors: list[str] = []
     changes: list[str] = []
     for line in stdout.splitlines():
-        message = json.loads(line) if line.startswith("{") else {}
+        message = _message(line)
         if message.get("type") == "planned_change":
             changes.append(message["change"]["resource"]["addr"])
         elif message.get("type") == "diagnostic":
@@ -127,19 +157,43 @@ def read_plan(account: Account, status: int, stdout: str, stderr: str = "") -> R
     )
 
 
+def _message(line: str) -> dict[str, Any]:
+    """A line as JSON; empty for one that is not, such as what a wrapper or a crash prints."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def read_reports(accounts: Mapping[str, Account], folder: Path) -> list[Report]:
-    """The report of each account; one that left none has failed."""
+    """The report of each account; one that left none, or none that can be read, has failed."""
     reports = []
     for name, account in accounts.items():
         path = folder / f"{name}.json"
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            lists = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
-            reports.append(Report(account, found["status"], **lists))
-        else:
+        if not path.exists():
             missing = ("no report: its job ended before the plan (credentials?)",)
             reports.append(Report(account, FAILURE, errors=missing))
+            continue
+        try:
+            reports.append(_report(account, path))
+        except Trouble as trouble:
+            # It costs this account its row, and no other.
+            reports.append(Report(account, FAILURE, errors=(str(trouble),)))
     return reports
+
+
+def _report(account: Account, path: Path) -> Report:
+    found = _object(path)
+    texts = {name: found.get(name, []) for name in ("drift", "warnings", "errors", "changes")}
+    whole = all(
+        isinstance(each, list) and all(isinstance(text, str) for text in each)
+        for each in texts.values()
+    )
+    status = found.get("status")
+    if not whole or type(status) is not int or status not in WORDS:
+        raise Trouble(f"{path} is no report of `drift_check.py check`")
+    return Report(account, status, **{name: tuple(each) for name, each in texts.items()})
 
 
 def overall(reports: Iterable[Report]) -> int:
@@ -196,9 +250,26 @@ def _cell(texts: Iterable[str]) -> str:
     return "<br>".join(re.sub(r"([\\|`*_\[\]~])", r"\\\1", text) for text in escaped)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Status 1 like every failure: argparse's own 2 would mean drift."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Trouble(f"{message}; see drift_check.py --help")
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    try:
+        return _run(arguments)
+    except Trouble as trouble:
+        print(f"drift_check: {trouble}", file=sys.stderr)
+    except OSError as error:
+        print(f"drift_check: {error.filename}: {error.strerror}", file=sys.stderr)
+    return FAILURE
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = _Parser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--accounts", type=Path, default=Path("accounts.auto.tfvars.json"))
     parser.add_argument("--reports", type=Path, default=Path("reports"))
     commands = parser.add_subparsers(dest="command", required=True)
@@ -213,7 +284,7 @@ def main(arguments: Sequence[str]) -> int:
         return IN_SYNC
     if chosen.command == "check":
         if chosen.name not in accounts:
-            parser.error(f"{chosen.name} is none of {', '.join(accounts)} in {chosen.accounts}")
+            raise Trouble(f"{chosen.name} is none of {', '.join(accounts)} in {chosen.accounts}")
         report = check(accounts[chosen.name], chosen.accounts.parent)
         chosen.reports.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(report), indent=2)

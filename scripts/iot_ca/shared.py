@@ -2,24 +2,30 @@
 
 Making a client takes longer than calling it, and connecting through TLS longer still. So there is
 one client for each region, whose calls are signed with the credentials of whichever account the
-calling thread speaks for, and whose connections serve all of them. What they may try again is one
-budget too, so a region that is down is soon given up on.
+calling thread speaks for, and whose connections serve all of them.
+
+What a client may try again is one budget of botocore's ("standard" mode), and so it is shared too:
+a region that does not answer is soon given up on, whichever account asks. What is answered is one
+account's own trouble, such as its throttling. So a call that AWS has answered and that finds the
+budget spent, perhaps by others, is tried again beside it.
 """
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from iot_ca import aws
 from iot_ca.aws import SESSION_NAME, Account
+from iot_ca.failure import Denied, Failure
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
@@ -54,6 +60,9 @@ _OF_CREDENTIALS = frozenset(
         "web_identity_token_file",
     }
 )
+
+# The longest pauses before what is tried again beside the shared budget; the mean is half of it.
+_PAUSES = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -109,9 +118,22 @@ class _Client:
 
         def call(**request: Any) -> Any:
             with self._signer.speaking_for(self._credentials):
-                return method(**request)
+                return _persistently(lambda: method(**request))
 
         return call
+
+
+def _persistently(call: Callable[[], Any]) -> Any:
+    """What a call answers, tried again where others have spent what it might have tried."""
+    for seconds in _PAUSES:
+        try:
+            return call()
+        except ClientError as error:
+            # botocore marks so an answer that it would have tried again.
+            if not error.response.get("ResponseMetadata", {}).get("RetryQuotaReached"):
+                raise
+        time.sleep(random.uniform(0, seconds))
+    return call()
 
 
 class Clients:
@@ -176,6 +198,9 @@ class Clients:
     def _without_credentials(self, profile: str | None) -> Session:
         session = self._new_session(profile)
         session.register_component("credential_provider", self._signer)
+        # Older versions ask the global STS, which is that of us-east-1, and whose tokens regions
+        # that have to be opted into do not take (IAM user guide, "Manage AWS STS in a Region").
+        session.set_config_variable("sts_regional_endpoints", "regional")
         # What a session makes at the first call can't be made by several threads.
         session.get_partition_for_region("us-east-1")
         return session
@@ -192,29 +217,45 @@ class Member(Account):
         self._shared = clients
         self._entry = entry
 
-    def enter(self) -> Entry:
-        """Assume the account's role, or see whose credentials there are; one call of AWS."""
-        chosen = self.target.credentials
+    def enter(self, regions: Sequence[str] = ()) -> Entry:
+        """Assume the account's role, or see whose credentials there are; one call of AWS.
+
+        The STS of the target's region is asked. If it can't answer, those of `regions` are: what
+        one of them issues is good in all. Raises what the first has failed with.
+        """
         with self.failures("sts"):
-            own = self._shared.own_credentials(chosen.profile)
-            sts = self._shared.client(chosen.profile, "sts", self.target.region, own)
-            if not chosen.role_arn:
-                return Entry(own, str(sts.get_caller_identity()["Account"]))
-            request = {
-                "RoleArn": chosen.role_arn,
-                "RoleSessionName": chosen.session_name or SESSION_NAME,
-            }
-            if chosen.external_id:
-                request["ExternalId"] = chosen.external_id
-            answer = sts.assume_role(**request)
-            issued = answer["Credentials"]
-            return Entry(
-                Credentials(
-                    issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
-                ),
-                # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
-                answer["AssumedRoleUser"]["Arn"].split(":")[4],
-            )
+            own = self._shared.own_credentials(self.target.credentials.profile)
+        first: Failure | None = None
+        for region in dict.fromkeys([self.target.region, *regions]):
+            try:
+                with aws.failures(region, "sts"):
+                    return self._enter(region, own)
+            except Denied:
+                # By policies, and hardly any of them tells one region's STS from another's.
+                raise
+            except Failure as failure:
+                first = first or failure
+        assert first is not None
+        raise first
+
+    def _enter(self, region: str, own: Credentials | None) -> Entry:
+        chosen = self.target.credentials
+        sts = self._shared.client(chosen.profile, "sts", region, own)
+        if not chosen.role_arn:
+            return Entry(own, str(sts.get_caller_identity()["Account"]))
+        request = {
+            "RoleArn": chosen.role_arn,
+            "RoleSessionName": chosen.session_name or SESSION_NAME,
+        }
+        if chosen.external_id:
+            request["ExternalId"] = chosen.external_id
+        answer = sts.assume_role(**request)
+        issued = answer["Credentials"]
+        return Entry(
+            Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]),
+            # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+            answer["AssumedRoleUser"]["Arn"].split(":")[4],
+        )
 
     def client(self, service: str, region: str | None = None) -> Any:
         """The client that all share, speaking for this account; to be had by any thread."""
@@ -223,11 +264,14 @@ class Member(Account):
         with self.failures(service):
             return self._shared.client(self.target.credentials.profile, *key, credentials)
 
-    @cached_property
+    # No cached_property: before Python 3.12 all objects of a class share its lock, and one account
+    # would wait for another's profile.
+
+    @property
     def _session(self) -> Session:
         return self._shared.session(self.target.credentials.profile)
 
-    @cached_property
+    @property
     def caller(self) -> str:
         """The account that AWS named when this one was entered."""
         return self._entry.account if self._entry else ""

@@ -11,6 +11,7 @@ import gc
 import importlib.util
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,7 +131,8 @@ def look(
 ) -> dict[Place, Mapping[str, Observed | Failure | None]]:
     """What AWS has at each place, by certificate ID; calls `advance` after each place.
 
-    Credentials are got once for each account and used in all its regions.
+    Credentials are got once for each account and used in all its regions; any of them may be the
+    one that issues them, so a region that is down costs its own rows alone.
     """
     from concurrent.futures import Future, ThreadPoolExecutor
     from queue import SimpleQueue
@@ -146,7 +148,7 @@ def look(
 
     def enter(places: Sequence[Place]) -> Entry:
         target = places[0].target
-        entry = Member(target, clients).enter()
+        entry = Member(target, clients).enter([place.target.region for place in places])
         if entry.account != target.account_id:
             raise Failure(
                 f"the credentials belong to account {entry.account}; set profile or role_arn of "
@@ -299,6 +301,13 @@ class _Parser(argparse.ArgumentParser):
         raise Failure(f"status: {message}; see iot_ca.py status --help")
 
 
+def _days(text: str) -> int:
+    """A number of days from the command line."""
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of days, 0 or more")
+    return int(text)
+
+
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="iot_ca.py status",
@@ -324,10 +333,10 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     )
     add(
         "--expiry-warning-days",
-        type=int,
+        type=_days,
         default=EXPIRY_WARNING_DAYS,
         metavar="DAYS",
-        help="how long before its end a CA counts as expiring (%(default)s)",
+        help="how long before its end a CA counts as expiring (%(default)s; 0: never)",
     )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="print JSON")

@@ -78,7 +78,7 @@ def test_the_workflow_is_one_that_github_takes() -> None:
             assert ("uses" in each) != ("run" in each)
             # What comes from a file must not become shell.
             assert "${{" not in each.get("run", "")
-            assert "uses" not in each or re.fullmatch(r"[\w-]+/[\w-]+@v\d+", each["uses"])
+            assert "uses" not in each or re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", each["uses"])
 
 
 def test_an_account_that_fails_stops_no_other_and_no_key_is_stored() -> None:
@@ -300,6 +300,80 @@ def test_nothing_that_was_said_becomes_markup() -> None:
     assert "<script>" not in row
     assert row.endswith(r"| &lt;script&gt;\|\`a\`\|\\ \[x\](y) |")
     assert len(re.split(r"(?<!\\)\|", row)) == 6
+
+
+def written(folder: Path, **reports: str) -> list[str]:
+    """The arguments for a summary of these reports; the accounts have their names."""
+    accounts = {name: {"account_id": f"{n:012}"} for n, name in enumerate(reports)}
+    path = folder / "accounts.auto.tfvars.json"
+    path.write_text(json.dumps({"accounts": accounts}), encoding="utf-8")
+    (folder / "reports").mkdir()
+    for name, text in reports.items():
+        (folder / "reports" / f"{name}.json").write_text(text, encoding="utf-8")
+    return ["--accounts", str(path), "--reports", str(folder / "reports"), "summary"]
+
+
+@pytest.mark.parametrize(
+    ("report", "wanted"),
+    [
+        ("", "is not valid JSON"),
+        ('{"status": 0', "is not valid JSON"),
+        ("[]", "is no JSON object"),
+        ("{}", "is no report of"),
+        ('{"status": 3}', "is no report of"),
+        ('{"status": true}', "is no report of"),
+        ('{"status": "0"}', "is no report of"),
+        ('{"status": 0, "drift": "x"}', "is no report of"),
+        ('{"status": 0, "errors": [1]}', "is no report of"),
+    ],
+)
+def test_a_report_that_can_not_be_read_costs_its_account_one_line_and_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], report: str, wanted: str
+) -> None:
+    arguments = written(tmp_path, broken=report, fine='{"status": 0}')
+    assert drift_check.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "1 failed, 0 drift, 1 in sync" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("| broken ")]
+    assert re.search(rf"\| 1 failed \| \S+broken\.json {wanted}", row), row
+
+
+@pytest.mark.parametrize(
+    ("accounts", "arguments", "wanted"),
+    [
+        (None, ["matrix"], "can't be read: No such file or directory"),
+        ("{", ["matrix"], "is not valid JSON"),
+        ("{}", ["matrix"], "has no map `accounts`"),
+        ('{"accounts": {"one": {}}}', ["matrix"], 'accounts["one"] needs account_id'),
+        ('{"accounts": {"one": {"account_id": "1"}}}', ["check", "two"], "two is none of one in"),
+        ('{"accounts": {"one": {"account_id": "1"}}}', ["chek"], "invalid choice: 'chek'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_no_drift(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    accounts: str | None,
+    arguments: list[str],
+    wanted: str,
+) -> None:
+    path = tmp_path / "accounts.auto.tfvars.json"
+    if accounts is not None:
+        path.write_text(accounts, encoding="utf-8")
+    assert drift_check.main(["--accounts", str(path), *arguments]) == 1
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert (out, line.startswith("drift_check: ")) == ("", True)
+    assert wanted in line
+
+
+def test_without_terraform_the_account_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRAFORM", str(tmp_path / "none"))
+    report = drift_check.check(ACCOUNT, tmp_path)
+    assert report.status == 1
+    assert "can't be run: No such file or directory; TERRAFORM names" in report.errors[0]
 
 
 def test_accounts_are_read_as_the_example_reads_them(tmp_path: Path) -> None:

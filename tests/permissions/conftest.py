@@ -39,7 +39,16 @@ def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     documents = render(
         tmp_path_factory.mktemp("policies") / "configuration",
-        {"program": program, "everything": {**program, "jitp_template_names": ["devices"]}},
+        {
+            "program": program,
+            # Without what lets an apply look at CAs that a plan may not look at.
+            "everything": {
+                **program,
+                "quota_check": False,
+                "jitp_template_names": ["devices"],
+                "jitr_names": ["proven"],
+            },
+        },
     )
     sandbox.enforce_permissions(NUMBER)
     with pytest.MonkeyPatch.context() as monkeypatch:

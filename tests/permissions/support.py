@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from sandbox.control import Call, Sandbox
 from tests.e2e.support import CA, Account, issue, new_ca
@@ -55,9 +57,10 @@ def render(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> dict[str,
     terraform = tool.Terraform(folder, tool.find_engine(), tool.environment(None))
     terraform.init()
     terraform.run("apply", "-auto-approve")
+    # What `terraform output -json` prints, without another command.
+    state = json.loads((folder / "terraform.tfstate").read_text(encoding="utf-8"))
     answers: dict[str, dict[str, str]] = {
-        name: found["value"]
-        for name, found in json.loads(terraform.run("output", "-json").stdout).items()
+        name: found["value"] for name, found in state["outputs"].items()
     }
     return answers
 
@@ -98,6 +101,92 @@ def allowed_by(document: str, permission: str) -> Need:
     ]
     assert len(found) == 1, (permission, found)
     return found[0], action
+
+
+# --- one call for an action
+
+REGISTRATION_POLICY = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+
+
+def parameters_of(arn: str) -> dict[str, Any]:
+    """What AWS's operations call a resource by, going by its ARN; a pattern stands for a name."""
+    arn = arn.replace("*", "x")
+    _, _, service, _, account, resource = arn.split(":", 5)
+    kind, _, name = resource.replace(":", "/", 1).partition("/")
+    by_kind: dict[str, dict[str, Any]] = {
+        "cacert": {"certificateId": name, "caCertificateId": name, "resourceArn": arn},
+        "thinggroup": {"thingGroupName": name},
+        "provisioningtemplate": {"templateName": name, "resourceArn": arn},
+        "policy": {"policyName": name, "resourceArn": arn},
+        "rule": {"ruleName": name, "resourceArn": arn},
+        "role": {"RoleName": name, "PolicyArn": REGISTRATION_POLICY},
+        "function": {"FunctionName": name, "Resource": arn},
+        "log-group": {"logGroupName": name.removesuffix(":x"), "resourceArn": arn},
+        "alarm": {"AlarmName": name, "AlarmNames": [name], "ResourceARN": arn},
+        "key": {"KeyId": arn},
+        "secret": {"SecretId": arn},
+        "certificate-authority": {"CertificateAuthorityArn": arn},
+    }
+    if service == "sqs":
+        return {"QueueName": resource, "QueueUrl": f"https://sqs/{account}/{resource}"}
+    return by_kind[kind]
+
+
+def example(shape: Any, known: Mapping[str, Any], name: str = "") -> Any:
+    """A value that botocore takes for a parameter: what is known of it, else anything at all."""
+    if name in known:
+        return known[name]
+    if shape.type_name == "structure":
+        # Some models ask for both, and some services for one of the two.
+        members = {each for each in shape.members if each in known} | set(shape.required_members)
+        return {each: example(shape.members[each], known, each) for each in sorted(members)}
+    if shape.type_name == "list":
+        return [example(shape.member, known)]
+    if shape.type_name == "map":
+        return {"team": "fleet"}
+    least = int(shape.metadata.get("min", 1))
+    if shape.type_name == "string":
+        return shape.enum[0] if shape.enum else "x" * max(least, 1)
+    return {"blob": b"x", "boolean": True}.get(shape.type_name, least)
+
+
+class Caller:
+    """Makes one call for any one permission of a document, as the role."""
+
+    # Parts of other calls, and never calls of their own.
+    PARTS: ClassVar[Mapping[str, Need]] = {
+        "TemplateRolesForIot": ("Templates", "iot:CreateProvisioningTemplate"),
+        "JitrRolesForServices": ("JitrFunctions", "lambda:CreateFunction"),
+        "KeysOfSecrets": ("KeysInSecrets", "secretsmanager:GetSecretValue"),
+    }
+
+    def __init__(self, role: Role, document: str, **known: str) -> None:
+        self._role = role
+        self._statements = {each["Sid"]: each for each in statements(document)}
+        self._known = known
+        for name, sid in {"Role": "JitrRoles", "provisioningRoleArn": "TemplateRoles"}.items():
+            self._known[name] = self._statements[sid]["Resource"][0].replace("*", "x")
+        self._clients: dict[str, Any] = {}
+
+    def refusal(self, need: Need) -> str | None:
+        """Why the call for a permission is refused for want of one; None if it is not."""
+        sid, action = self.PARTS.get(need[0], need)
+        service, _, operation = action.partition(":")
+        if service not in self._clients:
+            self._clients[service] = self._role.client(service)
+        client = self._clients[service]
+        known: dict[str, Any] = {}
+        for resource in reversed(self._statements[sid]["Resource"]):
+            if resource != "*":
+                known |= parameters_of(resource)
+        shape = client.meta.service_model.operation_model(operation).input_shape
+        try:
+            getattr(client, xform_name(operation))(**example(shape, {**known, **self._known}))
+        except ClientError as error:
+            # Whatever else is wrong with such a call: IAM has been asked before.
+            if error.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}:
+                return str(error.response["Error"]["Message"])
+        return None
 
 
 # --- the role
@@ -151,7 +240,7 @@ class Role:
         )
 
     def calls(self) -> list[Call]:
-        """What the session has called so far."""
+        """What the session has called since calls were forgotten."""
         calls = self.account.sandbox.calls(account=self.account.number)
         return [call for call in calls if call.principal == self.principal]
 
@@ -281,13 +370,13 @@ class World:
         return Terraform(self.program, self.account, ca, wanted)
 
     @contextmanager
-    def watched(self) -> Iterator[list[str]]:
-        """Collects what the role's calls ask for, each as "action resource"."""
-        asked: list[str] = []
-        before = len(self.role.calls())
-        yield asked
-        for call in self.role.calls()[before:]:
-            asked += call.permissions
+    def watched(self) -> Iterator[list[Call]]:
+        """Collects the role's calls."""
+        calls: list[Call] = []
+        # Nobody else reads the log meanwhile, and all calls of a module are too many to fetch.
+        self.account.sandbox.forget_calls()
+        yield calls
+        calls += self.role.calls()
 
 
 @dataclass(frozen=True)
@@ -354,7 +443,8 @@ def refused_on_the_way(terraform: Terraform, fault: Fault | None) -> str | None:
 
 
 CASES = {
-    **{name: path_case(way) for name, way in PATHS.items()},
+    # Those with a key in AWS are below, with keys that the policies name.
+    **{name: path_case(way) for name, way in PATHS.items() if way.signer is None},
     "hand over a proof": Case(handed_over),
     "sign in KMS": signer_case(lambda keys: keys.kms, "kms_key_id"),
     "sign with a secret": signer_case(lambda keys: keys.secret, "ca_private_key_secret_arn"),

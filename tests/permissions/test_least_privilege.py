@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.support import CA, new_ca
+from tests.e2e.support import new_ca
 from tests.permissions.support import (
     ANY_ID,
     CASES,
-    Case,
+    Caller,
     Need,
     Role,
     World,
@@ -24,164 +22,45 @@ from tests.permissions.support import (
     without,
 )
 
-# What changes something or shows a secret: the service, the method, and its arguments.
-Write = tuple[str, str, Callable[[World, CA], dict[str, Any]]]
 
-
-def on_group(world: World, ca: CA) -> dict[str, Any]:
-    """The thing group that remembers a change of mode."""
-    del world
-    return {"thingGroupName": f"iot-ca-mode-change-{ca.id}"}
-
-
-def on_template(_world: World, _ca: CA) -> dict[str, Any]:
-    """A provisioning template."""
-    return {"templateName": "devices"}
-
-
-def on_role(**more: Any) -> Callable[[World, CA], dict[str, Any]]:
-    """A role of a template."""
-    return lambda _world, _ca: {"RoleName": "iot-jitp-devices-1", **more}
-
-
-REGISTRATION_POLICY = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
-TAG = [{"Key": "team", "Value": "fleet"}]
-WRITES: dict[str, Write] = {
-    "iot:RegisterCACertificate": (
-        "iot",
-        "register_ca_certificate",
-        lambda _world, _ca: {"caCertificate": new_ca().pem, "certificateMode": "SNI_ONLY"},
-    ),
-    "iot:UpdateCACertificate": (
-        "iot",
-        "update_ca_certificate",
-        lambda _world, ca: {"certificateId": ca.id, "newStatus": "INACTIVE"},
-    ),
-    "iot:DeleteCACertificate": (
-        "iot",
-        "delete_ca_certificate",
-        lambda _world, ca: {"certificateId": ca.id},
-    ),
-    "iot:TagResource": (
-        "iot",
-        "tag_resource",
-        lambda world, ca: {"resourceArn": world.account.arn(ca.id), "tags": TAG},
-    ),
-    "iot:UntagResource": (
-        "iot",
-        "untag_resource",
-        lambda world, ca: {"resourceArn": world.account.arn(ca.id), "tagKeys": ["team"]},
-    ),
-    "iot:ListCACertificates": ("iot", "list_ca_certificates", lambda _world, _ca: {}),
-    "iot:ListCertificatesByCA": (
-        "iot",
-        "list_certificates_by_ca",
-        lambda _world, ca: {"caCertificateId": ca.id},
-    ),
-    "iot:DescribeThingGroup": ("iot", "describe_thing_group", on_group),
-    "iot:CreateThingGroup": ("iot", "create_thing_group", on_group),
-    "iot:DeleteThingGroup": ("iot", "delete_thing_group", on_group),
-    "iot:CreateProvisioningTemplate": (
-        "iot",
-        "create_provisioning_template",
-        lambda world, ca: {
-            **on_template(world, ca),
-            "templateBody": "{}",
-            "provisioningRoleArn": world.role.arn,
-        },
-    ),
-    "iot:UpdateProvisioningTemplate": ("iot", "update_provisioning_template", on_template),
-    "iot:DeleteProvisioningTemplate": ("iot", "delete_provisioning_template", on_template),
-    "iot:CreateProvisioningTemplateVersion": (
-        "iot",
-        "create_provisioning_template_version",
-        lambda world, ca: {**on_template(world, ca), "templateBody": "{}"},
-    ),
-    "iam:CreateRole": ("iam", "create_role", on_role(AssumeRolePolicyDocument="{}")),
-    "iam:DeleteRole": ("iam", "delete_role", on_role()),
-    "iam:UpdateAssumeRolePolicy": (
-        "iam",
-        "update_assume_role_policy",
-        on_role(PolicyDocument="{}"),
-    ),
-    "iam:UpdateRoleDescription": ("iam", "update_role_description", on_role(Description="")),
-    "iam:TagRole": ("iam", "tag_role", on_role(Tags=TAG)),
-    "iam:UntagRole": ("iam", "untag_role", on_role(TagKeys=["team"])),
-    "iam:AttachRolePolicy": ("iam", "attach_role_policy", on_role(PolicyArn=REGISTRATION_POLICY)),
-    "iam:DetachRolePolicy": ("iam", "detach_role_policy", on_role(PolicyArn=REGISTRATION_POLICY)),
-    "iam:ListInstanceProfilesForRole": ("iam", "list_instance_profiles_for_role", on_role()),
-    "kms:Sign": (
-        "kms",
-        "sign",
-        lambda world, _ca: {
-            "KeyId": world.keys.kms[0],
-            "Message": b"m",
-            "SigningAlgorithm": "ECDSA_SHA_256",
-        },
-    ),
-    "secretsmanager:GetSecretValue": (
-        "secretsmanager",
-        "get_secret_value",
-        lambda world, _ca: {"SecretId": world.keys.secret[0]},
-    ),
-    "acm-pca:IssueCertificate": (
-        "acm-pca",
-        "issue_certificate",
-        lambda world, _ca: {
-            "CertificateAuthorityArn": world.keys.private_ca[0],
-            "Csr": b"csr",
-            "SigningAlgorithm": "SHA256WITHECDSA",
-            "Validity": {"Type": "DAYS", "Value": 1},
-        },
-    ),
-    "acm-pca:GetCertificate": (
-        "acm-pca",
-        "get_certificate",
-        lambda world, _ca: {
-            "CertificateAuthorityArn": world.keys.private_ca[0],
-            "CertificateArn": f"{world.keys.private_ca[0]}/certificate/{'0' * 32}",
-        },
-    ),
-}
-
-
-def run(world: World, case: Case, folder: Path, missing: Need | None = None) -> set[Need]:
-    """Run a case with all permissions, or with all but one; returns what it needed."""
+def learn(world: World, name: str, folder: Path) -> set[Need]:
+    """Run a case with all permissions; returns those that it needed."""
+    case = CASES[name]
     terraform = world.begin(case, folder)
     document = world.document(terraform.ca)
-    world.role.grant(without(document, missing) if missing else document)
-    with world.watched() as asked:
+    world.role.grant(document)
+    with world.watched() as calls:
         trouble = case.step(terraform, None)
-    if missing is not None:
-        assert trouble is not None, f"without {missing} nothing failed"
-        assert re.search(rf"\b{missing[1]}\b", trouble), trouble
-        return set()
     if case.trouble is None:
-        assert trouble is None, trouble
+        assert trouble is None, (name, trouble)
     else:
-        assert trouble is not None
-        assert case.trouble in trouble
-        assert "not authorized" not in trouble, trouble
-    used = {allowed_by(document, each) for each in asked}
-    return {need for need in used if need[1] not in case.spares}
+        assert trouble is not None, name
+        assert case.trouble in trouble, (name, trouble)
+        assert "not authorized" not in trouble, (name, trouble)
+    asked = {allowed_by(document, each) for call in calls for each in call.permissions}
+    return {need for need in asked if need[1] not in case.spares}
 
 
-def test_every_case_works_and_no_permission_is_left_over(world: World, tmp_path: Path) -> None:
-    used: set[Need] = set()
-    for case in CASES.values():
-        used |= run(world, case, tmp_path)
-    assert used == needs(world.documents["program"]["apply_json"])
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_without_any_one_permission_the_case_fails_and_names_it(
-    name: str, world: World, tmp_path: Path
+def test_every_case_works_and_fails_without_any_one_permission_and_none_is_left_over(
+    world: World, tmp_path: Path
 ) -> None:
-    case = CASES[name]
-    needed = run(world, case, tmp_path)
-    assert needed
-    for missing in sorted(needed):
-        run(world, case, tmp_path, missing)
+    used: set[Need] = set()
+    for name, case in CASES.items():
+        needed = learn(world, name, tmp_path)
+        assert needed, name
+        terraform = None
+        for missing in sorted(needed):
+            # One that has failed before it changed anything serves for the next as well.
+            terraform = terraform or world.begin(case, tmp_path)
+            world.role.grant(without(world.document(terraform.ca), missing))
+            with world.watched() as calls:
+                trouble = case.step(terraform, None)
+            assert trouble is not None, f"{name}: without {missing} nothing failed"
+            assert re.search(rf"\b{missing[1]}\b", trouble), (name, trouble)
+            if any(call.write and call.error is None for call in calls):
+                terraform = None
+        used |= needed
+    assert used == needs(world.documents["program"]["apply_json"])
 
 
 def test_what_plans_can_plan_everything_and_needs_all_that_it_may(
@@ -192,13 +71,14 @@ def test_what_plans_can_plan_everything_and_needs_all_that_it_may(
         terraform = world.begin(case, tmp_path)
         document = world.document(terraform.ca, "plan_json")
         world.role.grant(document)
-        with world.watched() as asked:
+        with world.watched() as calls:
             revision, trouble = terraform.look()
+        asked = {each for call in calls for each in call.permissions}
         assert trouble is None, (name, trouble)
         assert revision is not None
         # A plan tries the secret, and does without.
         secret = ("secretsmanager:GetSecretValue ", "kms:Decrypt ")
-        for each in {each for each in asked if not each.startswith(secret)}:
+        for each in sorted(each for each in asked if not each.startswith(secret)):
             need = allowed_by(document, each)
             world.role.grant(without(document, need))
             _, trouble = terraform.look()
@@ -223,26 +103,32 @@ def test_what_plans_leaves_everything_as_it_is(world: World, tmp_path: Path) -> 
         assert world.account.look(terraform.ca.id) == before, name
 
 
-def test_what_plans_is_refused_every_call_that_only_applying_needs(world: World) -> None:
+def test_without_any_one_permission_the_call_that_takes_it_is_refused_and_names_it(
+    world: World,
+) -> None:
+    """All permissions there can be, those of the aws provider for JITP and JITR among them.
+
+    That the provider makes each of these calls, with a real Terraform: test_terraform.py.
+    """
     ca = new_ca()
     world.account.register(ca)
-    document = world.document(ca, "plan_json", "everything")
-    planning = {action for _, action in needs(document)}
-    applying = {action for _, action in needs(world.document(ca, "apply_json", "everything"))}
-    world.role.grant(document)
-    clients = {name: world.role.client(name) for name in {call[0] for call in WRITES.values()}}
+    applying = world.document(ca, "apply_json", "everything")
+    planning = world.document(ca, "plan_json", "everything")
+    caller = Caller(world.role, applying, SecretId=world.keys.own_key_secret[0])
+    everything = needs(applying)
+    assert needs(planning) < everything
 
-    for action, (service, method, make) in WRITES.items():
-        with pytest.raises(ClientError) as refused:
-            getattr(clients[service], method)(**make(world, ca))
-        error = refused.value.response["Error"]
-        assert error["Code"] in {"AccessDenied", "AccessDeniedException"}, action
-        assert f"is not authorized to perform: {action} on resource: " in error["Message"]
-        why = f" because no identity-based policy allows the {action} action"
-        assert error["Message"].endswith(why)
+    world.role.grant(applying)
+    assert {need: caller.refusal(need) for need in everything} == dict.fromkeys(everything)
+    for need in sorted(everything):
+        world.role.grant(without(applying, need))
+        refused = f"is not authorized to perform: {need[1]} on resource: "
+        assert refused in (caller.refusal(need) or ""), need
 
-    # Handing a role over and decrypting are parts of other calls, and never calls of their own.
-    assert applying - planning - {"iam:PassRole", "kms:Decrypt"} == set(WRITES)
+    # What plans may do all of its own, and nothing of the rest.
+    world.role.grant(planning)
+    told = {need: caller.refusal(need) for need in everything}
+    assert {need for need, why in told.items() if why is None} == needs(planning)
 
 
 def test_a_role_is_assumed_only_where_the_policy_names_it(world: World, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,15 @@ from tests.examples.support import Cloud
 from tests.unit.support import pem
 
 TAGS = {drift.ORIGIN_TAG: "registered", drift.OWNER_TAG: "me", drift.REVISION_TAG: "register 1"}
+
+# The command in this process: its exit status and what it printed.
+Run = Callable[..., tuple[int, str, str]]
+
+
+def rows(out: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The rows of the JSON by account, region and CA."""
+    found = json.loads(out)["certificate_authorities"]
+    return {(row["account"], row["region"], row["ca"]): row for row in found}
 
 
 @dataclass

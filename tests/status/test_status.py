@@ -10,64 +10,18 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from iot_ca import commands
 from iot_ca.registry import Registry
 from sandbox.control import Sandbox
-from tests.status.support import World
+from tests.status.support import Run, World, rows
 from tests.unit.support import NOW, ec_key, issue, pem
 from tools.terraform import ROOT
 
 SCRIPT = ROOT / "scripts" / "iot_ca.py"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def ca() -> x509.Certificate:
-    """A CA with years to live."""
-    return issue(ec_key(), end=NOW + timedelta(days=2000))
-
-
-@pytest.fixture
-def world(
-    sandbox: Sandbox,
-    tmp_path: Path,
-    new_account: Callable[[], str],
-    ca: x509.Certificate,
-    monkeypatch: pytest.MonkeyPatch,
-) -> World:
-    """No accounts yet; the program runs as the hub, and root.pem is the CA."""
-    hub = new_account()
-    for key, value in sandbox.environment(hub, "eu-west-1").items():
-        monkeypatch.setenv(key, value)
-    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "IOT_CA_DEBUG"):
-        monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "root.pem").write_text(pem(ca), encoding="utf-8")
-    return World(sandbox, tmp_path, hub)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command in this process: its exit status and what it printed."""
-
-    def status(*arguments: str) -> tuple[int, str, str]:
-        exit_status = commands.run(["status", *arguments])
-        out, err = capsys.readouterr()
-        return exit_status, out, err
-
-    return status
-
-
-def rows(out: str) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """The rows of the JSON by account, region and CA."""
-    found = json.loads(out)["certificate_authorities"]
-    return {(row["account"], row["region"], row["ca"]): row for row in found}
 
 
 def test_a_fleet_in_which_everything_that_can_be_is_wrong(
@@ -310,7 +264,10 @@ def test_what_nobody_foresaw_costs_one_place_and_is_named(
         (["a.tfvars", "--jsn"], "unrecognized arguments: --jsn"),
         (["a.tfvars", "--json", "--html", "x"], "not allowed with"),
         (["a.tfvars"], "a.tfvars can't be read: No such file or directory"),
-        (["a.tfvars", "--expiry-warning-days", "x"], "invalid int value"),
+        (["a.tfvars", "--expiry-warning-days", "x"], "'x' must be a number of days, 0 or more"),
+        (["a.tfvars", "--expiry-warning-days", "1.5"], "a number of days, 0 or more"),
+        (["a.tfvars", "--expiry-warning-days=-1"], "a number of days, 0 or more"),
+        (["a.tfvars", "--expiry-warning-days", "9999999"], "a number of days, 0 or more"),
     ],
 )
 def test_a_wrong_command_line_is_a_failure_and_no_drift(
@@ -321,6 +278,46 @@ def test_a_wrong_command_line_is_a_failure_and_no_drift(
     (line,) = err.splitlines()
     assert line.startswith("iot_ca: ")
     assert wanted in line
+
+
+# Runs a script in a Python that has neither of what only `status` needs.
+WITHOUT = (
+    "import runpy, sys; sys.modules['rich'] = sys.modules['hcl2'] = None; "
+    "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+def run_without_extras(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process, without rich, python-hcl2 and uv."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT, str(SCRIPT), "status", *arguments],
+        env={**os.environ, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_what_the_table_needs_everything_else_works_and_the_table_says_what_to_do(
+    world: World, ca: x509.Certificate, new_account: Callable[[], str]
+) -> None:
+    world.add("one", new_account())
+    world.register("one", "eu-west-1", ca)
+    path = world.write(certificate_file="root.pem")
+
+    done = run_without_extras("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--expiry-warning-days DAYS" in done.stdout
+
+    done = run_without_extras(path, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["counts"]["in_sync"] == 1
+
+    done = run_without_extras(path)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert f"lacks rich>=13; install with `{sys.executable} -m pip install 'rich>=13'`" in line
+    assert "or put uv on the PATH, or do without: --json or --html FILE" in line
 
 
 def test_as_a_process_on_a_terminal_it_shows_how_far_it_is(
