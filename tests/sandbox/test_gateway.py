@@ -303,6 +303,21 @@ def test_a_new_certificate_for_an_old_thing(aws: Clients, listener: Listener, ma
     assert len(aws.iot().list_policies()["policies"]) == 1
 
 
+def test_an_old_thing_without_room_is_not_provisioned(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    body = fleet.template_body(ONE, OverrideSettings={"AttributePayload": "MERGE"})
+    register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE, body=body))
+    full = {"maker": "Old", "shelf": "3", "room": "4"}
+    aws.iot().create_thing(thingName="sensor-1", attributePayload={"attributes": full})
+    assert not maker.device("sensor-1").visit(listener, endpoint(aws)).accepted
+    sandbox.settle()
+    first, _ = sandbox.device_log(kind="connection")
+    assert first.outcome == "provisioning-failed"
+    assert "without a thing type can have up to 3 attributes, not 4" in str(first.reason)
+    assert aws.iot().describe_thing(thingName="sensor-1")["attributes"] == full
+
+
 # --- policies and messages
 
 
