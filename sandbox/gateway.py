@@ -190,11 +190,10 @@ class Connection:
             self._account = refused.account or self._account
             self._log("refused", refused.reason)
         except mqtt.Malformed as problem:
-            let_in = self._key in self._gateway.connected
-            self._log("disconnected" if let_in else "refused", f"MQTT: {problem}")
+            self._log("refused" if waited_for else "disconnected", f"MQTT: {problem}")
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            self._log("refused", "an error in the sandbox")
+            self._log("refused" if waited_for else "disconnected", "an error in the sandbox")
         finally:
             self._leave()
             if will is not None:

@@ -485,10 +485,23 @@ def test_a_new_device_that_comes_many_times_at_once_is_registered_once(
     assert aws.iot().list_things()["things"][0]["thingName"] == "sensor-1"
 
 
-@pytest.mark.parametrize("wanted", [{}, {"region": "no where"}, {"region": REGION, "port": -1}])
-def test_listeners_that_can_not_be(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"region": "no where"},
+        *({"region": REGION, "port": port} for port in (-1, 65536, True, 0.0, "0", None)),
+    ],
+)
+def test_listeners_that_can_not_be(sandbox: Sandbox, wanted: Any) -> None:
     with pytest.raises(SandboxError, match="400"):
         sandbox.devices(**{"region": "", **wanted})
+
+
+def test_what_is_no_number_of_seconds(sandbox: Sandbox) -> None:
+    for seconds in (True, "1", None):
+        with pytest.raises(SandboxError, match="400"):
+            sandbox.settle(seconds)  # type: ignore[arg-type]
 
 
 # --- the server
