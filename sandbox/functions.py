@@ -29,6 +29,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.awslambda import models
+from moto.awslambda.policy import Policy as MotoPolicy
+from moto.core.exceptions import JsonRESTError
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
@@ -44,11 +46,38 @@ LEAST_SECONDS = 60
 LOG_CHARACTERS = 4000
 
 
+class Conflict(JsonRESTError):
+    """ResourceConflictException."""
+
+    code = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceConflictException", message)
+
+
+class Policy(MotoPolicy):
+    """moto's policy of a function, which takes a statement's ID twice."""
+
+    def add_statement(self, raw: str, qualifier: str | None = None) -> tuple[Any, str]:
+        """AddPermission. Version and alias have policies of their own (API reference)."""
+        before, unchanged = list(self.statements), self.revision
+        added, revision = super().add_statement(raw, qualifier)
+        same = {"Sid": added.get("Sid"), "Resource": added["Resource"]}
+        if any(same.items() <= statement.items() for statement in before):
+            self.statements, self.revision = before, unchanged
+            raise Conflict(
+                f"The statement id ({same['Sid']}) provided already exists. Please provide a new "
+                "statement id, or remove the existing statement."
+            )
+        return added, revision
+
+
 class Function(models.LambdaFunction):
     """moto's function, which forgets its dead-letter queue."""
 
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: Any = 1):
         super().__init__(account_id=account_id, spec=spec, region=region, version=version)
+        self.policy = Policy(self)
         self.dead_letter_config: dict[str, str] = spec.get("DeadLetterConfig") or {}
 
     def get_configuration(self, on_create: bool = False) -> dict[str, Any]:

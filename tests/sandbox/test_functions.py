@@ -16,6 +16,7 @@ from sandbox.control import Listener, Sandbox, start
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
+from tests.sandbox.refusals import refused
 
 # What a function behind JITR has to do; the real one belongs to the module.
 ACTIVATE = """
@@ -59,6 +60,7 @@ def handler(event, context):
     held.flush()
     time.sleep(60)
 """
+RULE = f"arn:aws:iot:{REGION}:{ONE}:rule/registered"
 SEND = ({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"},)
 
 
@@ -230,7 +232,38 @@ def test_a_message_of_a_device_meets_rules_and_is_republished(
         assert [json.loads(p) for _, p in session.received] == [{"value": 41, "room": "attic"}]
 
 
-# --- Lambda's own Invoke
+# --- Lambda's own API
+
+
+def test_names_and_statements_are_taken_once(aws: Clients) -> None:
+    arn = fleet.function(aws, ECHO, Description="the first")
+    client = aws.kept("lambda", ONE, REGION)
+    members = {
+        "Runtime": "python3.12",
+        "Role": f"arn:aws:iam::{ONE}:role/role-of-jitr",
+        "Handler": "app.handler",
+        "Code": {"ZipFile": fleet.package(FAIL)},
+    }
+    for name in ("jitr", arn):
+        with refused("ResourceConflictException", "already exist", 409):
+            client.create_function(FunctionName=name, **members)
+    assert client.get_function_configuration(FunctionName="jitr")["Description"] == "the first"
+
+    permission = {"Action": "lambda:InvokeFunction", "Principal": "iot.amazonaws.com"}
+    client.add_permission(FunctionName="jitr", StatementId="rule", SourceArn=RULE, **permission)
+    before = client.get_policy(FunctionName="jitr")
+    for name in ("jitr", arn):
+        with refused("ResourceConflictException", "statement id (rule) provided already", 409):
+            client.add_permission(FunctionName=name, StatementId="rule", **permission)
+    after = client.get_policy(FunctionName="jitr")
+    assert {**after, "ResponseMetadata": None} == {**before, "ResponseMetadata": None}
+    client.add_permission(FunctionName="jitr", StatementId="other", **permission)
+    kept = json.loads(client.get_policy(FunctionName="jitr")["Policy"])["Statement"]
+    assert [statement["Sid"] for statement in kept] == ["rule", "other"]
+    assert kept[0]["Condition"] == {"ArnLike": {"AWS:SourceArn": RULE}}
+    # Gone, it may be given again.
+    client.remove_permission(FunctionName="jitr", StatementId="rule")
+    client.add_permission(FunctionName="jitr", StatementId="rule", **permission)
 
 
 def test_invoke(aws: Clients, sandbox: Sandbox) -> None:
