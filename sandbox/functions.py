@@ -34,8 +34,9 @@ from moto.core.exceptions import JsonRESTError
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from .accounts import ServicePrincipal, verdict_of
 from .device_log import DeviceEvent, DeviceLog
-from .roles import NotAllowed, assumable, require, session_of
+from .roles import NotAllowed, assumable, require, session_of, source
 from .wire import AWSError, Request, Response, error_response
 
 CHILD = Path(__file__).with_name("function_child.py")
@@ -187,7 +188,7 @@ class Functions:
         function = self._find(account, rule_arn.split(":")[3], function_arn)
         if function is None:
             raise NotAllowed(f"the function {function_arn} does not exist")
-        if not any(_lets_rule_in(s, rule_arn, account) for s in function.policy.statements):
+        if not lets_rule_in(function.policy.statements, function_arn, rule_arn):
             raise NotAllowed(f"the policy of {function_arn} does not let iot.amazonaws.com call it")
         return function
 
@@ -384,21 +385,12 @@ def _question(call: _Call, event: Any, seconds: int) -> bytes:
     return json.dumps(question).encode() + b"\n"
 
 
-def _lets_rule_in(statement: dict[str, Any], rule_arn: str, account: str) -> bool:
-    """Whether a statement of a function's policy lets the topic rule call it."""
-    principal = statement.get("Principal")
-    service = principal.get("Service") if isinstance(principal, dict) else principal
-    if statement.get("Effect") != "Allow" or service != "iot.amazonaws.com":
-        return False
-    if statement.get("Action") not in {"lambda:InvokeFunction", "lambda:*"}:
-        return False
-    condition: dict[str, Any] = statement.get("Condition") or {}
-    source = {k.lower(): v for k, v in (condition.get("ArnLike") or {}).items()}
-    owner = {k.lower(): v for k, v in (condition.get("StringEquals") or {}).items()}
-    return bool(
-        source.get("aws:sourcearn", rule_arn) == rule_arn
-        and owner.get("aws:sourceaccount", account) == account
-    )
+def lets_rule_in(statements: list[dict[str, Any]], function_arn: str, rule_arn: str) -> bool:
+    """Whether a function's policy lets a topic rule call it, by the ARN that the rule has of it."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    caller = ServicePrincipal("iot.amazonaws.com")
+    context = source(rule_arn)
+    return verdict_of(policy, caller, "lambda:InvokeFunction", function_arn, context) is True
 
 
 def send(

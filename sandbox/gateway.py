@@ -28,7 +28,7 @@ from OpenSSL import SSL
 from . import devices, jitp, mqtt, provisioning, topic_rules
 from .device_log import DeviceEvent, DeviceLog
 from .functions import Functions, send
-from .roles import NotAllowed, assumable, require
+from .roles import NotAllowed, assumable, require, source
 from .tls import Authority
 
 HOST = "127.0.0.1"
@@ -104,7 +104,8 @@ class Gateway:
                     function = self._functions.find_for_rule(settings["functionArn"], rule.arn)
                     self._functions.invoke_later(function, data)
                     return
-                role = assumable(settings.get("roleArn", ""), account, "iot.amazonaws.com")
+                wanted = settings.get("roleArn", "")
+                role = assumable(wanted, account, "iot.amazonaws.com", source(rule.arn))
                 body = json.dumps(data)
                 if name == "sqs":
                     *_, owner, queue = settings["queueUrl"].split("/")

@@ -255,6 +255,7 @@ def test_validity_of_the_device_certificate(
         ("parameter", "no value for AWS::IoT::Certificate::SerialNumber"),
         ("role", "may not iot:"),
         ("template", "no enabled template fleet"),
+        ("trust", "does not trust iot.amazonaws.com"),
     ],
 )
 def test_provisioning_that_fails_leaves_the_certificate_pending(
@@ -269,6 +270,12 @@ def test_provisioning_that_fails_leaves_the_certificate_pending(
         aws.iam().detach_role_policy(RoleName=f"jitp-{REGION}", PolicyArn=fleet.THINGS_REGISTRATION)
     if change == "template":
         aws.iot().update_provisioning_template(templateName="fleet", enabled=False)
+    if change == "trust":  # it isn't known whether AWS IoT says whom it provisions for
+        trust = json.loads(fleet.trust("iot.amazonaws.com"))
+        trust["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceAccount": ONE}}
+        aws.iam().update_assume_role_policy(
+            RoleName=f"jitp-{REGION}", PolicyDocument=json.dumps(trust)
+        )
     device = maker.device("sensor-1")
     assert not device.visit(listener, endpoint(aws)).accepted
     sandbox.settle()
