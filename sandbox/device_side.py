@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d")
+PORTS = range(65536)
 
 
 class DeviceSide:
@@ -69,7 +70,8 @@ class DeviceSide:
             case "POST", "devices":
                 region = str(request.json_body.get("region"))
                 port = request.json_body.get("port", 0)
-                if not REGION.fullmatch(region) or port not in range(65536):
+                # A bool and a whole float are in a range, too.
+                if not REGION.fullmatch(region) or type(port) is not int or port not in PORTS:
                     return json_response({"error": "region, and port if wanted, are needed"}, 400)
                 gateway = self.gateway()
                 try:
@@ -87,7 +89,7 @@ class DeviceSide:
                 return json_response({})
             case "POST", "devices/settle":
                 seconds = request.json_body.get("seconds", 20)
-                if not isinstance(seconds, int | float):
+                if isinstance(seconds, bool) or not isinstance(seconds, int | float):
                     return json_response({"error": "seconds must be a number"}, 400)
                 return json_response({"settled": self.log.settle(seconds)})
         return None

@@ -29,11 +29,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.awslambda import models
+from moto.awslambda.policy import Policy as MotoPolicy
+from moto.core.exceptions import JsonRESTError
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from .accounts import ServicePrincipal, verdict_of
 from .device_log import DeviceEvent, DeviceLog
-from .roles import NotAllowed, assumable, require, session_of
+from .roles import NotAllowed, assumable, require, session_of, source
 from .wire import AWSError, Request, Response, error_response
 
 CHILD = Path(__file__).with_name("function_child.py")
@@ -44,11 +47,38 @@ LEAST_SECONDS = 60
 LOG_CHARACTERS = 4000
 
 
+class Conflict(JsonRESTError):
+    """ResourceConflictException."""
+
+    code = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceConflictException", message)
+
+
+class Policy(MotoPolicy):
+    """moto's policy of a function, which takes a statement's ID twice."""
+
+    def add_statement(self, raw: str, qualifier: str | None = None) -> tuple[Any, str]:
+        """AddPermission. Version and alias have policies of their own (API reference)."""
+        before, unchanged = list(self.statements), self.revision
+        added, revision = super().add_statement(raw, qualifier)
+        same = {"Sid": added.get("Sid"), "Resource": added["Resource"]}
+        if any(same.items() <= statement.items() for statement in before):
+            self.statements, self.revision = before, unchanged
+            raise Conflict(
+                f"The statement id ({same['Sid']}) provided already exists. Please provide a new "
+                "statement id, or remove the existing statement."
+            )
+        return added, revision
+
+
 class Function(models.LambdaFunction):
     """moto's function, which forgets its dead-letter queue."""
 
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: Any = 1):
         super().__init__(account_id=account_id, spec=spec, region=region, version=version)
+        self.policy = Policy(self)
         self.dead_letter_config: dict[str, str] = spec.get("DeadLetterConfig") or {}
 
     def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
@@ -158,7 +188,7 @@ class Functions:
         function = self._find(account, rule_arn.split(":")[3], function_arn)
         if function is None:
             raise NotAllowed(f"the function {function_arn} does not exist")
-        if not any(_lets_rule_in(s, rule_arn, account) for s in function.policy.statements):
+        if not lets_rule_in(function.policy.statements, function_arn, rule_arn):
             raise NotAllowed(f"the policy of {function_arn} does not let iot.amazonaws.com call it")
         return function
 
@@ -355,21 +385,12 @@ def _question(call: _Call, event: Any, seconds: int) -> bytes:
     return json.dumps(question).encode() + b"\n"
 
 
-def _lets_rule_in(statement: dict[str, Any], rule_arn: str, account: str) -> bool:
-    """Whether a statement of a function's policy lets the topic rule call it."""
-    principal = statement.get("Principal")
-    service = principal.get("Service") if isinstance(principal, dict) else principal
-    if statement.get("Effect") != "Allow" or service != "iot.amazonaws.com":
-        return False
-    if statement.get("Action") not in {"lambda:InvokeFunction", "lambda:*"}:
-        return False
-    condition: dict[str, Any] = statement.get("Condition") or {}
-    source = {k.lower(): v for k, v in (condition.get("ArnLike") or {}).items()}
-    owner = {k.lower(): v for k, v in (condition.get("StringEquals") or {}).items()}
-    return bool(
-        source.get("aws:sourcearn", rule_arn) == rule_arn
-        and owner.get("aws:sourceaccount", account) == account
-    )
+def lets_rule_in(statements: list[dict[str, Any]], function_arn: str, rule_arn: str) -> bool:
+    """Whether a function's policy lets a topic rule call it, by the ARN that the rule has of it."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    caller = ServicePrincipal("iot.amazonaws.com")
+    context = source(rule_arn)
+    return verdict_of(policy, caller, "lambda:InvokeFunction", function_arn, context) is True
 
 
 def send(

@@ -28,7 +28,7 @@ from OpenSSL import SSL
 from . import devices, jitp, mqtt, provisioning, topic_rules
 from .device_log import DeviceEvent, DeviceLog
 from .functions import Functions, send
-from .roles import NotAllowed, assumable, require
+from .roles import NotAllowed, assumable, require, source
 from .tls import Authority
 
 HOST = "127.0.0.1"
@@ -104,7 +104,8 @@ class Gateway:
                     function = self._functions.find_for_rule(settings["functionArn"], rule.arn)
                     self._functions.invoke_later(function, data)
                     return
-                role = assumable(settings.get("roleArn", ""), account, "iot.amazonaws.com")
+                wanted = settings.get("roleArn", "")
+                role = assumable(wanted, account, "iot.amazonaws.com", source(rule.arn))
                 body = json.dumps(data)
                 if name == "sqs":
                     *_, owner, queue = settings["queueUrl"].split("/")
@@ -190,11 +191,10 @@ class Connection:
             self._account = refused.account or self._account
             self._log("refused", refused.reason)
         except mqtt.Malformed as problem:
-            let_in = self._key in self._gateway.connected
-            self._log("disconnected" if let_in else "refused", f"MQTT: {problem}")
+            self._log("refused" if waited_for else "disconnected", f"MQTT: {problem}")
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            self._log("refused", "an error in the sandbox")
+            self._log("refused" if waited_for else "disconnected", "an error in the sandbox")
         finally:
             self._leave()
             if will is not None:

@@ -17,6 +17,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from . import things
+from .wire import AWSError
+
 PREFIX = "AWS::IoT::Certificate::"
 # The name in a template and in a policy variable, by the attribute of the certificate's subject.
 SUBJECT = {
@@ -31,7 +34,6 @@ SUBJECT = {
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9_.,@/:#-]{1,128}")
 ATTRIBUTE_VALUE = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{0,800}")
-ATTRIBUTES_WITHOUT_TYPE = 3
 STATUSES = ("ACTIVE", "INACTIVE")
 
 
@@ -121,8 +123,7 @@ def _thing(properties: Mapping[str, Any], overrides: Mapping[str, str]) -> Thing
     kind = properties.get("ThingTypeName")
     if not isinstance(attributes, dict):
         raise ProvisioningFailed("AttributePayload must be an object")
-    if kind is None and len(attributes) > ATTRIBUTES_WITHOUT_TYPE:
-        raise ProvisioningFailed("a thing without a type has room for three attributes")
+    check_room(attributes, kind is not None)
     for key, value in attributes.items():
         if not ATTRIBUTE_NAME.fullmatch(key) or not ATTRIBUTE_VALUE.fullmatch(str(value)):
             raise ProvisioningFailed(f"attribute {key}={value!r} has characters that AWS refuses")
@@ -133,6 +134,14 @@ def _thing(properties: Mapping[str, Any], overrides: Mapping[str, str]) -> Thing
         tuple(str(group) for group in properties.get("ThingGroups", [])),
         overrides,
     )
+
+
+def check_room(attributes: Mapping[str, str], has_type: bool) -> None:
+    """ProvisioningFailed for more attributes than a thing can have."""
+    try:
+        things.check_room(attributes, has_type)
+    except AWSError as error:
+        raise ProvisioningFailed(error.message) from None
 
 
 def _policy(lower: Mapping[str, Any]) -> Policy:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from moto.iot.models import FakeCertificate, iot_backends
 
 from . import ca_certificates as ca
-from . import device_policies, jitp
+from . import device_policies, jitp, things
 from .devices import Device, Holding
 from .iot import Backend
 from .roles import NotAllowed, assumable, require
@@ -70,6 +70,7 @@ def provision(
     given = jitp.parameters_of(certificate, device.certificate_id)
     plan = jitp.make_plan(body, given)
     try:
+        # Stricter: nothing says that AWS IoT names the source when it provisions.
         role = assumable(role_arn, backend.account_id, "iot.amazonaws.com")
         for action, resource in _needs(backend, device, plan):
             require(role, action, resource)
@@ -119,6 +120,10 @@ def _needs(backend: Backend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str
         raise jitp.ProvisioningFailed(f"the thing {thing.name} is already there")
     elif thing.overrides:
         yield "iot:UpdateThing", arn
+        payload = _payload(thing)
+        if payload is not None:
+            after = things.after(there.attributes, payload)
+            jitp.check_room(after, there.thing_type is not None)
     if thing.type is not None and all(
         t.thing_type_name != thing.type for t in backend.thing_types.values()
     ):
@@ -130,6 +135,20 @@ def _needs(backend: Backend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str
     yield "iot:AttachThingPrincipal", device.arn
 
 
+def _payload(thing: jitp.Thing) -> dict[str, Any] | None:
+    """What is done to the attributes of a thing that is there: the attributePayload of UpdateThing.
+
+    None without a setting: a thing is left as it is then, since the guide names no other default.
+    """
+    attributes = dict(thing.attributes)
+    match thing.overrides.get("AttributePayload"):
+        case "REPLACE":
+            return {"attributes": attributes}
+        case "MERGE":
+            return {"attributes": attributes, "merge": True}
+    return None
+
+
 def _carry_out(backend: Backend, device: Any, plan: jitp.Plan) -> None:
     for policy in plan.policies:
         if policy.name not in backend.policies:
@@ -138,17 +157,13 @@ def _carry_out(backend: Backend, device: Any, plan: jitp.Plan) -> None:
         backend.attach_policy(policy.name, device.arn)
     thing = plan.thing
     if thing is not None:
-        attributes = {"attributes": dict(thing.attributes)}
         if _thing(backend, thing.name) is None:
+            attributes = {"attributes": dict(thing.attributes)}
             backend.create_thing(thing.name, thing.type or "", attributes)
         else:
-            # Without a setting a thing is left as it is: the guide names no other default.
-            match thing.overrides.get("AttributePayload"):
-                case "REPLACE":
-                    backend.update_thing(thing.name, "", attributes, False)
-                case "MERGE":
-                    merged = {**attributes, "merge": True}
-                    backend.update_thing(thing.name, "", merged, False)
+            payload = _payload(thing)
+            if payload is not None:
+                backend.update_thing(thing.name, "", payload, False)
         for group in thing.groups:
             backend.add_thing_to_thing_group(group, None, thing.name, None)
         backend.attach_thing_principal(thing.name, device.arn)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from . import sts
+from . import permissions, sts
 from .accounts import Principal, Session, trusts_service
-from .device_policies import allows
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 
@@ -21,8 +20,18 @@ class NotAllowed(Exception):
     """The role can't be used for this, and why."""
 
 
-def assumable(role_arn: str, account: str, service: str) -> Any:
-    """moto's role of this ARN, if it is in ``account`` and trusts ``service``; else NotAllowed."""
+def source(arn: str) -> dict[str, str | None]:
+    """What a service says of the resource ``arn`` for which it assumes a role or makes a call."""
+    return {"aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4]}
+
+
+def assumable(
+    role_arn: str, account: str, service: str, context: Mapping[str, str | None] | None = None
+) -> Any:
+    """moto's role of this ARN, if it is in ``account`` and trusts ``service``; else NotAllowed.
+
+    context: what the service is known to say of whom it acts for; see :func:`source`.
+    """
     found = ROLE_ARN.fullmatch(role_arn)
     if not found or found[2] != account:
         raise NotAllowed(f"{role_arn} is not a role of account {account}")
@@ -30,21 +39,21 @@ def assumable(role_arn: str, account: str, service: str) -> Any:
     role = next((role for role in roles if role.arn == role_arn), None)
     if role is None:
         raise NotAllowed(f"the role {role_arn} does not exist")
-    if not trusts_service(role.assume_role_policy_document, service):
+    if not trusts_service(role.assume_role_policy_document, service, context):
         raise NotAllowed(f"the role {role_arn} does not trust {service}")
     return role
 
 
 def require(role: Any, action: str, resource: str) -> None:
-    """NotAllowed unless the role's own policies let it do ``action`` on ``resource``."""
-    if not allows(_documents(role), action, resource, {}):
+    """NotAllowed unless the policies of a role let it do ``action`` on ``resource``.
+
+    Whether the account's policies are enforced or not: they are all that a service goes by.
+    """
+    caller = Principal(role.account_id, role.arn, role.id, role.arn)
+    context = {"aws:RequestedRegion": resource.split(":")[3]}
+    asked = permissions.Permission(action, resource, context)
+    if permissions.refusal(caller, action.partition(":")[0], action, [asked]) is not None:
         raise NotAllowed(f"the role {role.arn} may not {action} on {resource}")
-
-
-def _documents(role: Any) -> Iterable[str]:
-    yield from role.policies.values()
-    for policy in role.managed_policies.values():
-        yield from (version.document for version in policy.versions if version.is_default)
 
 
 def session_of(role: Any, name: str, region: str) -> Session:

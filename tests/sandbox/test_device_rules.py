@@ -254,7 +254,12 @@ def test_a_policy_without_a_name_is_named_after_its_document() -> None:
     [
         (body(parameters={"Colour": {"Type": "String"}}), "no value for Colour"),
         (body({"ThingName": "not a name"}), "can't be the name of a thing"),
-        (body({"ThingName": "t", "AttributePayload": dict.fromkeys("abcd", "1")}), "room for th"),
+        (body({"ThingName": "t", "AttributePayload": dict.fromkeys("abcd", "1")}), "up to 3 attr"),
+        (
+            body({"ThingName": "t", "ThingTypeName": "k",
+                  "AttributePayload": {f"a{n}": "1" for n in range(51)}}),
+            "up to 50 attributes",
+        ),
         (body({"ThingName": "t", "AttributePayload": {"a": "b c"}}), "characters"),
         (body({"ThingName": {"Fn::Select": [0, ["a"]]}}), "knows no Fn::Select"),
         (body(CertificateId="cd" * 32), "is not the device's"),

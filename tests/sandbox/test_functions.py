@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from sandbox.control import Listener, Sandbox, start
+from sandbox.functions import lets_rule_in
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
+from tests.sandbox.refusals import refused
 
 # What a function behind JITR has to do; the real one belongs to the module.
 ACTIVATE = """
@@ -59,6 +61,7 @@ def handler(event, context):
     held.flush()
     time.sleep(60)
 """
+RULE = f"arn:aws:iot:{REGION}:{ONE}:rule/registered"
 SEND = ({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"},)
 
 
@@ -201,6 +204,110 @@ def test_a_rule_that_may_not_call_its_function(
     assert original["certificateId"] == id_of(device)
 
 
+FUNCTION = f"arn:aws:lambda:{REGION}:{ONE}:function:jitr"
+
+
+@pytest.mark.parametrize(
+    ("condition", "let_in"),
+    [
+        ({}, True),
+        ({"ArnLike": {"AWS:SourceArn": RULE}, "StringEquals": {"AWS:SourceAccount": ONE}}, True),
+        ({"ArnLike": {"AWS:SourceArn": f"arn:aws:iot:{REGION}:{ONE}:rule/*"}}, True),
+        ({"ArnLike": {"AWS:SourceArn": f"{RULE}_2"}}, False),
+        ({"ArnLike": {"AWS:SourceArn": RULE.replace(ONE, TWO)}}, False),
+        ({"StringEquals": {"AWS:SourceAccount": TWO}}, False),
+        ({"ArnLike": {"AWS:SourceArn": RULE}, "StringEquals": {"AWS:SourceAccount": TWO}}, False),
+        ({"StringEquals": {"lambda:EventSourceToken": "t"}}, False),
+        ({"ArnNotLike": {"AWS:SourceArn": f"{RULE}_2"}}, False),  # not understood
+    ],
+)
+def test_whether_a_permission_lets_a_rule_in(condition: dict[str, Any], let_in: bool) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "iot.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": FUNCTION,
+        "Condition": condition,
+    }
+    assert lets_rule_in([statement], FUNCTION, RULE) is let_in
+    for other in (
+        {"Principal": {"Service": "sns.amazonaws.com"}},
+        {"Action": "lambda:GetFunction"},
+        {"Resource": f"{FUNCTION}:live"},
+        {"Effect": "Deny"},
+    ):
+        assert not lets_rule_in([{**statement, **other}], FUNCTION, RULE)
+    # A Deny wins wherever it stands, if it is about this rule.
+    anyone = {**statement, "Condition": {}}
+    deny = {**anyone, "Effect": "Deny", "Principal": "*"}
+    assert not lets_rule_in([statement, deny], FUNCTION, RULE)
+    assert not lets_rule_in([deny, statement], FUNCTION, RULE)
+    elsewhere = {"StringEquals": {"AWS:SourceAccount": TWO}}
+    assert lets_rule_in([anyone, {**deny, "Condition": elsewhere}], FUNCTION, RULE)
+
+
+@pytest.mark.parametrize(
+    ("permission", "trusted"),
+    [
+        ({"SourceArn": f"{RULE}_2"}, {"aws:SourceArn": RULE, "aws:SourceAccount": ONE}),
+        ({"SourceArn": RULE, "SourceAccount": TWO}, {"aws:SourceAccount": ONE}),
+        ({"SourceArn": f"{RULE}_2"}, {"aws:SourceAccount": TWO}),
+    ],
+)
+def test_a_rule_is_held_to_what_others_say_of_it(
+    sandbox: Sandbox,
+    aws: Clients,
+    listener: Listener,
+    maker: Maker,
+    permission: dict[str, str],
+    trusted: dict[str, str],
+) -> None:
+    """The function's permission is never one for this rule; the role's trust twice is."""
+    url, _ = queue(aws)
+    arn = fleet.function(aws, ECHO)
+    aws.kept("lambda", ONE, REGION).add_permission(
+        FunctionName=arn,
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="iot.amazonaws.com",
+        **permission,
+    )
+    trust = json.loads(fleet.trust("iot.amazonaws.com"))
+    trust["Statement"][0]["Condition"] = {"StringEquals": trusted}
+    role = aws.role(ONE, "rule", json.dumps(trust))
+    aws.iam().put_role_policy(RoleName="rule", PolicyName="may", PolicyDocument=fleet.policy(*SEND))
+    register(aws, maker.ca)
+    fleet.rule(
+        aws, "$aws/events/certificates/registered/+", arn, let_in=False,
+        errorAction={"sqs": {"roleArn": role, "queueUrl": url, "useBase64": False}},
+    )  # fmt: skip
+    maker.device("sensor-1").visit(listener, endpoint(aws), attempts=1)
+    sandbox.settle()
+    assert sandbox.device_log(kind="function") == []
+    refused_by, *more = [str(entry.reason) for entry in sandbox.device_log(kind="rule")]
+    assert "does not let iot.amazonaws.com call it" in refused_by
+    if trusted["aws:SourceAccount"] == ONE:
+        assert (len(messages(aws, url)), more) == (1, [])
+    else:
+        assert more == [f"error action sqs: the role {role} does not trust iot.amazonaws.com"]
+        assert messages(aws, url) == []
+
+
+def test_a_role_is_bounded_where_a_service_acts_with_it(sandbox: Sandbox, aws: Clients) -> None:
+    url, queue_arn = queue(aws)
+    arn = fleet.function(aws, FAIL, may=SEND, DeadLetterConfig={"TargetArn": queue_arn})
+    lambdas, iam = aws.kept("lambda", ONE, REGION), aws.iam()
+    lambdas.put_function_event_invoke_config(FunctionName=arn, MaximumRetryAttempts=0)
+    made = iam.create_policy(PolicyName="bounds", PolicyDocument=fleet.policy(fleet.MAY_ALL))
+    boundary = made["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName="role-of-jitr", PermissionsBoundary=boundary)
+    lambdas.invoke(FunctionName=arn, InvocationType="Event", Payload=b'{"a": 1}')
+    sandbox.settle()
+    lost = sandbox.device_log(kind="function")[-1].reason
+    assert str(lost).endswith(f"may not sqs:SendMessage on {queue_arn}")
+    assert messages(aws, url) == []
+
+
 def test_a_message_of_a_device_meets_rules_and_is_republished(
     aws: Clients, listener: Listener, maker: Maker
 ) -> None:
@@ -230,7 +337,38 @@ def test_a_message_of_a_device_meets_rules_and_is_republished(
         assert [json.loads(p) for _, p in session.received] == [{"value": 41, "room": "attic"}]
 
 
-# --- Lambda's own Invoke
+# --- Lambda's own API
+
+
+def test_names_and_statements_are_taken_once(aws: Clients) -> None:
+    arn = fleet.function(aws, ECHO, Description="the first")
+    client = aws.kept("lambda", ONE, REGION)
+    members = {
+        "Runtime": "python3.12",
+        "Role": f"arn:aws:iam::{ONE}:role/role-of-jitr",
+        "Handler": "app.handler",
+        "Code": {"ZipFile": fleet.package(FAIL)},
+    }
+    for name in ("jitr", arn):
+        with refused("ResourceConflictException", "already exist", 409):
+            client.create_function(FunctionName=name, **members)
+    assert client.get_function_configuration(FunctionName="jitr")["Description"] == "the first"
+
+    permission = {"Action": "lambda:InvokeFunction", "Principal": "iot.amazonaws.com"}
+    client.add_permission(FunctionName="jitr", StatementId="rule", SourceArn=RULE, **permission)
+    before = client.get_policy(FunctionName="jitr")
+    for name in ("jitr", arn):
+        with refused("ResourceConflictException", "statement id (rule) provided already", 409):
+            client.add_permission(FunctionName=name, StatementId="rule", **permission)
+    after = client.get_policy(FunctionName="jitr")
+    assert {**after, "ResponseMetadata": None} == {**before, "ResponseMetadata": None}
+    client.add_permission(FunctionName="jitr", StatementId="other", **permission)
+    kept = json.loads(client.get_policy(FunctionName="jitr")["Policy"])["Statement"]
+    assert [statement["Sid"] for statement in kept] == ["rule", "other"]
+    assert kept[0]["Condition"] == {"ArnLike": {"AWS:SourceArn": RULE}}
+    # Gone, it may be given again.
+    client.remove_permission(FunctionName="jitr", StatementId="rule")
+    client.add_permission(FunctionName="jitr", StatementId="rule", **permission)
 
 
 def test_invoke(aws: Clients, sandbox: Sandbox) -> None:

@@ -255,6 +255,7 @@ def test_validity_of_the_device_certificate(
         ("parameter", "no value for AWS::IoT::Certificate::SerialNumber"),
         ("role", "may not iot:"),
         ("template", "no enabled template fleet"),
+        ("trust", "does not trust iot.amazonaws.com"),
     ],
 )
 def test_provisioning_that_fails_leaves_the_certificate_pending(
@@ -269,6 +270,12 @@ def test_provisioning_that_fails_leaves_the_certificate_pending(
         aws.iam().detach_role_policy(RoleName=f"jitp-{REGION}", PolicyArn=fleet.THINGS_REGISTRATION)
     if change == "template":
         aws.iot().update_provisioning_template(templateName="fleet", enabled=False)
+    if change == "trust":  # it isn't known whether AWS IoT says whom it provisions for
+        trust = json.loads(fleet.trust("iot.amazonaws.com"))
+        trust["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceAccount": ONE}}
+        aws.iam().update_assume_role_policy(
+            RoleName=f"jitp-{REGION}", PolicyDocument=json.dumps(trust)
+        )
     device = maker.device("sensor-1")
     assert not device.visit(listener, endpoint(aws)).accepted
     sandbox.settle()
@@ -301,6 +308,21 @@ def test_a_new_certificate_for_an_old_thing(aws: Clients, listener: Listener, ma
     assert thing["attributes"] == {"maker": "Example", "shelf": "3", "account": ONE}
     assert len(aws.iot().list_thing_principals(thingName="sensor-1")["principals"]) == 2
     assert len(aws.iot().list_policies()["policies"]) == 1
+
+
+def test_an_old_thing_without_room_is_not_provisioned(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    body = fleet.template_body(ONE, OverrideSettings={"AttributePayload": "MERGE"})
+    register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE, body=body))
+    full = {"maker": "Old", "shelf": "3", "room": "4"}
+    aws.iot().create_thing(thingName="sensor-1", attributePayload={"attributes": full})
+    assert not maker.device("sensor-1").visit(listener, endpoint(aws)).accepted
+    sandbox.settle()
+    first, _ = sandbox.device_log(kind="connection")
+    assert first.outcome == "provisioning-failed"
+    assert "without a thing type can have up to 3 attributes, not 4" in str(first.reason)
+    assert aws.iot().describe_thing(thingName="sensor-1")["attributes"] == full
 
 
 # --- policies and messages
@@ -470,10 +492,23 @@ def test_a_new_device_that_comes_many_times_at_once_is_registered_once(
     assert aws.iot().list_things()["things"][0]["thingName"] == "sensor-1"
 
 
-@pytest.mark.parametrize("wanted", [{}, {"region": "no where"}, {"region": REGION, "port": -1}])
-def test_listeners_that_can_not_be(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"region": "no where"},
+        *({"region": REGION, "port": port} for port in (-1, 65536, True, 0.0, "0", None)),
+    ],
+)
+def test_listeners_that_can_not_be(sandbox: Sandbox, wanted: Any) -> None:
     with pytest.raises(SandboxError, match="400"):
         sandbox.devices(**{"region": "", **wanted})
+
+
+def test_what_is_no_number_of_seconds(sandbox: Sandbox) -> None:
+    for seconds in (True, "1", None):
+        with pytest.raises(SandboxError, match="400"):
+            sandbox.settle(seconds)  # type: ignore[arg-type]
 
 
 # --- the server
