@@ -93,7 +93,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 resource "aws_cloudwatch_metric_alarm" "undelivered" {
   alarm_name          = "${local.name}-undelivered"
-  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}: the log of ${local.name} has their certificate IDs."
+  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}. The log of ${local.name} has the certificate IDs of those that it ran for."
   namespace           = "AWS/Lambda"
   metric_name         = "DestinationDeliveryFailures"
   dimensions          = { FunctionName = local.name }

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox.control import Sandbox
+from tests.clients import client_for
 from tests.e2e.support import Account, new_ca
 from tools.providers import Providers
 from tools.terraform import ROOT, Engine, Terraform, environment
@@ -169,7 +169,7 @@ def test_from_the_module_to_a_device_that_works(
     check_wiring(sandbox, account, region, outputs["hyphen"], ca.id)
 
     # The package, as Lambda runs it.
-    deployed = client(sandbox, "lambda", account, region).get_function(
+    deployed = client_for(sandbox, account, region, "lambda").get_function(
         FunctionName=outputs["hyphen"]["function_name"]
     )["Configuration"]
     package = package_of(terraform, deployed["CodeSha256"])
@@ -212,14 +212,19 @@ def test_from_the_module_to_a_device_that_works(
         'terraform_data.lookup["us-west-2"]',
     }
 
-    # A change in the source is one, and is applied without what planning has written.
+    # A change in the source is one, and applied without what planning has written. If it can't be
+    # uploaded, no later plan of the aws provider says so: README has the way out.
     with (copy / "function" / "event.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     terraform.plan("-out=saved")
     shutil.rmtree(packages)
-    terraform.apply("saved")
+    denied = {"operation": "UpdateFunctionCode", "code": "AccessDeniedException", "status": 403}
+    sandbox.fault("error", account=account, times=None, **denied)
+    assert terraform.apply("saved", check=False).status == 1
+    sandbox.forget_faults()
+    terraform.apply(*(f"-replace=module.{each}.terraform_data.source" for each in outputs))
     assert terraform.plan().status == 0
-    changed = client(sandbox, "lambda", account, region).get_function(
+    changed = client_for(sandbox, account, region, "lambda").get_function(
         FunctionName=outputs["hyphen"]["function_name"]
     )["Configuration"]
     with zipfile.ZipFile(package_of(terraform, changed["CodeSha256"])) as archive:
@@ -229,13 +234,13 @@ def test_from_the_module_to_a_device_that_works(
     there.iot.detach_policy(policyName=outputs["hyphen"]["policy_name"], target=arn)
     terraform.destroy()
     for where in (region, "us-west-2"):
-        assert client(sandbox, "lambda", account, where).list_functions()["Functions"] == []
-        assert client(sandbox, "sqs", account, where).list_queues().get("QueueUrls", []) == []
-        assert client(sandbox, "iot", account, where).list_topic_rules()["rules"] == []
-        assert client(sandbox, "iot", account, where).list_policies()["policies"] == []
-        logs = client(sandbox, "logs", account, where)
+        assert client_for(sandbox, account, where, "lambda").list_functions()["Functions"] == []
+        assert client_for(sandbox, account, where, "sqs").list_queues().get("QueueUrls", []) == []
+        assert client_for(sandbox, account, where, "iot").list_topic_rules()["rules"] == []
+        assert client_for(sandbox, account, where, "iot").list_policies()["policies"] == []
+        logs = client_for(sandbox, account, where, "logs")
         assert logs.describe_log_groups()["logGroups"] == []
-        alarms = client(sandbox, "cloudwatch", account, where).describe_alarms()
+        alarms = client_for(sandbox, account, where, "cloudwatch").describe_alarms()
         assert alarms["MetricAlarms"] == []
     assert there.iam.list_roles()["Roles"] == []
     # The device stays as it is.
@@ -288,7 +293,7 @@ def test_a_function_that_is_gone_comes_back_whole(
     workspace.apply()
     made = workspace.output()["jitr"]
     packages = workspace.folder / ".terraform" / "iot-ca"
-    functions = client(sandbox, "lambda", account, region)
+    functions = client_for(sandbox, account, region, "lambda")
 
     def delete() -> None:
         functions.delete_function(FunctionName=made["function_name"])
@@ -324,17 +329,6 @@ def test_a_function_that_is_gone_comes_back_whole(
     assert workspace.plan().status == 0
 
 
-def client(sandbox: Sandbox, service: str, account: str, region: str) -> Any:
-    """boto3's client for any service."""
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        region_name=region,
-        endpoint_url=sandbox.endpoint,
-        aws_access_key_id=account,
-        aws_secret_access_key="sandbox",
-    )
-
-
 def check_order(sandbox: Sandbox, account: str, region: str) -> None:
     """No event reaches the function before it may do its work and failures have a place."""
     writes = [
@@ -367,11 +361,11 @@ def check_wiring(
     sandbox: Sandbox, account: str, region: str, outputs: dict[str, Any], ca_id: str
 ) -> None:
     """From the event to the function, and from failures to the queue, as AWS has it."""
-    rule = client(sandbox, "iot", account, region).get_topic_rule(ruleName=outputs["rule_name"])
+    rule = client_for(sandbox, account, region, "iot").get_topic_rule(ruleName=outputs["rule_name"])
     assert rule["rule"]["sql"] == f"SELECT * FROM '$aws/events/certificates/registered/{ca_id}'"
     assert rule["rule"]["actions"] == [{"lambda": {"functionArn": outputs["function_arn"]}}]
     assert rule["rule"]["errorAction"]["sqs"]["queueUrl"] == outputs["dead_letter_queue_url"]
-    lambda_ = client(sandbox, "lambda", account, region)
+    lambda_ = client_for(sandbox, account, region, "lambda")
     policy = json.loads(lambda_.get_policy(FunctionName=outputs["function_name"])["Policy"])
     (statement,) = policy["Statement"]
     assert statement["Principal"] == {"Service": "iot.amazonaws.com"}
@@ -383,6 +377,8 @@ def check_wiring(
     assert invocation["DestinationConfig"]["OnFailure"] == {
         "Destination": outputs["dead_letter_queue_arn"]
     }
+    alarms = client_for(sandbox, account, region, "cloudwatch").describe_alarms()["MetricAlarms"]
+    assert set(outputs["alarm_arns"]) <= {alarm["AlarmArn"] for alarm in alarms}
 
 
 def package_of(terraform: Terraform, code_sha256: str) -> Path:
