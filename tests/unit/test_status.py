@@ -292,55 +292,78 @@ def test_a_path_that_can_not_be_written_is_one_line(
     assert str(failed.value) == wanted
 
 
+class Together:
+    """So many callers wait for each other that with fewer at once they would wait for ever."""
+
+    def __init__(self, parties: int) -> None:
+        # The last one lets them wait a little longer: whoever is one too many comes then.
+        self._barrier = threading.Barrier(parties, action=lambda: time.sleep(0.02))
+        self._lock = threading.Lock()
+        self._running = 0
+        self.most = 0
+
+    def wait(self) -> None:
+        """Return as soon as all are here."""
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._barrier.wait(30)
+        with self._lock:
+            self._running -= 1
+
+
+def numbered(places: int, cas: int) -> Fleet:
+    """A fleet of so many accounts and CAs; the CAs' IDs are numbers."""
+    certificates = {f"ca{n}": replace(CERTIFICATE, certificate_id=str(n)) for n in range(cas)}
+    each = dict.fromkeys(certificates, wanted())
+    return Fleet(
+        tuple(Place(f"a{n}", Target(f"{n:012}", "eu-west-1"), each) for n in range(places)),
+        certificates,
+    )
+
+
 @pytest.mark.parametrize(("cas", "at_once"), [(1, 32), (2, 16), (20, 6)])
-def test_places_are_looked_at_together_up_to_the_bound(
+def test_accounts_are_entered_and_looked_at_together_up_to_the_bound(
     monkeypatch: pytest.MonkeyPatch, cas: int, at_once: int
 ) -> None:
-    """So many wait for each other at the barrier that fewer at once would wait for ever.
-
-    A look makes two calls for each CA, ten at once at the most; all looks together make 64.
-    """
-    # The last one lets them wait a little longer: whoever is one too many comes then.
-    together = threading.Barrier(at_once, action=lambda: time.sleep(0.02))
-    lock = threading.Lock()
-    running, most = 0, 0
-
-    def meanwhile() -> None:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        together.wait(30)
-        with lock:
-            running -= 1
+    """All looks together make no more than 64 calls at once, each of them no more than ten."""
+    together = Together(at_once)
 
     def enter(self: Member, regions: Sequence[str] = ()) -> Entry:
         del regions
-        meanwhile()
+        together.wait()
         return Entry(None, self.target.account_id)
 
     def observe(self: Registry, ids: Iterable[str]) -> dict[str, Observed]:
         del self
-        meanwhile()
+        together.wait()
         return dict.fromkeys(ids, IN_SYNC)
 
     monkeypatch.setattr(Member, "enter", enter)
     monkeypatch.setattr(Registry, "observe", observe)
-    certificates = {
-        f"ca{number}": replace(CERTIFICATE, certificate_id=f"{number}") for number in range(cas)
-    }
-    places = tuple(
-        Place(
-            f"a{number}",
-            Target(f"{number:012}", "eu-west-1"),
-            dict.fromkeys(certificates, wanted()),
-        )
-        for number in range(2 * at_once)
-    )
-    found = status.look(Fleet(places, certificates))
-    assert found == {place: dict.fromkeys(map(str, range(cas)), IN_SYNC) for place in places}
-    assert most == at_once
-    assert at_once * min(10, 2 * cas) <= 64
+    fleet = numbered(2 * at_once, cas)
+    found = status.look(fleet)
+    assert found == {place: dict.fromkeys(map(str, range(cas)), IN_SYNC) for place in fleet.places}
+    assert together.most == at_once
+
+
+@pytest.mark.parametrize(("cas", "at_once"), [(1, 2), (5, 10), (20, 10)])
+def test_the_calls_of_one_look_are_made_together_up_to_the_bound(
+    monkeypatch: pytest.MonkeyPatch, cas: int, at_once: int
+) -> None:
+    together = Together(at_once)
+
+    def call(*_: object) -> None:
+        together.wait()
+
+    monkeypatch.setattr(Member, "enter", lambda self, _regions: Entry(None, self.target.account_id))
+    monkeypatch.setattr(Member, "client", lambda *_: None)
+    monkeypatch.setattr(Registry, "_describe", call)
+    monkeypatch.setattr(Registry, "_tags", call)
+    monkeypatch.setattr(Registry, "arn", lambda _, certificate_id: certificate_id)
+    fleet = numbered(1, cas)
+    assert status.look(fleet) == {fleet.places[0]: dict.fromkeys(map(str, range(cas)))}
+    assert together.most == at_once
 
 
 class Checked(HTMLParser):
