@@ -31,6 +31,8 @@ IN_SYNC, FAILURE, DRIFT = 0, 1, 2
 WORDS = {IN_SYNC: "in sync", FAILURE: "failed", DRIFT: "drift"}
 # Check blocks of the module that say how AWS differs; all others warn of something else.
 DRIFT_CHECKS = ('check "drift"',)
+# GitHub Actions reference, "Workflow syntax", jobs.<job_id>.strategy.matrix.
+MATRIX_LIMIT = 256
 
 
 class Trouble(Exception):
@@ -280,6 +282,11 @@ def _run(arguments: Sequence[str]) -> int:
     accounts = read_accounts(chosen.accounts)
 
     if chosen.command == "matrix":
+        if len(accounts) > MATRIX_LIMIT:
+            raise Trouble(
+                f"{chosen.accounts} has {len(accounts)} accounts, and GitHub takes no matrix of "
+                f"more than {MATRIX_LIMIT} jobs; run `check` for each in a loop, then `summary`"
+            )
         print(json.dumps([asdict(account) for account in accounts.values()]))
         return IN_SYNC
     if chosen.command == "check":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -163,15 +164,30 @@ def _load(path: Path) -> dict[str, Any]:
     if not json_text and path.suffix not in HCL_SUFFIXES:
         raise Failure(f"{path} is no .tfvars, .hcl or .tfvars.json file")
     text = _text_of(path)
+    known = {"accounts", "certificate_authorities", "certificate_file", "region", "regions"}
     if not json_text:
-        known = {"accounts", "certificate_authorities", "certificate_file", "region", "regions"}
         written = parse_hcl(text, str(path))
         return {key: _plain(written[key], key) for key in known & written.keys()}
     try:
-        document = json.loads(text)
+        document = _object(json.loads(text), str(path))
+        found = {key: document[key] for key in known & document.keys()}
+        broken = [
+            key for key in found if not _encodable(json.dumps(found[key], ensure_ascii=False))
+        ]
     except (ValueError, RecursionError):
         raise Failure(f"{path} is not valid JSON") from None
-    return _object(document, str(path))
+    if broken:
+        raise Failure(f"{broken[0]} holds a character that Unicode does not have")
+    return found
+
+
+def _encodable(text: str) -> bool:
+    """Whether it can be written: half of a surrogate pair, such as U+D800 alone, can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text_of(path: Path) -> str:
@@ -181,6 +197,8 @@ def _text_of(path: Path) -> str:
         raise Failure(f"{path} can't be read: {error.strerror or type(error).__name__}") from None
     except UnicodeDecodeError:
         raise Failure(f"{path} is not UTF-8") from None
+    except ValueError:  # a zero character, which no system has in a path
+        raise Failure(f"{json.dumps(str(path))} can't be the path of a file") from None
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -213,9 +231,11 @@ def _string(written: str, where: str) -> str:
         raise Failure(f"{where} holds {what}; only values can be read here")
 
     try:
-        return _ESCAPE.sub(character, written[1:-1])
+        text = _ESCAPE.sub(character, written[1:-1])
+        _ = text.encode()  # half of a surrogate pair raises a ValueError too
     except (ValueError, OverflowError):
         raise Failure(f"{where} holds a character that Unicode does not have") from None
+    return text
 
 
 def _given(cas: Sequence[str]) -> dict[str, Certificate]:
@@ -224,6 +244,8 @@ def _given(cas: Sequence[str]) -> dict[str, Certificate]:
         name, sign, path = each.partition("=")
         if not name or not sign or not path:
             raise Failure("--ca takes NAME=FILE, such as --ca root-2025=root-2025.pem")
+        if not _encodable(name):
+            raise Failure("--ca has a name that is not UTF-8")
         if name in found:
             raise Failure(f"--ca names {name} twice")
         found[name] = _certificate(_text_of(Path(path)), name)
@@ -254,8 +276,10 @@ def _in_file(
 def _beside(file: str, folders: Sequence[Path]) -> Path:
     """A path in a file is relative to its folder, else to the working folder, as for Terraform."""
     for folder in folders:
-        if (folder / file).exists():
-            return folder / file
+        # A name that is too long is an error to `exists`; opening it says so in words.
+        with suppress(OSError):
+            if (folder / file).exists():
+                return folder / file
     return Path(file)
 
 

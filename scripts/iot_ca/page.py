@@ -261,9 +261,9 @@ def _table_row(row: Row, report: Report) -> Iterator[str]:
     yield _cell("State", _badge(row.state), value=ranks.index(row.state))
     yield _cell("Mode", *_compared(row.mode, row.wanted_mode))
     yield _cell("Status", *_compared(row.status, row.wanted_status))
-    yield _cell("Auto-registration", _NOTHING if flag is None else enable(flag))
+    yield _cell("Auto-registration", _NOTHING if flag is None else escape(enable(flag)))
     yield _cell("Template", escape(row.template or _NOTHING), "name" if row.template else "")
-    yield _cell("Managed", row.managed or _NOTHING)
+    yield _cell("Managed", escape(row.managed or _NOTHING))
     late = "late" if row.days < 0 else "off" if row.days < report.warning_days else ""
     told = (
         f'<time datetime="{rfc3339(row.not_after)}" title="{row.not_after:%Y-%m-%d}">'

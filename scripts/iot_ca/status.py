@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -364,17 +364,24 @@ def _show(report: Report, options: argparse.Namespace) -> None:
 
 def _write(text: str, path: str) -> None:
     """The file is there as a whole or not at all: a web server may be reading it."""
+    # What AWS answers is not looked through; a character that can't be written costs itself alone.
+    content = text.encode(errors="replace")
     if path == "-":
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(content)
         return
     target = Path(path)
+    if not target.name:
+        raise Failure(f"{path or repr(path)} can't be written: it names no file")
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content)
         beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise Failure(f"{path} can't be written: {error.strerror}") from None
+    finally:
+        # However it ended, a keyboard's interrupt included.
+        with suppress(OSError):
+            beside.unlink()
 
 
 @contextmanager

@@ -85,7 +85,13 @@ def test_an_account_that_fails_stops_no_other_and_no_key_is_stored() -> None:
     assert JOBS["check"]["strategy"]["fail-fast"] is False
     assert "always()" in JOBS["summary"]["if"]
     assert step("check", "actions/upload-artifact")["if"] == "always()"
-    assert WORKFLOW["permissions"] == {"contents": "read", "id-token": "write"}
+    # Only the job that assumes a role may ask for the token that proves who it is.
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert {name: job.get("permissions") for name, job in JOBS.items()} == {
+        "accounts": None,
+        "check": {"contents": "read", "id-token": "write"},
+        "summary": None,
+    }
     assert "secrets." not in (FOLDER / "drift-check.yml").read_text(encoding="utf-8")
     assert step("check", "hashicorp/setup-terraform")["with"]["terraform_wrapper"] is False
 
@@ -128,6 +134,21 @@ class Runner:
         assert JOBS["accounts"]["outputs"] == {name: f"${{{{ steps.read.outputs.{name} }}}}"}
         found: list[dict[str, str]] = json.loads(value)
         return found
+
+
+@pytest.mark.parametrize("accounts", ["{", '{"accounts": {}}'])
+def test_accounts_that_can_not_be_read_fail_the_first_job(
+    new_example: NewExample, new_account: Callable[[], str], accounts: str
+) -> None:
+    """With an empty matrix instead, the run would be green without a look at any account."""
+    example = new_example("workspaces", new_account())
+    example.write(accounts, "accounts.auto.tfvars.json")
+    shutil.copy2(FOLDER / "drift_check.py", example.folder)
+    runner = Runner(example)
+    done = runner.run("accounts", "read", {}, {})
+    assert done.returncode == 1
+    assert done.stderr.startswith("drift_check: accounts.auto.tfvars.json ")
+    assert not runner.output.exists()
 
 
 @pytest.mark.timeout(600)
@@ -365,6 +386,32 @@ def test_what_is_wrong_is_one_line_and_no_drift(
     (line,) = err.splitlines()
     assert (out, line.startswith("drift_check: ")) == ("", True)
     assert wanted in line
+
+
+def test_more_accounts_than_a_matrix_takes_are_refused_and_may_be_checked_in_a_loop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(count: int, command: str) -> tuple[int, str, str]:
+        accounts = {f"a{number}": {"account_id": f"{number:012}"} for number in range(count)}
+        path = tmp_path / "accounts.auto.tfvars.json"
+        path.write_text(json.dumps({"accounts": accounts}), encoding="utf-8")
+        status = drift_check.main(["--accounts", str(path), "--reports", str(tmp_path), command])
+        return status, *capsys.readouterr()
+
+    status, out, _ = run(256, "matrix")
+    assert (status, len(json.loads(out))) == (0, 256)
+    status, out, err = run(257, "matrix")
+    assert (status, out) == (1, "")
+    (line,) = err.splitlines()
+    assert "has 257 accounts, and GitHub takes no matrix of more than 256 jobs; run" in line
+    assert "257 failed" in run(257, "summary")[1]
+
+
+def test_the_readme_has_the_limits_of_the_workflow() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert JOBS["check"]["strategy"]["max-parallel"] == 10
+    assert "ten at a time" in readme
+    assert f"no matrix of more than {drift_check.MATRIX_LIMIT} jobs" in " ".join(readme.split())
 
 
 def test_without_terraform_the_account_has_failed(

@@ -318,6 +318,11 @@ ONE = {"accounts": {"one": account()}, "certificate_file": "root-ca.pem"}
         ({"accounts": {"one": account(certificate_authorities=["x"])}}, "names the CA x"),
         ({"certificate_file": None}, "no CA is named; give --ca NAME=FILE.pem"),
         ({"certificate_file": "none.pem"}, "none.pem can't be read: No such file"),
+        ({"certificate_file": "\0"}, "\\u0000\" can't be the path of a file"),
+        ({"certificate_file": "a" * 300}, "a can't be read: File name too long"),
+        ({"accounts": {"\ud800": account()}}, "accounts holds a character that Unicode does not"),
+        ({"accounts": {"one": account(template_name="\udfff")}}, "accounts holds a character"),
+        ({"certificate_file": "\ud800.pem"}, "certificate_file holds a character that Unicode"),
         ({"certificate_authorities": {"a": {}}}, "either certificate_file or certificate_pem"),
         (
             {"certificate_authorities": {n: {"certificate_file": "root-ca.pem"} for n in "ab"}},
@@ -331,6 +336,20 @@ def test_what_is_wrong_is_told_in_one_line(
     told = said({**ONE, **change}, tmp_path)
     assert wanted in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_character_in_two_halves_is_one_and_what_is_not_needed_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    path = write_json(tmp_path, {**ONE, "accounts": {"\U0001f600": account()}, "other": "\ud800"})
+    assert "\\ud83d\\ude00" in path.read_text(encoding="utf-8")
+    assert [place.account for place in fleet.read([path]).places] == ["\U0001f600"]
+
+
+def test_a_name_on_the_command_line_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    """Python has the bytes of such arguments as halves of surrogate pairs."""
+    told = said(ONE, tmp_path, cas=[f"\udcff={tmp_path / 'root-ca.pem'}"])
+    assert told == "--ca has a name that is not UTF-8"
 
 
 @pytest.mark.parametrize("ca", ["root", "=x.pem", "root=", ""])
@@ -356,6 +375,7 @@ def test_a_private_key_is_refused_and_not_quoted(tmp_path: Path) -> None:
         ("accounts = { (key) = {} }\n", "accounts holds an expression"),
         ('accounts = { one = "\\q" }\n', "holds an escape that HCL does not have"),
         ('accounts = { one = "\\U99999999" }\n', "a character that Unicode does not have"),
+        ('accounts = { "\\ud800" = {} }\n', "accounts holds a character that Unicode does not"),
     ],
 )
 def test_only_values_are_read_from_hcl(tmp_path: Path, text: str, wanted: str) -> None:

@@ -7,10 +7,14 @@ import hashlib
 import io
 import json
 import re
+import threading
+import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +27,8 @@ from iot_ca.drift import Observed
 from iot_ca.failure import Failure
 from iot_ca.fleet import Fleet, Place, Wanted
 from iot_ca.protocol import CertificateAuthority, Target
+from iot_ca.registry import Registry
+from iot_ca.shared import Entry, Member
 from iot_ca.status import STATES, Report, Row
 from tests.unit.support import ec_key, issue, pem
 
@@ -241,6 +247,125 @@ def test_no_name_gives_orders_to_the_terminal() -> None:
     assert all(character.isprintable() or character == "\n" for character in shown)
 
 
+def test_a_character_that_can_not_be_written_costs_itself_alone(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Names in the file are refused; this one is AWS's own answer."""
+    target = tmp_path / "status.html"
+    status._write("<p>a\ud800b", str(target))
+    assert target.read_text(encoding="utf-8") == "<p>a?b"
+    status._write("a\ud800b", "-")
+    assert capsysbinary.readouterr().out == b"a?b"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_nothing_is_left_of_a_page_that_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    target = tmp_path / "status.html"
+    target.write_text("the old one")
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises((Failure, KeyboardInterrupt)):
+        status._write("new", str(target))
+    assert [each.name for each in tmp_path.iterdir()] == ["status.html"]
+    assert target.read_text() == "the old one"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("", "'' can't be written: it names no file"),
+        ("/", "/ can't be written: it names no file"),
+        ("file/status.html", "file/status.html can't be written: Not a directory"),
+    ],
+)
+def test_a_path_that_can_not_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, wanted: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure) as failed:
+        status._write("new", path)
+    assert str(failed.value) == wanted
+
+
+class Together:
+    """So many callers wait for each other that with fewer at once they would wait for ever."""
+
+    def __init__(self, parties: int) -> None:
+        # The last one lets them wait a little longer: whoever is one too many comes then.
+        self._barrier = threading.Barrier(parties, action=lambda: time.sleep(0.02))
+        self._lock = threading.Lock()
+        self._running = 0
+        self.most = 0
+
+    def wait(self) -> None:
+        """Return as soon as all are here."""
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._barrier.wait(30)
+        with self._lock:
+            self._running -= 1
+
+
+def numbered(places: int, cas: int) -> Fleet:
+    """A fleet of so many accounts and CAs; the CAs' IDs are numbers."""
+    certificates = {f"ca{n}": replace(CERTIFICATE, certificate_id=str(n)) for n in range(cas)}
+    each = dict.fromkeys(certificates, wanted())
+    return Fleet(
+        tuple(Place(f"a{n}", Target(f"{n:012}", "eu-west-1"), each) for n in range(places)),
+        certificates,
+    )
+
+
+@pytest.mark.parametrize(("cas", "at_once"), [(1, 32), (2, 16), (20, 6)])
+def test_accounts_are_entered_and_looked_at_together_up_to_the_bound(
+    monkeypatch: pytest.MonkeyPatch, cas: int, at_once: int
+) -> None:
+    """All looks together make no more than 64 calls at once, each of them no more than ten."""
+    together = Together(at_once)
+
+    def enter(self: Member, regions: Sequence[str] = ()) -> Entry:
+        del regions
+        together.wait()
+        return Entry(None, self.target.account_id)
+
+    def observe(self: Registry, ids: Iterable[str]) -> dict[str, Observed]:
+        del self
+        together.wait()
+        return dict.fromkeys(ids, IN_SYNC)
+
+    monkeypatch.setattr(Member, "enter", enter)
+    monkeypatch.setattr(Registry, "observe", observe)
+    fleet = numbered(2 * at_once, cas)
+    found = status.look(fleet)
+    assert found == {place: dict.fromkeys(map(str, range(cas)), IN_SYNC) for place in fleet.places}
+    assert together.most == at_once
+
+
+@pytest.mark.parametrize(("cas", "at_once"), [(1, 2), (5, 10), (20, 10)])
+def test_the_calls_of_one_look_are_made_together_up_to_the_bound(
+    monkeypatch: pytest.MonkeyPatch, cas: int, at_once: int
+) -> None:
+    together = Together(at_once)
+
+    def call(*_: object) -> None:
+        together.wait()
+
+    monkeypatch.setattr(Member, "enter", lambda self, _regions: Entry(None, self.target.account_id))
+    monkeypatch.setattr(Member, "client", lambda *_: None)
+    monkeypatch.setattr(Registry, "_describe", call)
+    monkeypatch.setattr(Registry, "_tags", call)
+    monkeypatch.setattr(Registry, "arn", lambda _, certificate_id: certificate_id)
+    fleet = numbered(1, cas)
+    assert status.look(fleet) == {fleet.places[0]: dict.fromkeys(map(str, range(cas)))}
+    assert together.most == at_once
+
+
 class Checked(HTMLParser):
     """Reads a page and fails on what is not closed; keeps elements, attributes and texts."""
 
@@ -291,19 +416,24 @@ HOSTILE = st.one_of(
         ]
     ),
 )
-PLAIN = [element for element, _ in checked(page.render(a_report(a_row(wrong=("x",))))).elements]
+# All texts of a row that are shown, but its state: that is one of five words of the program.
+SHOWN = ("account", "account_id", "region", "ca", "mode", "status", "template", "managed")
+PLAIN = [
+    element
+    for element, _ in checked(page.render(a_report(a_row(wrong=("x",)), notes=("x",)))).elements
+]
 
 
 @settings(max_examples=60)
-@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-def test_no_name_becomes_part_of_the_page(account: str, ca: str, template: str, wrong: str) -> None:
-    text = page.render(a_report(a_row(account=account, ca=ca, template=template, wrong=(wrong,))))
+@given(st.fixed_dictionaries(dict.fromkeys(SHOWN, HOSTILE)), HOSTILE)
+def test_no_text_becomes_part_of_the_page(shown: dict[str, str], wrong: str) -> None:
+    text = page.render(a_report(a_row(**shown, wrong=(wrong,)), notes=(wrong,)))
     seen = checked(text)
     assert [element for element, _ in seen.elements] == PLAIN
     for _, attributes in seen.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
     said = "".join(seen.texts).replace("\r", "\n")
-    for each in (account, template, wrong):
+    for each in (*shown.values(), wrong):
         assert each.replace("\r", "\n") in said or not each.isprintable()
 
 
