@@ -10,6 +10,7 @@ runtime environment variables", "Using resource-based policies".
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -338,7 +339,10 @@ def _run(call: _Call, event: Any) -> Outcome:
         with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as package:
             package.extractall(root)
         result, log = Path(folder) / "result", Path(folder) / "log"
+        # What can't be written to a child that is gone is tried once more where the block ends, and
+        # a busy machine may start none. Without a result either is an error of the function.
         with (
+            contextlib.suppress(OSError),
             result.open("wb") as out,
             log.open("wb") as err,
             subprocess.Popen(

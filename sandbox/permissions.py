@@ -393,9 +393,9 @@ PRIVATE_CA: dict[str, Rule] = dict.fromkeys(
 
 
 def _function(asking: Asking) -> list[Permission]:
-    """On a function, by its name or ARN."""
-    name = asking.text("FunctionName").split(":")
-    arn = asking.arn(f"function:{name[6] if len(name) > 6 else name[0]}")
+    """On a function, or the version or alias that its name or ARN ends with."""
+    reference = asking.text("FunctionName")
+    arn = reference if reference.startswith("arn:") else asking.arn(f"function:{reference}")
     action = "lambda:InvokeFunction" if asking.operation == "Invoke" else None
     asked = [asking.permission(arn, action)]
     if asking.operation == "CreateFunction" and asking.given.get("Tags"):

@@ -12,14 +12,18 @@ locals {
   memories     = flatten([for iot in local.iot : [for id in sort(var.certificate_ids) : "${iot}:thinggroup/iot-ca-mode-change-${id}"]])
   templates    = flatten([for iot in local.iot : [for name in sort(var.jitp_template_names) : "${iot}:provisioningtemplate/${name}"]])
 
-  # As modules/jitp and modules/jitr name their roles.
-  jitp_roles = [for name in sort(var.jitp_template_names) : "${local.arn}:iam::${local.account}:role/iot-jitp-${substr(name, 0, 28)}-*"]
-  jitr_roles = flatten([
-    for name in sort(var.jitr_names) : [
-      "${local.arn}:iam::${local.account}:role/iot-jitr-${substr(name, 0, 28)}-*",
-      "${local.arn}:iam::${local.account}:role/iot-jitr-rule-${substr(name, 0, 23)}-*",
-    ]
-  ])
+  # modules/jitp and modules/jitr name their roles by the first letters of a name, so many at most. What
+  # a pattern has behind its first "*" may be cut off, and what it has before may be all there is.
+  letters = {
+    for most in [23, 28] : most => {
+      for name in setunion(var.jitp_template_names, var.jitr_names) :
+      name => "${substr(split("*", name)[0], 0, most)}${length(split("*", name)[0]) < min(length(name), most) ? "" : "-"}*"
+    }
+  }
+  roles          = "${local.arn}:iam::${local.account}:role"
+  jitp_roles     = distinct([for name in sort(var.jitp_template_names) : "${local.roles}/iot-jitp-${local.letters[28][name]}"])
+  function_roles = distinct([for name in sort(var.jitr_names) : "${local.roles}/iot-jitr-${local.letters[28][name]}"])
+  rule_roles     = distinct([for name in sort(var.jitr_names) : "${local.roles}/iot-jitr-rule-${local.letters[23][name]}"])
 
   jitr = {
     for kind, resource in {
@@ -229,14 +233,21 @@ locals {
         "iam:CreateRole", "iam:DeleteRole", "iam:ListInstanceProfilesForRole", "iam:UpdateAssumeRolePolicy",
         "iam:UpdateRoleDescription", "iam:TagRole", "iam:UntagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
       ]
-      Resource = local.jitr_roles
+      Resource = concat(local.function_roles, local.rule_roles)
     },
     {
-      Sid       = "JitrRolesForServices"
+      Sid       = "JitrRolesForLambda"
       Plan      = []
       Apply     = ["iam:PassRole"]
-      Resource  = local.jitr_roles
-      Condition = { StringEquals = { "iam:PassedToService" = ["iot.amazonaws.com", "lambda.amazonaws.com"] } }
+      Resource  = local.function_roles
+      Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com"] } }
+    },
+    {
+      Sid       = "JitrRolesForIot"
+      Plan      = []
+      Apply     = ["iam:PassRole"]
+      Resource  = local.rule_roles
+      Condition = { StringEquals = { "iam:PassedToService" = ["iot.amazonaws.com"] } }
     },
   ]
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.exceptions import JsonRESTError
 
 from modules.jitr.function import handler as entry
 from modules.jitr.function.event import NotProvisionable
 from modules.jitr.function.handler import handler
-from modules.jitr.function.hook import HookFailed
+from modules.jitr.function.hook import PAUSES, HookFailed
 from tests.jitr.conftest import POLICY, Fleet, name
 
 PATIENT = entry.IOT
@@ -568,6 +570,71 @@ def test_a_hook_that_is_late_lets_nobody_in_and_is_not_asked_twice(fleet: Fleet)
         fleet.call(event)
 
     assert len(calls) == 1
+    assert fleet.status(event) == "PENDING_ACTIVATION"
+
+
+class Clock:
+    """The time that passes in the pauses, and in tries that Lambda is slow to refuse."""
+
+    def __init__(self, fleet: Fleet, refusals: int, code: str, seconds: float = 0.0) -> None:
+        self.now, self.pauses, self.tries = 0.0, list[float](), 0
+        answer = LambdaSimpleBackend.invoke
+
+        def invoke(*arguments: Any) -> Any:
+            self.tries += 1
+            self.now += seconds
+            if self.tries > refusals:
+                return answer(*arguments)
+            error = JsonRESTError(code, "on purpose")
+            error.code = 429
+            raise error
+
+        fleet.monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
+        fleet.monkeypatch.setattr("modules.jitr.function.hook.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def test_a_throttled_hook_is_asked_again(fleet: Fleet) -> None:
+    fleet.hook({"allowProvisioning": True})
+    event = fleet.meet(name())
+    clock = Clock(fleet, len(PAUSES), "TooManyRequestsException")
+
+    assert fleet.call(event)["outcome"] == "activated"
+
+    assert len(fleet.asked) == 1
+    assert len(clock.pauses) == len(PAUSES)
+    assert all(most / 2 <= pause <= most for pause, most in zip(clock.pauses, PAUSES, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "tries"),
+    [
+        ("TooManyRequestsException", 0, 1 + len(PAUSES)),
+        # The pauses are over before there was one.
+        ("TooManyRequestsException", 30, 1),
+        # These do not say that the hook has not heard the question.
+        ("EC2ThrottledException", 0, 1),
+        ("ServiceException", 0, 1),
+    ],
+)
+def test_a_hook_that_stays_throttled_lets_nobody_in(
+    fleet: Fleet, code: str, seconds: float, tries: int
+) -> None:
+    fleet.hook({"allowProvisioning": True})
+    event = fleet.meet(name())
+    clock = Clock(fleet, 9, code, seconds)
+
+    with pytest.raises(ClientError, match=code):
+        fleet.call(event)
+
+    assert clock.tries == tries
+    assert clock.now <= seconds + sum(PAUSES)
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 

@@ -33,6 +33,10 @@ LAMBDA = {
 }
 
 
+# Version 1 of the AWS CLI looks for queues at the address they once had, AWS_ENDPOINT_URL or not.
+HERE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+
+
 def recipe(command: str) -> str:
     """The block of shell in the README that has a command in it."""
     blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
@@ -73,6 +77,70 @@ def deploy(there: Account, ca_id: str) -> str:
     return str(made["FunctionName"])
 
 
+def run(command: str, there: Account, folder: Path, **variables: str) -> None:
+    """Run the block that has a command in it, as whoever does everything in the account."""
+    inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-eu", "-c", HERE + recipe(command)],
+        cwd=folder,
+        env={
+            **inherited,
+            **there.sandbox.environment(there.number, there.region),
+            "PATH": path,
+            **variables,
+        },
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_dead_letter_is_sent_again_and_deleted_only_where_that_helped(tmp_path: Path) -> None:
+    ca = new_ca()
+    with start(run_functions=True) as sandbox:
+        there = Account(sandbox, ACCOUNT, REGION)
+        there.register(ca)
+        device = there.meet(ca, "device-1", tmp_path).id
+        function = deploy(there, ca.id)
+        lambdas, sqs = there.client("lambda"), there.client("sqs")
+        queue = sqs.create_queue(QueueName="iot-jitr-root-dead-letters")["QueueUrl"]
+        lambdas.put_function_event_invoke_config(
+            FunctionName=function,
+            MaximumRetryAttempts=0,
+            DestinationConfig={
+                "OnFailure": {
+                    "Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:iot-jitr-root-dead-letters"
+                }
+            },
+        )
+        there.iot.delete_policy(policyName=POLICY)
+        event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
+        lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=event)
+        sandbox.settle()
+
+        def letters() -> tuple[str, str]:
+            """How many can be had, and how many somebody has already."""
+            names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible")]
+            found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+            return found[names[0]], found[names[1]]
+
+        assert letters() == ("1", "0")
+        run("receive-message", there, tmp_path, QUEUE=queue, FUNCTION=function)
+        # The policy is missing still.
+        assert "ResourceNotFoundException" in (tmp_path / "answer.json").read_text()
+        assert letters() == ("0", "1")
+
+        handle = (tmp_path / "letter.txt").read_text().splitlines()[0]
+        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=0)
+        there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
+        run("receive-message", there, tmp_path, QUEUE=queue, FUNCTION=function)
+        assert letters() == ("0", "0")
+        described = there.iot.describe_certificate(certificateId=device)
+        assert described["certificateDescription"]["status"] == "ACTIVE"
+
+
 def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
     ca, other = new_ca("ours"), new_ca("theirs")
     with start(run_functions=True) as sandbox:
@@ -83,22 +151,9 @@ def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
         ids = {name: there.meet(ca, name, tmp_path).id for name in ("first", "second", "refused")}
         ids["another"] = there.meet(other, "another", tmp_path).id
         there.iot.update_certificate(certificateId=ids["refused"], newStatus="INACTIVE")
-        inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        function = deploy(there, ca.id)
 
-        subprocess.run(
-            ["sh", "-eu", "-c", recipe("list-certificates-by-ca")],
-            cwd=tmp_path,
-            env={
-                **inherited,
-                **sandbox.environment(ACCOUNT, REGION),
-                "PATH": path,
-                "CA": ca.id,
-                "FUNCTION": deploy(there, ca.id),
-            },
-            capture_output=True,
-            check=True,
-        )
+        run("list-certificates-by-ca", there, tmp_path, CA=ca.id, FUNCTION=function)
 
         sandbox.settle()
         status = {

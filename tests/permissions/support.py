@@ -156,16 +156,24 @@ class Caller:
     # Parts of other calls, and never calls of their own.
     PARTS: ClassVar[Mapping[str, Need]] = {
         "TemplateRolesForIot": ("Templates", "iot:CreateProvisioningTemplate"),
-        "JitrRolesForServices": ("JitrFunctions", "lambda:CreateFunction"),
+        "JitrRolesForLambda": ("JitrFunctions", "lambda:CreateFunction"),
+        "JitrRolesForIot": ("JitrIot", "iot:CreateTopicRule"),
         "KeysOfSecrets": ("KeysInSecrets", "secretsmanager:GetSecretValue"),
     }
 
-    def __init__(self, role: Role, document: str, **known: str) -> None:
+    def __init__(self, role: Role, document: str, **known: Any) -> None:
         self._role = role
         self._statements = {each["Sid"]: each for each in statements(document)}
         self._known = known
-        for name, sid in {"Role": "JitrRoles", "provisioningRoleArn": "TemplateRoles"}.items():
-            self._known[name] = self._statements[sid]["Resource"][0].replace("*", "x")
+        role_of = {
+            sid: self._statements[sid]["Resource"][0].replace("*", "x")
+            for sid in ("JitrRolesForLambda", "JitrRolesForIot", "TemplateRoles")
+        }
+        self._known |= {
+            "Role": role_of["JitrRolesForLambda"],
+            "errorAction": {"sqs": {"roleArn": role_of["JitrRolesForIot"], "queueUrl": "x"}},
+            "provisioningRoleArn": role_of["TemplateRoles"],
+        }
         self._clients: dict[str, Any] = {}
 
     def refusal(self, need: Need) -> str | None:

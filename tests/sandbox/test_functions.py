@@ -8,10 +8,12 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sandbox import functions
 from sandbox.control import Listener, Sandbox, start
 from sandbox.functions import lets_rule_in
 from tests.sandbox import fleet, pki
@@ -412,6 +414,32 @@ def test_invoke_reports_what_went_wrong(aws: Clients) -> None:
         client.invoke(FunctionName="none")
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         aws.kept("lambda", TWO, REGION).invoke(FunctionName="jitr")
+
+
+def test_a_child_that_is_gone_before_it_has_read_its_event_is_an_error_of_the_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, closed, question = tmp_path / "child.py", tmp_path / "closed", functions._question
+    child.write_text(
+        f"import os\nos.close(0)\nopen({str(closed)!r}, 'w')\nraise SystemExit('gone')"
+    )
+
+    def late(*arguments: Any) -> bytes:
+        eventually(closed.exists)
+        return question(*arguments)
+
+    monkeypatch.setattr(functions, "CHILD", child)
+    monkeypatch.setattr(functions, "_question", late)
+    function = SimpleNamespace(
+        timeout=3, code_bytes=fleet.package(ECHO), handler="app.handler", function_name="f",
+        function_arn=FUNCTION, memory_size=128,
+    )  # fmt: skip
+
+    outcome = functions._run(functions._Call(function, "1f1a", {}), {"a": 1})
+
+    assert outcome.error is not None
+    assert outcome.error["errorType"] == "Runtime.ExitError"
+    assert outcome.log == "gone\n"
 
 
 def test_a_function_ends_with_the_sandbox(tmp_path: Path) -> None:

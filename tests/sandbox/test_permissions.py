@@ -259,6 +259,17 @@ def test_a_function_is_called_only_by_who_may(role: Role) -> None:
     assert caught.value.response["Error"]["Code"] != "AccessDeniedException"
 
 
+@pytest.mark.parametrize("function", ["f:live", f"arn:aws:lambda:us-east-1:{TWO}:function:f:live"])
+def test_an_alias_and_a_function_elsewhere_are_asked_for_as_they_are_named(
+    role: Role, function: str
+) -> None:
+    here = f"arn:aws:lambda:{REGION}:{ONE}:function:f"
+    asked = function if function.startswith("arn:") else f"{here}:live"
+    role.grant(policy("lambda:InvokeFunction", here))
+    with denied("lambda:InvokeFunction", asked):
+        role.client("lambda").invoke(FunctionName=function)
+
+
 def test_the_log_has_what_a_call_asked_for(role: Role, sandbox: Sandbox) -> None:
     role.grant(policy("iot:*"))
     sandbox.forget_calls()

@@ -161,3 +161,45 @@ run "what_jitr_makes_goes_by_its_name" {
     error_message = "A service that modules/jitr uses is left out."
   }
 }
+
+run "each_role_of_jitr_is_for_its_own_service" {
+  command = plan
+  variables {
+    jitr_names = ["abcdefghijklmnopqrstuvwxyz_012345678"]
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(output.apply_json).Statement :
+      statement.Condition.StringEquals["iam:PassedToService"][0] => statement.Resource if contains(statement.Action, "iam:PassRole")
+      } == {
+      "iot.amazonaws.com"    = ["arn:aws:iam::111122223333:role/iot-jitr-rule-abcdefghijklmnopqrstuvw-*"]
+      "lambda.amazonaws.com" = ["arn:aws:iam::111122223333:role/iot-jitr-abcdefghijklmnopqrstuvwxyz_0-*"]
+    }
+    error_message = "A role may be handed to the other's service, or has another name than modules/jitr gives it."
+  }
+}
+
+# The modules cut a name in the name of a role: nothing that stands behind a "*" need be there.
+run "roles_of_a_pattern_go_by_what_is_before_its_first_star" {
+  command = plan
+  variables {
+    jitp_template_names = ["*-production", "*-test", "fleet-*-production", "abcdefghijklmnopqrstuvwxyz_0123*"]
+    jitr_names          = ["*-production", "fleet-*-production", "abcdefghijklmnopqrstuvwxyz*"]
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(output.apply_json).Statement :
+      statement.Sid => [for arn in statement.Resource : trimprefix(arn, "arn:aws:iam::111122223333:role/")]
+      if contains(statement.Action, "iam:CreateRole")
+      } == {
+      TemplateRoles = ["iot-jitp-*", "iot-jitp-abcdefghijklmnopqrstuvwxyz_0-*", "iot-jitp-fleet-*"]
+      JitrRoles = [
+        "iot-jitr-*", "iot-jitr-abcdefghijklmnopqrstuvwxyz*", "iot-jitr-fleet-*",
+        "iot-jitr-rule-*", "iot-jitr-rule-abcdefghijklmnopqrstuvw-*", "iot-jitr-rule-fleet-*",
+      ]
+    }
+    error_message = "A long name that the pattern stands for would have no role, or a role of another pattern may be made."
+  }
+}

@@ -33,7 +33,8 @@ IOT = Config(
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 5},
 )
-# Not asked again from here: it may have heard the question and be slow.
+# boto3 asks once: a hook that is slow has heard the question. One that Lambda throttles has not,
+# and `ask` waits for it.
 HOOK = Config(
     user_agent_extra=USER_AGENT,
     connect_timeout=3,
