@@ -93,7 +93,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 resource "aws_cloudwatch_metric_alarm" "undelivered" {
   alarm_name          = "${local.name}-undelivered"
-  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}. The log of ${local.name} has the certificate IDs of those that it ran for."
+  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}: their certificates may still be PENDING_ACTIVATION. The log of ${local.name} has the IDs of those that it was run for."
   namespace           = "AWS/Lambda"
   metric_name         = "DestinationDeliveryFailures"
   dimensions          = { FunctionName = local.name }
@@ -231,7 +231,8 @@ resource "aws_lambda_function" "function" {
   role          = aws_iam_role.function.arn
   runtime       = var.runtime
   handler       = "jitr.handler.handler"
-  # What a run may take at the worst: the hook's 30 seconds, and AWS IoT throttling for as long.
+  # What a run may take at the worst: seven seconds until a throttled hook hears, its 30 seconds, and
+  # AWS IoT throttling for as long.
   timeout                        = 90
   memory_size                    = 256
   filename                       = data.archive_file.function.output_path
