@@ -160,6 +160,7 @@ def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] 
     variables: dict[str, Any] = {}
     for path in paths:
         variables.update(_load(path))
+    unread = _unread(variables)
     folders = [path.parent for path in reversed(paths)]
     named = _object(variables.get("certificate_authorities"), "certificate_authorities")
     found = _given(cas) if cas else _in_file(variables, named, folders)
@@ -172,7 +173,6 @@ def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] 
     accounts = _object(variables.get("accounts"), "accounts")
     if not accounts:
         raise Failure("the file names no accounts; it needs a map `accounts`, each with account_id")
-    unread = _unread(variables)
     elsewhere = _regions(_Layer(variables, "the file")) or {each: {} for each in regions}
     places = tuple(
         place

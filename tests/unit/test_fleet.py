@@ -357,6 +357,11 @@ def test_so_are_those_of_one_place_alone(tmp_path: Path, more: dict[str, Any], w
     assert len(told.splitlines()) == 1
 
 
+def test_a_misspelled_setting_is_told_before_what_it_leads_to(tmp_path: Path) -> None:
+    change = {"certificate_authorities": {"root": {"certificate_fil": "root-ca.pem"}}}
+    assert "did you mean certificate_file?" in said({**ONE, **change}, tmp_path)
+
+
 def test_what_is_the_users_own_is_noted_once_and_left_alone(tmp_path: Path) -> None:
     """Also names that share a word with a setting, and a setting that does nothing where it is."""
     own = {
