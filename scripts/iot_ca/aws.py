@@ -202,9 +202,11 @@ def _refused(error: ClientError, region: str, service: str) -> NoReturn:
         named = re.search(r"not authorized to perform: ([a-z0-9-]+:\w+)", message)
         prefix = "sts" if operation in ("AssumeRole", "GetCallerIdentity") else service
         action = named.group(1) if named else f"{prefix}:{operation}"
-        raise Denied(
-            f"the credentials may not call {action}; allow it in their policy; {said}"
-        ) from error
+        remedy = "allow it in their policy"
+        if operation == "AssumeRole":
+            # IAM answers alike in all three cases, so that nobody learns which roles exist.
+            remedy += ", or put right the role's name or its trust policy, which is as likely"
+        raise Denied(f"the credentials may not call {action}; {remedy}; {said}") from error
     if _HELD_ELSEWHERE in message:
         raise Failure(
             f"another account holds this CA in DEFAULT mode in {region}, and only one may; "

@@ -1,8 +1,9 @@
 """The accounts, regions and CAs of a fleet, read from the file that Terraform reads them from.
 
 Text goes in and frozen dataclasses come out; AWS is not asked. Only values count, as in any
-`.tfvars` file: an expression in a part that is needed is refused. Attributes and variables that
-this program does not know belong to the user's own configuration and are left alone.
+`.tfvars` file: an expression in a part that is needed is refused. Variables that this program does
+not know belong to the user's own configuration and are left alone. So are attributes, which are
+noted; one that looks like a misspelled setting is refused, or its default would count in silence.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +31,60 @@ from iot_ca.protocol import (
 
 HCL_SUFFIXES = (".tfvars", ".hcl")
 
+# What may stand in an account, a region, a CA and a CA's provisioning. Beside what is read here,
+# the attributes of the root module's variable: the next plan compares those.
+_OF_A_PLACE = frozenset(
+    {
+        "allow_mode_change",
+        "auto_registration",
+        "certificate_mode",
+        "force_destroy",
+        "force_mode_change",
+        "on_destroy",
+        "provisioning",
+        "status",
+        "tags",
+        "template_name",
+        "verification",
+    }
+)
+SETTINGS: Mapping[str, frozenset[str]] = {
+    "account": _OF_A_PLACE
+    | {"account_id", "certificate_authorities", "external_id", "profile", "region", "regions"}
+    | {"role_arn", "session_name"},
+    "region": _OF_A_PLACE | {"certificate_authorities"},
+    "CA": _OF_A_PLACE | {"certificate_file", "certificate_pem"},
+    "provisioning": frozenset(
+        {
+            "alarm_actions",
+            "create_role",
+            "device_policy",
+            "hook_function_arn",
+            "log_retention_days",
+            "on_refusal",
+            "permissions_boundary_arn",
+            "reserved_concurrency",
+            "role_arn",
+            "runtime",
+            "subject_attributes",
+            "template_body",
+            "template_name",
+            "thing_type_name",
+            "type",
+        }
+    ),
+}
+# Which maps of a layer hold further layers; "" is the file.
+_INSIDE = {
+    "": {"certificate_authorities": "CA", "accounts": "account", "regions": "region"},
+    "account": {"certificate_authorities": "CA", "regions": "region"},
+    "region": {"certificate_authorities": "CA"},
+}
+# How alike two names must be to be taken for one, and the words that they don't share: these tell
+# `certificate_id` from `certificate_file`.
+_ALIKE, _WORDS_ALIKE = 0.82, 0.6
+
+_WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 # HCL native syntax specification, "Template Expressions": what a quoted string may escape.
@@ -65,10 +122,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All places of the file in its order, and the CAs by their names."""
+    """All places of the file in its order, and the CAs by their names.
+
+    `unread` are the attributes that are no settings, each once, with what has them.
+    """
 
     places: tuple[Place, ...]
     certificates: Mapping[str, Certificate]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +138,13 @@ class _Layer:
 
     settings: Mapping[str, Any]
     where: str
+
+
+@dataclass(frozen=True)
+class _Kind(_Layer):
+    """A layer, and which of `SETTINGS` may stand there."""
+
+    kind: str
 
 
 def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] = ()) -> Fleet:
@@ -92,6 +160,7 @@ def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] 
     variables: dict[str, Any] = {}
     for path in paths:
         variables.update(_load(path))
+    unread = _unread(variables)
     folders = [path.parent for path in reversed(paths)]
     named = _object(variables.get("certificate_authorities"), "certificate_authorities")
     found = _given(cas) if cas else _in_file(variables, named, folders)
@@ -110,7 +179,14 @@ def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] 
         for name, value in accounts.items()
         for place in _places(name, value, named, found, elsewhere, strict=not cas)
     )
-    return Fleet(places, found)
+    return Fleet(places, found, unread)
+
+
+def notes(fleet: Fleet) -> list[str]:
+    """What to know about the file beside the rows; none of it changes the exit status."""
+    unread = ", ".join(fleet.unread)
+    told = [f"left alone, for status has no such setting: {unread}"] if unread else []
+    return contradictions(fleet) + told
 
 
 def contradictions(fleet: Fleet) -> list[str]:
@@ -360,6 +436,66 @@ def _chosen(layer: _Layer) -> dict[str, _Layer]:
         name: _Layer(_object(item, where), f"{where}[{json.dumps(name)}]")
         for name, item in _names(written, layer, "certificate_authorities").items()
     }
+
+
+def _unread(variables: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attributes that are no settings, as `name (account)`; Failure for a misspelled setting.
+
+    What has the wrong type is passed over: who reads it says so.
+    """
+    found: dict[str, None] = {}
+    for layer in _layers(variables):
+        for key in layer.settings:
+            if key in SETTINGS[layer.kind]:
+                continue
+            meant = _meant(key, layer.kind)
+            if meant is not None:
+                raise Failure(
+                    f"{layer.where} has {_shown(key)}, which is no setting; did you mean {meant}? "
+                    "If it is your own, rename it"
+                )
+            found[f"{_shown(key)} ({layer.kind})"] = None
+    return tuple(found)
+
+
+def _layers(settings: Mapping[str, Any], where: str = "", kind: str = "") -> Iterator[_Kind]:
+    """Every account, region, CA and provisioning, however deep; no `kind` is the file itself."""
+    if kind:
+        yield _Kind(settings, where, kind)
+    for name, kind_inside in _INSIDE.get(kind, {}).items():
+        items = settings.get(name)
+        for key, item in items.items() if isinstance(items, dict) else ():
+            if isinstance(item, dict):
+                inside = f"{where}.{name}[{json.dumps(key)}]".removeprefix(".")
+                yield from _layers(item, inside, kind_inside)
+    provisioning = settings.get("provisioning")
+    if kind in ("account", "region", "CA") and isinstance(provisioning, dict):
+        yield _Kind(provisioning, f"{where}.provisioning", "provisioning")
+
+
+@cache
+def _meant(key: str, kind: str) -> str | None:
+    """The setting that a name was probably meant for; case and separators don't matter."""
+    alike = {name: _likeness(key, name) for name in sorted(SETTINGS[kind])}
+    best = max(alike, key=alike.__getitem__)
+    return best if alike[best] >= _ALIKE else None
+
+
+def _likeness(one: str, other: str) -> float:
+    """How alike two names are, 0 to 1; 0 too if the words they don't share are quite different."""
+    words, others = ([word.casefold() for word in _WORD.findall(each)] for each in (one, other))
+    whole = _ratio("".join(words), "".join(others))
+    rest = "".join(word for word in words if word not in others)
+    other_rest = "".join(word for word in others if word not in words)
+    return whole if whole == 1 or _ratio(rest, other_rest) >= _WORDS_ALIKE else 0.0
+
+
+def _ratio(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _shown(key: str) -> str:
+    return key if key.isidentifier() else json.dumps(key)
 
 
 def _names(written: Any, layer: _Layer, key: str) -> dict[str, Any]:

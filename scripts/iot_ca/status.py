@@ -218,7 +218,7 @@ def assess(
     ]
     # A stable sort: within a state the order is the file's.
     rows.sort(key=lambda row: STATES.index(row.state))
-    return Report(tuple(rows), moment, warning_days, tuple(fleet.contradictions(wanted)))
+    return Report(tuple(rows), moment, warning_days, tuple(fleet.notes(wanted)))
 
 
 def differences(wanted: Wanted, observed: Observed) -> list[str]:

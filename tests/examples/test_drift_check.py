@@ -432,4 +432,7 @@ def test_accounts_are_read_as_the_example_reads_them(tmp_path: Path) -> None:
     path.write_text(accounts, encoding="utf-8")
     read = drift_check.read_accounts(path)
     assert read["staging"] == drift_check.Account("staging", "222222222222", region)
+    typed, tried = re.findall(r"^for account in (.*); do$", readme, re.MULTILINE)
+    assert typed.split() == list(read)
+    assert tried.split() == [f"{name}={account.account_id}" for name, account in read.items()]
     assert json.loads(trust)["Statement"]["Action"] == "sts:AssumeRoleWithWebIdentity"

@@ -61,6 +61,7 @@ def test_a_fleet_in_which_everything_that_can_be_is_wrong(
         state, wrong = told["no role", region, "root"]
         assert state == "failed"
         assert "may not call sts:AssumeRole; allow it in their policy" in wrong[0]
+        assert "the role's name or its trust policy" in wrong[0]
         assert told["no role", region, "soon"] == ("failed", [wrong[0], *expiring])
     assert told["drifted", "eu-west-1", "root"] == (
         "drifted",
@@ -109,11 +110,15 @@ def test_the_exit_status_says_whether_something_has_drifted(
     changed: bool,
     wanted: int,
 ) -> None:
-    world.add("one", new_account(), status="ACTIVE", auto_registration=True, template_name="")
+    more = {"status": "ACTIVE", "auto_registration": True, "template_name": "", "team": "x"}
+    world.add("one", new_account(), **more)
     world.register("one", "eu-west-1", ca, active=not changed)
     exit_status, out, err = run(world.write(certificate_file="root.pem"), "--json")
     assert (exit_status, err) == (wanted, "")
     assert json.loads(out)["exit_status"] == wanted
+    assert json.loads(out)["notes"] == [
+        "left alone, for status has no such setting: team (account)"
+    ]
 
 
 def test_the_table_is_for_people(

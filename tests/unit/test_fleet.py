@@ -297,6 +297,110 @@ ONE = {"accounts": {"one": account()}, "certificate_file": "root-ca.pem"}
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("template_nam", "template_name"),
+        ("template_nmae", "template_name"),
+        ("statuss", "status"),
+        ("Status", "status"),
+        ("certifcate_mode", "certificate_mode"),
+        ("certificateMode", "certificate_mode"),
+        ("certificate-mode", "certificate_mode"),
+        ("autoregistration", "auto_registration"),
+        ("provisionning", "provisioning"),
+    ],
+)
+def test_a_misspelled_setting_is_refused_wherever_it_stands(
+    tmp_path: Path, key: str, meant: str
+) -> None:
+    typo = {key: "x"}
+    ca = {"certificate_file": "root-ca.pem"}
+    there = {"account_id": "1" * 12, "regions": {"eu-west-1": typo}}
+    own = account(certificate_authorities={"root": typo})
+    fleets: dict[str, dict[str, Any]] = {
+        'accounts["one"]': {"accounts": {"one": account(**typo)}},
+        'accounts["one"].regions["eu-west-1"]': {"accounts": {"one": there}},
+        'accounts["one"].certificate_authorities["root"]': {"accounts": {"one": own}},
+        'certificate_authorities["root"]': {
+            "certificate_authorities": {"root": {**ca, **typo}},
+        },
+        'regions["eu-west-1"]': {"regions": {"eu-west-1": typo}},
+    }
+    for where, change in fleets.items():
+        told = said({"certificate_authorities": {"root": ca}, **ONE, **change}, tmp_path)
+        shown = json.dumps(key) if "-" in key else key
+        assert told == (
+            f"{where} has {shown}, which is no setting; did you mean {meant}? "
+            "If it is your own, rename it"
+        )
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        (
+            {"rolearn": "x"},
+            'accounts["one"] has rolearn, which is no setting; did you mean role_arn?',
+        ),
+        ({"profil": "x"}, "did you mean profile?"),
+        ({"acount_id": "1" * 12}, "did you mean account_id?"),
+        (
+            {"provisioning": {"type": "JITP", "template_nam": "x"}},
+            'accounts["one"].provisioning has template_nam,',
+        ),
+        ({"Tags\n": {}}, '["one"] has "Tags\\n", which'),
+    ],
+)
+def test_so_are_those_of_one_place_alone(tmp_path: Path, more: dict[str, Any], wanted: str) -> None:
+    told = said({**ONE, "accounts": {"one": account(**more)}}, tmp_path)
+    assert wanted in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_misspelled_setting_is_told_before_what_it_leads_to(tmp_path: Path) -> None:
+    change = {"certificate_authorities": {"root": {"certificate_fil": "root-ca.pem"}}}
+    assert "did you mean certificate_file?" in said({**ONE, **change}, tmp_path)
+
+
+def test_what_is_the_users_own_is_noted_once_and_left_alone(tmp_path: Path) -> None:
+    """Also names that share a word with a setting, and a setting that does nothing where it is."""
+    own = {
+        "team": "x",
+        "certificate_id": "x",
+        "certificate_file": "x",
+        "region_id": 1,
+        "state": "x",
+    }
+    variables = {
+        "certificate_file": "root-ca.pem",
+        "statuss": "a variable of the user's own",
+        "accounts": {
+            "one": account(**own),
+            "two": {
+                "account_id": "2" * 12,
+                "team": "y",
+                "regions": {"eu-west-1": {"profile": "x"}},
+            },
+        },
+    }
+    found = fleet.read([write_json(tmp_path, variables)])
+    assert found.unread == (*(f"{key} (account)" for key in own), "profile (region)")
+    (note,) = fleet.notes(found)
+    assert note.endswith(": " + ", ".join(found.unread))
+    assert fleet.notes(fleet.read([write_json(tmp_path, ONE)])) == []
+
+
+def test_the_settings_are_those_of_the_root_module() -> None:
+    """What a plan knows is neither noted nor taken for a misspelling."""
+    text = (README.parents[2] / "variables.tf").read_text(encoding="utf-8")
+    (attributes,) = re.findall(r"^  type = map\(object\(\{\n(.*?)^  \}\)\)$", text, re.M | re.S)
+    (inner,) = re.findall(r"^    provisioning = .*?\n(.*?)^    \}", attributes, re.M | re.S)
+    ours = {"certificate_file", "template_name"}
+    assert fleet.SETTINGS["CA"] == ours | set(re.findall(r"^    (\w+) ", attributes, re.M))
+    assert fleet.SETTINGS["provisioning"] == set(re.findall(r"^      (\w+) ", inner, re.M))
+
+
+@pytest.mark.parametrize(
     ("change", "wanted"),
     [
         ({"accounts": None}, "the file names no accounts"),
