@@ -36,7 +36,9 @@ output "jitr" {
     - `function_name`, `log_group_name`: the function that provisions its devices, and where it logs.
     - `rule_name`: the topic rule that calls it.
     - `policy_name`: the policy that each device gets.
+    - `role_arn`: that function's role, which a hook in another account must allow to call it.
     - `dead_letter_queue_url`, `dead_letter_queue_arn`: the queue with the events that failed for good.
+    - `alarm_arns`: the alarms that go off when an event has failed for good, was not kept, or got lost.
   EOT
   value = {
     for name, jitr in module.jitr : name => {
@@ -46,6 +48,8 @@ output "jitr" {
       policy_name           = jitr.policy_name
       dead_letter_queue_url = jitr.dead_letter_queue_url
       dead_letter_queue_arn = jitr.dead_letter_queue_arn
+      role_arn              = jitr.role_arn
+      alarm_arns            = jitr.alarm_arns
     }
   }
 }

@@ -330,6 +330,50 @@ run "a_function_answers_the_events_of_a_ca_with_jitr" {
   }
 }
 
+# Most of it is only known after apply: here the module is told what to answer.
+run "the_output_has_each_answer_of_the_module_under_its_name" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM" }
+      gateways = { certificate_pem = "PEM", provisioning = { type = "JITR" } }
+    }
+  }
+
+  override_module {
+    target = module.jitr
+    outputs = {
+      rule_name             = "rule"
+      rule_arn              = "rule arn"
+      function_name         = "function"
+      function_arn          = "function arn"
+      source_code_hash      = "hash"
+      policy_name           = "policy"
+      role_arn              = "role arn"
+      log_group_name        = "log"
+      dead_letter_queue_url = "queue url"
+      dead_letter_queue_arn = "queue arn"
+      alarm_arns            = ["first alarm", "second alarm", "third alarm"]
+    }
+  }
+
+  assert {
+    condition = jsonencode(output.jitr) == jsonencode({
+      gateways = {
+        function_name         = "function"
+        log_group_name        = "log"
+        rule_name             = "rule"
+        policy_name           = "policy"
+        role_arn              = "role arn"
+        dead_letter_queue_url = "queue url"
+        dead_letter_queue_arn = "queue arn"
+        alarm_arns            = ["first alarm", "second alarm", "third alarm"]
+      }
+    })
+    error_message = "An attribute of the output is missing, or is another one of the module."
+  }
+}
+
 run "settings_that_are_null_are_as_if_left_out" {
   command = plan
   variables {

@@ -61,7 +61,7 @@ def deploy(there: Account, ca_id: str) -> str:
         RoleName="jitr", PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
     )
     made = there.client("lambda").create_function(
-        FunctionName="iot-jitr-root",
+        FunctionName="iot-jitr-root-2025",
         Runtime="python3.12",
         Role=role["Role"]["Arn"],
         Handler="jitr.handler.handler",
@@ -77,48 +77,55 @@ def deploy(there: Account, ca_id: str) -> str:
     return str(made["FunctionName"])
 
 
-def run(command: str, there: Account, folder: Path, **variables: str) -> None:
-    """Run the block that has a command in it, as whoever does everything in the account."""
+def run(shell: str, there: Account, folder: Path) -> str:
+    """Run what stands in the README, as whoever does everything in the account.
+
+    Returns what it says on standard output.
+    """
     inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
-        ["sh", "-eu", "-c", HERE + recipe(command)],
+        ["sh", "-eu", "-c", HERE + shell],
         cwd=folder,
         env={
             **inherited,
             **there.sandbox.environment(there.number, there.region),
             "PATH": path,
-            **variables,
         },
         capture_output=True,
         check=False,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_a_dead_letter_is_sent_again_and_deleted_only_where_that_helped(tmp_path: Path) -> None:
+def test_dead_letters_are_sent_again_and_deleted_only_where_that_helped(tmp_path: Path) -> None:
     ca = new_ca()
     with start(run_functions=True) as sandbox:
         there = Account(sandbox, ACCOUNT, REGION)
         there.register(ca)
-        device = there.meet(ca, "device-1", tmp_path).id
+        first, unnamed, second = (
+            there.meet(ca, name, tmp_path).id for name in ("first", "not a name", "second")
+        )
         function = deploy(there, ca.id)
         lambdas, sqs = there.client("lambda"), there.client("sqs")
-        queue = sqs.create_queue(QueueName="iot-jitr-root-dead-letters")["QueueUrl"]
+        queue = sqs.create_queue(QueueName=f"{function}-dead-letters")["QueueUrl"]
         lambdas.put_function_event_invoke_config(
             FunctionName=function,
             MaximumRetryAttempts=0,
             DestinationConfig={
                 "OnFailure": {
-                    "Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:iot-jitr-root-dead-letters"
+                    "Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{function}-dead-letters"
                 }
             },
         )
         there.iot.delete_policy(policyName=POLICY)
-        event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
-        lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=event)
+        for device in (first, unnamed, second):
+            event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
+            lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=event)
         sandbox.settle()
+        there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
 
         def letters() -> tuple[str, str]:
             """How many can be had, and how many somebody has already."""
@@ -126,19 +133,37 @@ def test_a_dead_letter_is_sent_again_and_deleted_only_where_that_helped(tmp_path
             found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
             return found[names[0]], found[names[1]]
 
-        assert letters() == ("1", "0")
-        run("receive-message", there, tmp_path, QUEUE=queue, FUNCTION=function)
-        # The policy is missing still.
-        assert "ResourceNotFoundException" in (tmp_path / "answer.json").read_text()
-        assert letters() == ("0", "1")
+        def status(device: str) -> str:
+            described = there.iot.describe_certificate(certificateId=device)
+            return str(described["certificateDescription"]["status"])
 
-        handle = (tmp_path / "letter.txt").read_text().splitlines()[0]
-        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=0)
-        there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
-        run("receive-message", there, tmp_path, QUEUE=queue, FUNCTION=function)
+        # What the first block defines is what the others take.
+        (tmp_path / "root-ca.pem").write_text(ca.pem)
+        defined = recipe("get-queue-url")
+        show = 'printf "%s\\n" "$FUNCTION" "$QUEUE" "$CA"'
+        said = run(defined + show, there, tmp_path)
+        assert said.splitlines() == [function, queue, ca.id]
+
+        assert letters() == ("3", "0")
+        said = run(defined + recipe("receive-message"), there, tmp_path)
+        assert letters() == ("0", "1")
+        assert [status(device) for device in (first, unnamed, second)] == [
+            "ACTIVE",
+            "PENDING_ACTIVATION",
+            "ACTIVE",
+        ]
+        # One that can't be helped holds up no other, and the empty queue ends it without a call.
+        kept = sorted(path.name for path in tmp_path.glob("letter-*.txt"))
+        assert kept == ["letter-1.txt", "letter-2.txt", "letter-3.txt"]
+        ((name, why),) = re.findall(r"^(letter-\d\.txt) has failed again: (.*)$", said, re.M)
+        assert "cannot be the name of a thing" in json.loads(why)["errorMessage"]
+        assert unnamed in (tmp_path / name).read_text()
+
+        block = recipe("update-certificate")
+        assert "LETTER=letter-1.txt\n" in block
+        run(defined + block.replace("letter-1.txt", name), there, tmp_path)
         assert letters() == ("0", "0")
-        described = there.iot.describe_certificate(certificateId=device)
-        assert described["certificateDescription"]["status"] == "ACTIVE"
+        assert status(unnamed) == "INACTIVE"
 
 
 def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
@@ -152,8 +177,9 @@ def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
         ids["another"] = there.meet(other, "another", tmp_path).id
         there.iot.update_certificate(certificateId=ids["refused"], newStatus="INACTIVE")
         function = deploy(there, ca.id)
+        known = f"CA={ca.id} FUNCTION={function}\n"
 
-        run("list-certificates-by-ca", there, tmp_path, CA=ca.id, FUNCTION=function)
+        run(known + recipe("list-certificates-by-ca"), there, tmp_path)
 
         sandbox.settle()
         status = {
