@@ -218,8 +218,14 @@ def test_from_the_module_to_a_device_that_works(
         file.write("# changed\n")
     terraform.plan("-out=saved")
     shutil.rmtree(packages)
-    denied = {"operation": "UpdateFunctionCode", "code": "AccessDeniedException", "status": 403}
-    sandbox.fault("error", account=account, times=None, **denied)
+    sandbox.fault(
+        "error",
+        operation="UpdateFunctionCode",
+        account=account,
+        times=None,
+        code="AccessDeniedException",
+        status=403,
+    )
     assert terraform.apply("saved", check=False).status == 1
     sandbox.forget_faults()
     terraform.apply(*(f"-replace=module.{each}.terraform_data.source" for each in outputs))
