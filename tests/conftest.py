@@ -260,16 +260,21 @@ class Workspace(Terraform):
     ) -> Iterator[subprocess.Popen[str]]:
         """As `Terraform.start`; the commands that may share their providers do."""
         shared = {}
-        if self.running and not env and arguments[0] in SHARING and self._may_share(self.running):
+        if self.running and arguments[0] in SHARING and self._may_share(self.running, env or {}):
             shared = {"TF_REATTACH_PROVIDERS": self.running.addresses()}
         with super().start(*arguments, env={**shared, **(env or {})}) as process:
             yield process
 
-    def _may_share(self, running: RunningProviders) -> bool:
+    def _may_share(self, running: RunningProviders, env: Mapping[str, str]) -> bool:
         texts = [path.read_text(encoding="utf-8") for path in self.folder.glob("*.tf")]
         blocks = sum(text.count('provider "aws"') for text in texts)
         here = (self.folder, dict(self.environment))
-        return blocks <= 1 and here == (running.folder, dict(running.environment))
+        # Of a workspace no provider knows.
+        return (
+            blocks <= 1
+            and set(env) <= {"TF_WORKSPACE"}
+            and here == (running.folder, dict(running.environment))
+        )
 
     def init(self, *arguments: str) -> Completed:
         """As `terraform init` without a backend; with arguments it is `terraform init`."""
