@@ -46,12 +46,11 @@ def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> No
 
 @pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
-    copied = new_example("single-account", account)
-    # All that a user's commands do: providers are hashed by each, and started.
-    example = Terraform(copied.folder, copied.engine, copied.environment)
+    example = new_example("single-account", account)
     cloud = Cloud(sandbox, account, REGION)
     make_ca(example.folder)
-    example.init()
+    # All that a user's `init` does, the hashes of the providers included.
+    example.run("init")
     assert example.plan().status == 2
     assert cloud.left() == []
 
