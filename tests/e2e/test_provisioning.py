@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.support import Stack, new_ca
 
 
+@pytest.mark.one_engine("in which order things come and go is older than both engines")
 def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> None:
     account = stack.account
     names = ["switched-off", "switched-on", "renamed", "removed", "kept"]
