@@ -33,15 +33,38 @@ module "jitp" {
   source   = "./modules/jitp"
   for_each = { for name, template in local.template_names : template => name if template != null }
 
-  template_name    = each.key
-  certificate_arn  = module.lookup.certificate_authorities[each.value].certificate_arn
-  certificate_id   = module.lookup.certificate_authorities[each.value].certificate_id
-  certificate_mode = module.lookup.certificate_authorities[each.value].certificate_mode
-  template_body    = var.certificate_authorities[each.value].provisioning.template_body
-  device_policy    = var.certificate_authorities[each.value].provisioning.device_policy
-  role_arn         = var.certificate_authorities[each.value].provisioning.role_arn
-  create_role      = var.certificate_authorities[each.value].provisioning.create_role
-  tags             = local.certificate_authorities[each.value].tags
+  template_name            = each.key
+  certificate_arn          = module.lookup.certificate_authorities[each.value].certificate_arn
+  certificate_id           = module.lookup.certificate_authorities[each.value].certificate_id
+  certificate_mode         = module.lookup.certificate_authorities[each.value].certificate_mode
+  template_body            = var.certificate_authorities[each.value].provisioning.template_body
+  device_policy            = var.certificate_authorities[each.value].provisioning.device_policy
+  role_arn                 = var.certificate_authorities[each.value].provisioning.role_arn
+  create_role              = var.certificate_authorities[each.value].provisioning.create_role
+  permissions_boundary_arn = var.certificate_authorities[each.value].provisioning.permissions_boundary_arn
+  tags                     = local.certificate_authorities[each.value].tags
+}
+
+# By the CA's name: what is made is named by it, and no other CA can have it.
+module "jitr" {
+  source   = "./modules/jitr"
+  for_each = { for name, ca in var.certificate_authorities : name => ca if ca.provisioning.type == "JITR" }
+
+  name                     = each.key
+  certificate_arn          = module.lookup.certificate_authorities[each.key].certificate_arn
+  certificate_id           = module.lookup.certificate_authorities[each.key].certificate_id
+  certificate_mode         = module.lookup.certificate_authorities[each.key].certificate_mode
+  device_policy            = each.value.provisioning.device_policy
+  thing_type_name          = each.value.provisioning.thing_type_name
+  subject_attributes       = each.value.provisioning.subject_attributes
+  hook_function_arn        = each.value.provisioning.hook_function_arn
+  on_refusal               = each.value.provisioning.on_refusal
+  alarm_actions            = each.value.provisioning.alarm_actions
+  log_retention_days       = each.value.provisioning.log_retention_days
+  reserved_concurrency     = each.value.provisioning.reserved_concurrency
+  runtime                  = each.value.provisioning.runtime
+  permissions_boundary_arn = each.value.provisioning.permissions_boundary_arn
+  tags                     = local.certificate_authorities[each.key].tags
 }
 
 module "registration" {
@@ -59,15 +82,18 @@ module "registration" {
     })
   }
   python_command = var.python_command
+
+  # No event of a CA before there is a function that answers it.
+  depends_on = [module.jitr]
 }
 
 check "just_in_time_provisioning" {
   assert {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : ca.provisioning.type != "JITP" || ca.auto_registration
+      for ca in values(var.certificate_authorities) : ca.provisioning.type == "NONE" || ca.auto_registration
     ])
-    error_message = "JITP needs auto_registration = true: no new device of ${join(", ", [
-      for name, ca in var.certificate_authorities : name if ca.provisioning.type == "JITP" && !ca.auto_registration
+    error_message = "JITP and JITR need auto_registration = true: no new device of ${join(", ", [
+      for name, ca in var.certificate_authorities : name if ca.provisioning.type != "NONE" && !ca.auto_registration
     ])} is provisioned until then."
   }
 }

@@ -28,3 +28,28 @@ output "certificate_authorities" {
   # Whoever uses an ID may rely on the CA being registered.
   depends_on = [module.registration]
 }
+
+output "jitr" {
+  description = <<-EOT
+    What answers AWS IoT's events, for each CA with JITR by its name:
+
+    - `function_name`, `log_group_name`: the function that provisions its devices, and where it logs.
+    - `rule_name`: the topic rule that calls it.
+    - `policy_name`: the policy that each device gets.
+    - `role_arn`: that function's role, which a hook in another account must allow to call it.
+    - `dead_letter_queue_url`, `dead_letter_queue_arn`: the queue with the events that failed for good.
+    - `alarm_arns`: the alarms that go off when an event has failed for good, was not kept, or got lost.
+  EOT
+  value = {
+    for name, jitr in module.jitr : name => {
+      function_name         = jitr.function_name
+      log_group_name        = jitr.log_group_name
+      rule_name             = jitr.rule_name
+      policy_name           = jitr.policy_name
+      dead_letter_queue_url = jitr.dead_letter_queue_url
+      dead_letter_queue_arn = jitr.dead_letter_queue_arn
+      role_arn              = jitr.role_arn
+      alarm_arns            = jitr.alarm_arns
+    }
+  }
+}

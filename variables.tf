@@ -10,18 +10,28 @@ variable "certificate_authorities" {
       send SNI) or `DEFAULT` (one account per region, needs `verification`).
     - `status`: `ACTIVE` or `INACTIVE`. New devices can only be provisioned under an active CA.
     - `auto_registration`: whether an unknown device certificate of this CA is registered when the
-      device first connects. JITP needs it.
+      device first connects. JITP and JITR need it.
     - `provisioning`: what happens when a device connects for the first time.
-      - `type`: `JITP` (an `aws_iot_provisioning_template` is made and attached to the CA) or `NONE`.
-      - `template_name`: name of the template, 1 to 36 letters, digits, `_` and `-`. Default: the
-        CA's name.
-      - `template_body`: the template as JSON. Default: a thing named by the device certificate's
-        common name with the CA's ID and mode as attributes, the certificate, and `device_policy`.
-      - `device_policy`: policy document (JSON) that the default template attaches to each device.
+      - `type`: `JITP` (an `aws_iot_provisioning_template` is made and attached to the CA), `JITR` (a topic
+        rule and a function are made that answer AWS IoT's event) or `NONE`.
+      - `device_policy`: policy document (JSON) that is attached to each device.
         Default: connect as its own thing, publish and subscribe below its own name and shadow.
-      - `role_arn`: role that AWS IoT assumes to provision. Default: one is made for this template.
-      - `create_role`: whether to make that role. Default: made where `role_arn` is null. Set it to
+      - `permissions_boundary_arn`: IAM policy that bounds the roles that are made. Default: none.
+      - `template_name` (JITP): name of the template, 1 to 36 letters, digits, `_` and `-`. Default: the
+        CA's name.
+      - `template_body` (JITP): the template as JSON. Default: a thing named by the device certificate's
+        common name with the CA's ID and mode as attributes, the certificate, and `device_policy`.
+      - `role_arn` (JITP): role that AWS IoT assumes to provision. Default: one is made for this template.
+      - `create_role` (JITP): whether to make that role. Default: made where `role_arn` is null. Set it to
         `false` if `role_arn` is only known after apply.
+      - `thing_type_name` (JITR): type of the things that are made, which must exist. Default: none.
+      - `subject_attributes` (JITR): attributes that a thing gets beside the CA's ID and mode, each with the
+        field of the device certificate's subject that it is taken from. More than one needs a
+        `thing_type_name`. Default: `{ serial_number = "SerialNumber" }`.
+      - `hook_function_arn` (JITR): Lambda function that is asked before a device is let in, and can refuse.
+      - `on_refusal` (JITR): status of a device certificate that it refused, `INACTIVE` (default) or `REVOKED`.
+      - `alarm_actions` (JITR): ARNs of what is told when an event has failed for good.
+      - `log_retention_days`, `reserved_concurrency`, `runtime` (JITR): of the function; see `modules/jitr`.
     - `verification`: how ownership is proved in `DEFAULT` mode: exactly one of its attributes, and
       `ca_private_key_passphrase_env` where the key is encrypted. Read only while the CA is not
       registered in this mode yet; leaving it out later changes nothing.
@@ -43,10 +53,10 @@ variable "certificate_authorities" {
       where AWS refuses what is tried beforehand.
     - `on_destroy`: what happens to the CA when it leaves this map or the module is destroyed:
       `delete`, `deactivate` or `retain`. Default: delete what this module registered, retain what
-      it adopted. The template goes in any case and is taken off a CA that stays.
+      it adopted. What provisions its devices goes in any case; a template is taken off a CA that stays.
     - `force_destroy`: delete the CA also while certificates of its devices are registered in the
       account. Otherwise that is refused. As with `on_destroy`, destroy uses what was applied last.
-    - `tags`: tags of the CA, its template and its role, beside the module's `tags`. Tags on the CA
+    - `tags`: tags of the CA and of what provisions its devices, beside the module's `tags`. Tags on the CA
       that somebody else put there are left alone.
   EOT
   type = map(object({
@@ -55,12 +65,21 @@ variable "certificate_authorities" {
     status            = optional(string, "ACTIVE")
     auto_registration = optional(bool, true)
     provisioning = optional(object({
-      type          = string
-      template_name = optional(string)
-      template_body = optional(string)
-      device_policy = optional(string)
-      role_arn      = optional(string)
-      create_role   = optional(bool)
+      type                     = string
+      device_policy            = optional(string)
+      permissions_boundary_arn = optional(string)
+      template_name            = optional(string)
+      template_body            = optional(string)
+      role_arn                 = optional(string)
+      create_role              = optional(bool)
+      thing_type_name          = optional(string)
+      subject_attributes       = optional(map(string))
+      hook_function_arn        = optional(string)
+      on_refusal               = optional(string)
+      alarm_actions            = optional(list(string))
+      log_retention_days       = optional(number)
+      reserved_concurrency     = optional(number)
+      runtime                  = optional(string)
     }), { type = "NONE" })
     verification = optional(object({
       certificate_pem               = optional(string)
@@ -103,14 +122,15 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : contains(["JITP", "JITR", "NONE"], ca.provisioning.type)
     ])
-    error_message = "provisioning.type must be \"JITP\" or \"NONE\"."
+    error_message = "provisioning.type must be \"JITP\", \"JITR\" or \"NONE\"."
   }
 
   validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : ca.provisioning.type != "JITR"
+      for name, ca in var.certificate_authorities :
+      ca.provisioning.type != "JITR" || can(regex("^[0-9A-Za-z_-]{1,36}$", name))
     ])
-    error_message = "provisioning.type \"JITR\" is not available in this version. Use \"NONE\" and a topic rule of your own on $aws/events/certificates/registered/<certificate ID>."
+    error_message = "A CA with JITR gives its name in this map to the function, the rule and the rest: 1 to 36 letters, digits, \"_\" and \"-\". A CA without JITR can be renamed at any time."
   }
 
   validation {
@@ -159,10 +179,44 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITP" || alltrue([
-        for key, value in ca.provisioning : key == "type" || value == null
+        for key, value in ca.provisioning :
+        value == null if contains(["template_name", "template_body", "role_arn", "create_role"], key)
       ])
     ])
-    error_message = "template_name, template_body, device_policy, role_arn and create_role are settings of provisioning.type \"JITP\"."
+    error_message = "template_name, template_body, role_arn and create_role are settings of provisioning.type \"JITP\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITR" || alltrue([
+        for key, value in ca.provisioning :
+        value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role"], key)
+      ])
+    ])
+    error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions, log_retention_days, reserved_concurrency and runtime are settings of provisioning.type \"JITR\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : ca.provisioning.type != "NONE" || ca.provisioning.device_policy == null
+    ])
+    error_message = "provisioning.device_policy is a setting of provisioning.type \"JITP\" and \"JITR\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.permissions_boundary_arn == null || (ca.provisioning.type != "NONE" && ca.provisioning.role_arn == null)
+    ])
+    error_message = "provisioning.permissions_boundary_arn is for roles that are made: with provisioning.type \"JITP\" and \"JITR\", and without a provisioning.role_arn."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.thing_type_name != null || length(coalesce(ca.provisioning.subject_attributes, {})) <= 1
+    ])
+    error_message = "More than one of provisioning.subject_attributes needs a provisioning.thing_type_name: a thing without a type has room for three attributes, and the CA's ID and mode are two."
   }
 
   validation {
@@ -254,7 +308,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) :
       ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change
     ])
-    error_message = "verification is for certificate_mode = \"DEFAULT\", or with allow_mode_change = true for the way back to it: AWS IoT refuses a verification certificate in SNI_ONLY mode."
+    error_message = "verification is for certificate_mode = \"DEFAULT\". If this CA is registered in DEFAULT mode and shall change to SNI_ONLY, keep verification for the way back and set allow_mode_change = true; else leave it out."
   }
 
   validation {
@@ -343,7 +397,7 @@ variable "python_command" {
 }
 
 variable "tags" {
-  description = "Tags of everything this module makes: CAs, provisioning templates and roles. A CA's own `tags` win."
+  description = "Tags of everything this module makes: CAs and what provisions their devices. A CA's own `tags` win."
   type        = map(string)
   default     = {}
   nullable    = false

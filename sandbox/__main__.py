@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import threading
@@ -31,6 +32,13 @@ def _stop_with(stdin: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _region_and_port(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"([a-z]+(?:-[a-z]+)+-\d):(\d{1,5})", text)
+    if not found or int(found[2]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a region and a port")
+    return found[1], int(found[2])
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Starts the server, prints its endpoint, and serves until a signal ends it."""
     parser = argparse.ArgumentParser(
@@ -38,6 +46,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="A local AWS with the CA certificate rules of AWS IoT Core, on loopback only.",
     )
     parser.add_argument("--port", type=int, default=0, help="0, the default, is a free one")
+    parser.add_argument(
+        "--devices",
+        action="append",
+        default=[],
+        type=_region_and_port,
+        metavar="REGION:PORT",
+        help="also listen for the region's devices there; may be given for several regions",
+    )
+    parser.add_argument(
+        "--run-functions",
+        action="store_true",
+        help="run Lambda functions, as this user: for whoever reaches the port",
+    )
     parser.add_argument("--verbose", action="store_true", help="request lines on stderr")
     parser.add_argument(
         "--stop-with-stdin", action="store_true", help="also stop when standard input ends"
@@ -52,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         server = Server(arguments.port, arguments.verbose)
     except OSError as error:
         raise SystemExit(f"sandbox: port {arguments.port}: {error.strerror}") from None
+    server.sandbox.devices.run_functions = arguments.run_functions
+    for region, port in arguments.devices:
+        try:
+            server.sandbox.devices.gateway().listen(region, port)
+        except OSError as error:
+            raise SystemExit(f"sandbox: --devices {region}:{port}: {error.strerror}") from None
     if arguments.stop_with_stdin:
         threading.Thread(target=_stop_with, args=(sys.stdin.fileno(),), daemon=True).start()
     print(server.endpoint, flush=True)

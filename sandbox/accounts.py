@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hmac
 import json
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from .wire import AWSError, Request, well_known_error
@@ -32,12 +32,23 @@ class Credential:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a call acts as. ``role_arn`` is set for a session of an assumed role."""
+    """Who a call acts as. ``role_arn`` is set for a session of an assumed role.
+
+    ``session_policy`` bounds what a session may do, where one was given with AssumeRole.
+    """
 
     account: str
     arn: str
     user_id: str
     role_arn: str | None = None
+    session_policy: str | None = None
+
+
+@dataclass(frozen=True)
+class ServicePrincipal:
+    """An AWS service that acts for somebody, such as ``iot.amazonaws.com``."""
+
+    name: str
 
 
 # Set by the server on every request, so that a response knows who calls.
@@ -125,14 +136,16 @@ def principal_of_session(
 # --- what policies let in
 
 
-def trusts_service(policy: str, service: str) -> bool:
-    """Whether a role's trust ``policy`` lets an AWS service assume the role."""
-    return any(
-        statement.get("Effect") == "Allow"
-        and _covers(statement, "Action", "sts:AssumeRole")
-        and service in _texts(_principals(statement).get("Service"))
-        for statement in _statements(policy)
-    )
+def trusts_service(
+    policy: str, service: str, context: Mapping[str, str | None] | None = None
+) -> bool:
+    """Whether a role's trust ``policy`` lets an AWS service assume the role.
+
+    context: what the service says of whom it acts for, as far as that is known: aws:SourceAccount,
+        aws:SourceArn. An Allow under a condition on anything else doesn't hold.
+    """
+    caller = ServicePrincipal(service)
+    return verdict_of(policy, caller, "sts:AssumeRole", context=context) is True
 
 
 def trusts(policy: str, caller: Principal, external_id: str | None) -> bool:
@@ -143,29 +156,38 @@ def trusts(policy: str, caller: Principal, external_id: str | None) -> bool:
 
 def verdict_of(
     policy: str,
-    caller: Principal,
+    caller: Principal | ServicePrincipal,
     action: str,
     resource: str | None = None,
     context: Mapping[str, str | None] | None = None,
+    *,
+    attached: bool = False,
 ) -> bool | None:
-    """What a resource's ``policy`` says about a call: True allows, False denies, None is silent.
+    """What a ``policy`` says about a call: True allows, False denies, None is silent.
 
     resource: the ARN that is called upon; None for trust policies, which name none.
     context: the condition keys that are known of this call, None for one that it doesn't carry.
+    attached: whether it is a policy of the caller's own, which names no Principal, and not one of
+        the resource, which must.
 
-    Understands Principal ``*`` and ``AWS`` (account number, root or exact ARN), the ``Not`` forms,
-    and the conditions StringEquals, StringLike, ArnEquals and ArnLike. Any other condition or key
-    counts against the caller: an Allow under it doesn't hold, a Deny does. Source: IAM user guide,
-    "Policy evaluation logic" and "AWS JSON policy elements".
+    Understands Principal ``*``, ``AWS`` (account number, root or exact ARN) and ``Service``, the
+    ``Not`` forms, and the conditions StringEquals, StringLike, ArnEquals and ArnLike. Any other
+    condition or key, and any policy variable, counts against the caller: an Allow under it doesn't
+    hold, a Deny does. Stricter: an Allow for ``*`` doesn't let a service in, a Deny keeps it out.
+    Source: IAM user guide, "Policy evaluation logic" and "AWS JSON policy elements".
     """
-    known = {
-        "aws:principalaccount": caller.account,
-        "aws:principalarn": caller.role_arn or caller.arn,
-        **{key.lower(): value for key, value in (context or {}).items()},
-    }
+    known = {key.lower(): value for key, value in (context or {}).items()}
+    if isinstance(caller, Principal):
+        known = {
+            "aws:principalaccount": caller.account,
+            "aws:principalarn": caller.role_arn or caller.arn,
+            **known,
+        }
     allowed = None
     for statement in _statements(policy):
-        if not _covers(statement, "Action", action) or not _is_named(statement, caller):
+        if not _covers(statement, "Action", action):
+            continue
+        if not attached and not _is_named(statement, caller):
             continue
         if resource is not None and not _covers(statement, "Resource", resource):
             continue
@@ -205,9 +227,11 @@ def _covers(statement: Mapping[str, Any], member: str, value: str) -> bool:
     for name in (member, f"Not{member}"):
         if name in statement:
             patterns = _texts(statement[name])
+            if any("${" in pattern for pattern in patterns):
+                return statement.get("Effect") == "Deny"
             if member == "Action":
                 patterns = [pattern.lower() for pattern in patterns]
-            matches = any(fnmatchcase(value, pattern) for pattern in patterns)
+            matches = any(_like(value, pattern) for pattern in patterns)
             return matches is (name == member)
     return statement.get("Effect") == "Deny"
 
@@ -219,7 +243,9 @@ def _principals(statement: Mapping[str, Any]) -> Mapping[str, Any]:
     return principal if isinstance(principal, dict) else {}
 
 
-def _is_named(statement: Mapping[str, Any], caller: Principal) -> bool:
+def _is_named(statement: Mapping[str, Any], caller: Principal | ServicePrincipal) -> bool:
+    if isinstance(caller, ServicePrincipal):
+        return _is_service_named(statement, caller.name)
     partition = caller.arn.split(":")[1]
     names = {
         "*",
@@ -234,20 +260,47 @@ def _is_named(statement: Mapping[str, Any], caller: Principal) -> bool:
     return any(name in names for name in _texts(_principals(statement).get("AWS")))
 
 
+def _is_service_named(statement: Mapping[str, Any], name: str) -> bool:
+    deny = statement.get("Effect") == "Deny"
+    if "NotPrincipal" in statement:
+        excepted = _principals({"Principal": statement["NotPrincipal"]})
+        return deny and name not in _texts(excepted.get("Service"))
+    named = _principals(statement)
+    everybody = "*" in _texts(named.get("AWS"))
+    return name in _texts(named.get("Service")) or (deny and everybody)
+
+
 def _condition_holds(condition: Mapping[str, Any], known: Mapping[str, str | None]) -> bool | None:
     """Whether ``condition`` holds; None if it asks for something unknown here."""
-    for operator, wanted in condition.items():
-        exact = operator == "StringEquals"
-        if not exact and operator not in {"StringLike", "ArnEquals", "ArnLike"}:
-            return None
-        if not isinstance(wanted, dict):
+    for name, wanted in condition.items():
+        compare = OPERATORS.get(name)
+        if compare is None or not isinstance(wanted, dict):
             return None
         for key, value in wanted.items():
-            if key.lower() not in known:
+            options = _texts(value)
+            if key.lower() not in known or any("${" in option for option in options):
                 return None
-            actual, options = known[key.lower()], _texts(value)
-            if actual is None or not any(
-                actual == option if exact else fnmatchcase(actual, option) for option in options
-            ):
+            actual = known[key.lower()]
+            if actual is None or not any(compare(actual, option) for option in options):
                 return False
     return True
+
+
+def _like(text: str, pattern: str) -> bool:
+    """Whether ``text`` fits: ``*`` and ``?`` are the only wildcards."""
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, text, re.DOTALL) is not None
+
+
+def _arn_like(text: str, pattern: str) -> bool:
+    """As ``_like``, for each of the six parts of an ARN by itself (guide, "ARN conditions")."""
+    parts, patterns = text.split(":", 5), pattern.split(":", 5)
+    return len(parts) == len(patterns) == 6 and all(map(_like, parts, patterns))
+
+
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": operator.eq,
+    "StringLike": _like,
+    "ArnEquals": _arn_like,  # the same (guide)
+    "ArnLike": _arn_like,
+}

@@ -67,7 +67,10 @@ RENAMED_PARAMETERS = {"caCertificateId": "certificateId"}
 
 @dataclass
 class Call:
-    """One AWS API call. ``status`` is None while it runs and for a call cut before its effect."""
+    """One AWS API call. ``status`` is None while it runs and for a call cut before its effect.
+
+    ``permissions`` is what it asks for, each as "action resource", where permissions are enforced.
+    """
 
     time: float
     access_key_id: str
@@ -82,6 +85,7 @@ class Call:
     status: int | None = None
     error: str | None = None
     fault: str | None = None
+    permissions: list[str] = field(default_factory=list)
 
 
 def is_write(operation: str) -> bool:

@@ -20,9 +20,10 @@ from types import TracebackType
 from typing import Any
 
 from .calls import Call
+from .device_log import DeviceEvent
 from .faults import Fault
 
-__all__ = ["Call", "Fault", "Sandbox", "SandboxError", "start"]
+__all__ = ["Call", "DeviceEvent", "Fault", "Listener", "Sandbox", "SandboxError", "start"]
 
 # Never through a proxy: the sandbox is on loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -30,6 +31,16 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 class SandboxError(Exception):
     """The sandbox didn't start, or refused a control request."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where the devices of a region connect, and the CA that they have to trust (PEM)."""
+
+    region: str
+    host: str
+    port: int
+    ca_pem: str
 
 
 @dataclass
@@ -142,8 +153,57 @@ class Sandbox:
         """Forgets the faults still to come."""
         self._control("DELETE", "faults")
 
+    def devices(self, region: str, port: int = 0) -> Listener:
+        """Lets devices connect in ``region``: starts its listener on first use.
+
+        The name to ask for (SNI) is what ``iot:DescribeEndpoint`` answers for ``iot:Data-ATS``.
+        """
+        return Listener(**self._control("POST", "devices", {"region": region, "port": port}))
+
+    def device_log(
+        self,
+        *,
+        kind: str | None = None,
+        outcome: str | None = None,
+        account: str | None = None,
+        region: str | None = None,
+        certificate_id: str | None = None,
+        name: str | None = None,
+    ) -> list[DeviceEvent]:
+        """What happened to devices and because of them, in order; only what matches, if asked."""
+        wanted = {
+            "kind": kind,
+            "outcome": outcome,
+            "account": account,
+            "region": region,
+            "certificate_id": certificate_id,
+            "name": name,
+        }
+        query = urllib.parse.urlencode({k: v for k, v in wanted.items() if v is not None})
+        found = self._control("GET", f"devices/log?{query}")["events"]
+        return [DeviceEvent(**event) for event in found]
+
+    def forget_device_log(self) -> None:
+        """Forgets what happened to devices so far."""
+        self._control("DELETE", "devices/log")
+
+    def settle(self, seconds: float = 20) -> None:
+        """Waits until every device that connects is let in or not and every function has ended.
+
+        Raises SandboxError if that takes longer than ``seconds``.
+        """
+        if not self._control("POST", "devices/settle", {"seconds": seconds})["settled"]:
+            raise SandboxError(f"devices or functions are still at work after {seconds} seconds")
+
+    def enforce_permissions(self, account: str) -> None:
+        """From now on, roles and users of ``account`` may do only what their policies allow.
+
+        Its root user still may do everything; so may all others' principals. Ends with a reset.
+        """
+        self._control("POST", "permissions", {"account": account})
+
     def reset(self) -> None:
-        """Forgets everything: resources, sessions, calls and faults."""
+        """Forgets everything: resources, sessions, calls, faults, devices and their connections."""
         self._control("POST", "reset")
 
     def stop(self) -> None:
@@ -169,7 +229,7 @@ class Sandbox:
             method=method,
         )
         try:
-            with _OPENER.open(request, timeout=30) as response:
+            with _OPENER.open(request, timeout=90) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -181,16 +241,20 @@ class Sandbox:
         return answer
 
 
-def start(port: int = 0) -> Sandbox:
+def start(port: int = 0, *, run_functions: bool = False) -> Sandbox:
     """Starts a sandbox on ``port`` (0: a free one) and waits until it accepts connections.
+
+    run_functions: Lambda functions run, in processes of this user. Whoever reaches the port, other
+        users of this machine too, can upload one.
 
     It ends with :meth:`Sandbox.stop`, with the ``with`` block, or with this process. Works from
     any working directory. Raises SandboxError if the server doesn't start.
     """
     root = str(Path(__file__).resolve().parent.parent)
     path = os.environ.get("PYTHONPATH")
+    options = ["--run-functions"] if run_functions else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", str(port), "--stop-with-stdin"],
+        [sys.executable, "-m", "sandbox", "--port", str(port), "--stop-with-stdin", *options],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([root, path] if path else [root])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

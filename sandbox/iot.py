@@ -20,14 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.models import iam_backends
-from moto.iot.models import FakeCertificate, IoTBackend, iot_backends
+from moto.iot.models import FakeCertificate, FakeEndpoint, FakeThing, IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 
 from . import ca_certificates as ca
 from . import device_certificates as devices
 from . import provisioning_templates as templates
-from . import thing_groups
+from . import thing_groups, things
 from .accounts import partition_of, trusts_service
+from .endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from .tags import parse_tags, tag_list, with_tags
 from .wire import AWSError, error_response
 
@@ -100,6 +101,58 @@ class Backend(IoTBackend):
         signed_by = self.registry.certificates.get(certificate.ca_certificate_id or "")
         present = signed_by.mode if signed_by else "DEFAULT"
         return self.device_modes.get(certificate.certificate_id, present)
+
+    def describe_endpoint(self, endpoint_type: str) -> FakeEndpoint:
+        """moto's endpoint under the account's own name, where devices reach it (for moto)."""
+        found = super().describe_endpoint(endpoint_type)
+        found.endpoint = prefix_of(self.account_id) + found.endpoint[PREFIX_LENGTH:]
+        if endpoint_type == "iot:Data-ATS":
+            found.endpoint = data_endpoint(self.account_id, self.region_name)
+        return found
+
+    def create_thing(
+        self,
+        thing_name: str,
+        thing_type_name: str,
+        attribute_payload: dict[str, Any] | None,
+        billing_group_name: str | None = None,
+    ) -> FakeThing:
+        """moto's, with room for as many attributes as at AWS, and no thing in place of another.
+
+        A thing that exists is no error if it is exactly the same (API reference).
+        """
+        attributes = (attribute_payload or {}).get("attributes") or {}
+        thing_groups.check_name(thing_name, "thingName")
+        thing_groups.check_attributes(attributes)
+        things.check_room(attributes, bool(thing_type_name))
+        present = self.things.get(self.arn_of("thing", thing_name))
+        if present is None:
+            payload = {"attributes": attributes}
+            return super().create_thing(thing_name, thing_type_name, payload, billing_group_name)
+        kind = present.thing_type.thing_type_name if present.thing_type else None
+        asked = (attributes, thing_type_name or None, billing_group_name)
+        if asked != (present.attributes, kind, present.billing_group_name):
+            raise AWSError(
+                "ResourceAlreadyExistsException",
+                f"Thing {thing_name} already exists in account with different properties",
+                409,
+                {"resourceId": present.thing_id, "resourceArn": present.arn},
+            )
+        return present
+
+    def update_thing(
+        self,
+        thing_name: str,
+        thing_type_name: str,
+        attribute_payload: dict[str, Any] | None,
+        remove_thing_type: bool,
+    ) -> None:
+        """moto's, with room for as many attributes as at AWS."""
+        thing = self.describe_thing(thing_name)
+        thing_groups.check_attributes((attribute_payload or {}).get("attributes") or {})
+        has_type = bool(thing_type_name or (thing.thing_type and not remove_thing_type))
+        things.check_room(things.after(thing.attributes, attribute_payload or {}), has_type)
+        super().update_thing(thing_name, thing_type_name, attribute_payload, remove_thing_type)
 
     def arn_of(self, kind: str, name: str) -> str:
         """The ARN of something here."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import socketserver
 import sys
 import threading
@@ -33,7 +34,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from . import iam, iot, sts
+from . import iam, iot, permissions, sts
 from .accounts import (
     PRINCIPAL_KEY,
     Credential,
@@ -45,6 +46,7 @@ from .accounts import (
     root_of,
 )
 from .calls import Call, CallLog, is_write, kept_parameters
+from .device_side import DeviceSide
 from .faults import FaultList, error_of, parse_fault
 from .wire import (
     AWSError,
@@ -60,7 +62,12 @@ HOST = "127.0.0.1"
 CONTROL = "/_sandbox/"
 
 # Services that few runs call: each is loaded by the first call, to start quickly without.
-LATE_SERVICES = {"acm-pca": "acmpca", "kms": "kms", "secretsmanager": "secretsmanager"}
+LATE_SERVICES = {
+    "acm-pca": "acmpca",
+    "kms": "kms",
+    "lambda": "functions",
+    "secretsmanager": "secretsmanager",
+}
 
 
 class Sandbox:
@@ -74,11 +81,13 @@ class Sandbox:
         default_user_config.setdefault("iot", {})["use_valid_cert"] = True
         self.calls = CallLog()
         self.faults = FaultList()
+        self.enforced: set[str] = set()  # accounts in which policies of roles and users count
         self._started = time.time()
         self._moto = DomainDispatcherApplication(create_backend_app)
         # moto's backends aren't made for threads, and the rules of DEFAULT mode span accounts:
         # one call at a time makes every check and the write after it one step.
         self._one_call_at_a_time = threading.RLock()
+        self.devices = DeviceSide(self._one_call_at_a_time)
 
     def respond(self, request: Request) -> Response | None:
         """Answers one request; None means: close the connection without an answer."""
@@ -105,6 +114,10 @@ class Sandbox:
             call.service, call.operation = service, operation
             call.write = is_write(operation)
             call.parameters = kept_parameters(request.json_body, request.parameters, in_path)
+            tagging = {
+                name: value for name, value in request.headers.items() if name == "x-amz-tagging"
+            }
+            given = {**tagging, **request.parameters, **request.json_body, **in_path}
             principal = self._principal(credential, protocol)
             call.principal, call.account = principal.arn, principal.account
         except AWSError as error:
@@ -123,7 +136,15 @@ class Sandbox:
                 return self._finish(call, error_response(error_of(hits[-1], protocol), protocol))
             if kind == "cut_before":
                 return None
-        response = self._finish(call, self._carry_out(service, environ, principal, protocol))
+        if (service, operation) == ("lambda", "Invoke"):  # runs while other calls come in
+            name = str(in_path["FunctionName"])
+            functions = self.devices.functions()
+            answer = self._denial(call, given, principal, protocol) or functions.respond(
+                request, principal.account, call.region, name
+            )
+        else:
+            answer = self._carry_out(call, given, environ, principal, protocol)
+        response = self._finish(call, answer)
         return None if kind == "cut_after" else response
 
     def _principal(self, credential: Credential, protocol: str) -> Principal:
@@ -147,14 +168,22 @@ class Sandbox:
         return known
 
     def _carry_out(
-        self, service: str, environ: dict[str, Any], principal: Principal, protocol: str
+        self,
+        call: Call,
+        given: dict[str, Any],
+        environ: dict[str, Any],
+        principal: Principal,
+        protocol: str,
     ) -> Response:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = principal.account
         environ[PRINCIPAL_KEY] = principal
         try:
             with self._one_call_at_a_time:
-                if service in LATE_SERVICES:
-                    import_module(f".{LATE_SERVICES[service]}", __package__).install()
+                if call.service in LATE_SERVICES:
+                    import_module(f".{LATE_SERVICES[call.service]}", __package__).install()
+                denial = self._denial(call, given, principal, protocol)
+                if denial is not None:
+                    return denial
                 return run_wsgi(self._moto, environ)
         except NotImplementedError as error:
             message = f"The sandbox has no such operation: {error}"
@@ -163,6 +192,27 @@ class Sandbox:
             traceback.print_exc()
             message = f"{type(error).__name__} in the sandbox: {error}"
             return error_response(AWSError("InternalFailure", message, 500), protocol)
+
+    def _denial(
+        self, call: Call, given: dict[str, Any], principal: Principal, protocol: str
+    ) -> Response | None:
+        """The refusal of a call that the caller's policies don't allow, where they count.
+
+        Notes what the call asks for.
+        """
+        if principal.account not in self.enforced:
+            return None
+        where = call.region, call.service, call.operation
+        with self._one_call_at_a_time:
+            asked = permissions.asked_for(principal, *where, given)
+            call.permissions = [str(each) for each in asked or []]
+            why = permissions.refusal(principal, call.service, call.operation, asked)
+        if why is None:
+            return None
+        if protocol in {"query", "ec2", "rest-xml"}:
+            return error_response(AWSError("AccessDenied", why, 403), protocol)
+        status = 400 if protocol == "json" else 403
+        return error_response(AWSError("AccessDeniedException", why, status), protocol)
 
     @staticmethod
     def _finish(call: Call, response: Response) -> Response:
@@ -200,14 +250,25 @@ class Sandbox:
                 return json_response(asdict(fault), 201)
             case "DELETE", "faults":
                 self.faults.forget()
+            case "GET", "permissions":
+                return json_response({"accounts": sorted(self.enforced)})
+            case "POST", "permissions":
+                account = str(request.json_body.get("account"))
+                if not re.fullmatch(r"[0-9]{12}", account):
+                    return json_response({"error": "account must have twelve digits"}, 400)
+                self.enforced.add(account)
             case "POST", "reset":
                 with self._one_call_at_a_time:
                     BackendDict.reset()
                     reset_model_data()
                     sts.SESSIONS.clear()
+                    self.enforced.clear()
                     self.calls.forget()
                     self.faults.forget()
+                self.devices.reset()
             case _:
+                if answer := self.devices.control(request, name):
+                    return answer
                 return json_response({"error": f"no {request.method} {CONTROL}{name}"}, 404)
         return json_response({})
 
@@ -342,6 +403,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.sandbox = Sandbox()
         self.verbose = verbose
         super().__init__((HOST, port), Handler)
+        self.sandbox.devices.endpoint = self.endpoint
 
     @property
     def endpoint(self) -> str:

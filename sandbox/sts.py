@@ -13,7 +13,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
-from .accounts import PRINCIPAL_KEY, Principal, Session, partition_of, trusts
+from .accounts import PRINCIPAL_KEY, Principal, Session, is_policy, partition_of, trusts
 from .wire import AWSError, error_response
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
@@ -69,6 +69,11 @@ class Response(TokenResponse):
             )
         if not role_arn.startswith("arn:"):
             raise _validation(f"{role_arn} is invalid")
+        if self._get_param("PolicyArns"):
+            raise AWSError("NotImplemented", "The sandbox takes no PolicyArns of a session", 501)
+        policy = self._get_param("Policy")
+        if policy is not None and not is_policy(policy):
+            raise AWSError("MalformedPolicyDocument", "This policy contains invalid Json")
         denied = AWSError(
             "AccessDenied",
             f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
@@ -103,7 +108,7 @@ class Response(TokenResponse):
             region_name=self.region,
             role_session_name=session_name,
             role_arn=role_arn,
-            policy=self._get_param("Policy"),
+            policy=policy,
             duration=duration,
             external_id=external_id,
         )
@@ -111,7 +116,7 @@ class Response(TokenResponse):
             access_key_id=session.access_key_id,
             session_token=session.session_token,
             expiration=session.expiration.replace(tzinfo=timezone.utc),
-            principal=Principal(session.account_id, session.arn, session.user_id, role_arn),
+            principal=Principal(session.account_id, session.arn, session.user_id, role_arn, policy),
         )
         return ActionResult(
             {

@@ -6,6 +6,7 @@ Source: botocore's ``iot`` model and the API reference of CreateThingGroup made 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from .wire import AWSError
@@ -42,10 +43,14 @@ def check_properties(properties: Any) -> dict[str, Any]:
     description = properties.get("thingGroupDescription") or ""
     if not isinstance(description, str) or not DESCRIPTION.fullmatch(description):
         raise _invalid("thingGroupDescription", description, DESCRIPTION)
-    attributes = (properties.get("attributePayload") or {}).get("attributes") or {}
+    check_attributes((properties.get("attributePayload") or {}).get("attributes") or {})
+    return properties
+
+
+def check_attributes(attributes: Mapping[str, Any]) -> None:
+    """InvalidRequestException for attributes, of a group or a thing, that AWS refuses."""
     for key, value in attributes.items():
         if not ATTRIBUTE_KEY.fullmatch(key):
             raise _invalid("attributes", key, ATTRIBUTE_KEY)
         if not isinstance(value, str) or not ATTRIBUTE_VALUE.fullmatch(value):
             raise _invalid("attributes", value, ATTRIBUTE_VALUE)
-    return properties

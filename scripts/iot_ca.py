@@ -5,7 +5,7 @@
 # ///
 """Find, register and deregister the CA certificates of AWS IoT Core for Terraform.
 
-Usage: iot_ca.py inspect | register | deregister | csr
+Usage: iot_ca.py inspect | register | deregister | csr | status
 
     inspect     reads a query from standard input (the protocol of Terraform's external data
                 source) and answers what each CA is and what has to be done; never writes to AWS
@@ -13,9 +13,11 @@ Usage: iot_ca.py inspect | register | deregister | csr
     deregister  likewise, the way back
     csr         prints a request for the verification certificate that DEFAULT mode needs, to be
                 signed by whoever holds the CA's key; `iot_ca.py csr --help` lists its options
+    status      shows what each account of a .tfvars file has of each CA, and what is wrong with it;
+                for people and schedules, not for Terraform; `iot_ca.py status --help` says more
 
 Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEBUG=1 adds the
-traceback.
+traceback. Of status, 2 says that something has drifted.
 """
 
 import gc
@@ -27,6 +29,22 @@ import sys
 # What the program imports -> what to install for it, and the least version that knows certificate
 # modes and template names. botocore is boto3's core, comes with it and has its version.
 PACKAGES = {"botocore": ("boto3>=1.35", (1, 35)), "cryptography": ("cryptography>=42", (42,))}
+
+# What `status` imports besides, and only where its arguments ask for it.
+TABLE = {"rich": "rich>=13"}
+HCL = {"hcl2": "python-hcl2>=8"}
+
+
+def missing_extras(argv):  # type: (list[str]) -> list[str]
+    """What `status` would like besides, going by its arguments; nothing for other commands."""
+    if argv[:1] != ["status"] or "--help" in argv or "-h" in argv:
+        return []
+    wanted = {}
+    if not any(each == "--json" or each.startswith("--html") for each in argv):
+        wanted.update(TABLE)
+    if any(each.endswith((".tfvars", ".hcl")) for each in argv):
+        wanted.update(HCL)
+    return [name for module, name in wanted.items() if importlib.util.find_spec(module) is None]
 
 
 def missing_packages():  # type: () -> list[str]
@@ -46,14 +64,17 @@ def main(argv):  # type: (list[str]) -> int
 
     Kept to syntax that every Python 3 reads, so that an old one is told what it lacks.
     """
+    if argv in (["--help"], ["-h"]):
+        print(__doc__)
+        return 0
     if sys.version_info < (3, 10):  # noqa: UP036
         version = ".".join(map(str, sys.version_info[:3]))
         message = "iot_ca: Python 3.10 or later is needed, this is %s (%s); set python_command"
         print(message % (version, sys.executable), file=sys.stderr)
         return 1
-    missing = missing_packages()
-    if missing:
-        return run_through_uv(missing, argv)
+    missing, extras = missing_packages(), missing_extras(argv)
+    if missing or extras:
+        return run_through_uv(missing, extras, argv)
     # A plan waits for this process, which ends before garbage matters: collecting it while botocore
     # loads its models took an eighth of the time.
     gc.disable()
@@ -63,8 +84,10 @@ def main(argv):  # type: (list[str]) -> int
     return run(argv)
 
 
-def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
+def run_through_uv(missing, extras, argv):  # type: (list[str], list[str], list[str]) -> int
     """Start over under `uv run`, which provides the packages named at the top of this file.
+
+    Those of `status` are named here: a plan that runs through uv needs none of them.
 
     Standard input must be untouched: the query is still to be read from it.
     """
@@ -74,13 +97,18 @@ def run_through_uv(missing, argv):  # type: (list[str], list[str]) -> int
     uv = shutil.which("uv")
     if uv and "IOT_CA_THROUGH_UV" not in os.environ:
         os.environ["IOT_CA_THROUGH_UV"] = "1"
-        os.execv(uv, [uv, "run", "--quiet", "--no-project", "--script", __file__, *argv])
+        more = [word for each in extras for word in ("--with", each)]
+        os.execv(uv, [uv, "run", "--quiet", "--no-project", *more, "--script", __file__, *argv])
     message = (
-        "iot_ca: %s lacks %s; install with `%s -m pip install %s`, or put uv on the PATH, or set "
-        "python_command to a Python that has them"
+        "iot_ca: %s lacks %s; install with `%s -m pip install %s`, or put uv on the PATH, or %s"
     )
+    otherwise = "set python_command to a Python that has them"
+    if not missing:
+        otherwise = "do without: --json or --html FILE, and a .tfvars.json file, need neither"
+    missing = missing + extras
     python, names = shlex.quote(sys.executable), " ".join(map(shlex.quote, missing))
-    print(message % (sys.executable, " and ".join(missing), python, names), file=sys.stderr)
+    named = " and ".join(missing)
+    print(message % (sys.executable, named, python, names, otherwise), file=sys.stderr)
     return 1
 
 

@@ -22,6 +22,8 @@ mock_provider "external" {
   }
 }
 
+mock_provider "archive" {}
+
 # certificate_pem holds a private key.
 run "refuses_a_private_key" {
   command = plan
@@ -60,7 +62,7 @@ run "refuses_an_unknown_status" {
   expect_failures = [var.certificate_authorities]
 }
 
-# provisioning.type must be "JITP" or "NONE".
+# provisioning.type must be "JITP", "JITR" or "NONE".
 run "refuses_an_unknown_provisioning_type" {
   command = plan
   variables {
@@ -69,11 +71,24 @@ run "refuses_an_unknown_provisioning_type" {
   expect_failures = [var.certificate_authorities]
 }
 
-# provisioning.type "JITR" is not available in this version.
-run "refuses_jitr" {
+# A CA with JITR gives its name in this map to the function
+run "refuses_a_name_that_no_function_can_have" {
   command = plan
   variables {
-    certificate_authorities = { root = { certificate_pem = "PEM", provisioning = { type = "JITR" } } }
+    certificate_authorities = {
+      "root of 2026" = { certificate_pem = "PEM", provisioning = { type = "JITR" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# A CA with JITR gives its name in this map to the function
+run "refuses_a_name_of_37_letters_for_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      "abcdefghijklmnopqrstuvwxyz-0123456789" = { certificate_pem = "PEM", provisioning = { type = "JITR" } }
+    }
   }
   expect_failures = [var.certificate_authorities]
 }
@@ -178,12 +193,215 @@ run "refuses_a_device_policy_that_nothing_would_use" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, device_policy, role_arn and create_role are settings of
-run "refuses_settings_of_jitp_without_jitp" {
+# template_name, template_body, role_arn and create_role are settings of
+run "refuses_settings_of_jitp_without_provisioning" {
   command = plan
   variables {
     certificate_authorities = {
       root = { certificate_pem = "PEM", provisioning = { type = "NONE", create_role = true } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# template_name, template_body, role_arn and create_role are settings of
+run "refuses_a_template_name_with_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITR", template_name = "root" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# template_name, template_body, role_arn and create_role are settings of
+run "refuses_a_template_body_with_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITR", template_body = "{\"Resources\": {}}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# template_name, template_body, role_arn and create_role are settings of
+run "refuses_a_role_arn_with_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITR", role_arn = "arn:aws:iam::111122223333:role/provisioning" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# template_name, template_body, role_arn and create_role are settings of
+run "refuses_to_make_a_role_of_jitp_with_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITR", create_role = true } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_settings_of_jitr_without_provisioning" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "NONE", runtime = "python3.12" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_a_thing_type_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", thing_type_name = "pump" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_attributes_of_a_thing_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", subject_attributes = {} } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_a_hook_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", hook_function_arn = "arn:aws:lambda:eu-west-1:111122223333:function:hook" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_an_end_of_those_refused_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", on_refusal = "REVOKED" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_alarm_actions_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", alarm_actions = [] } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_a_retention_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", log_retention_days = 30 } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_a_concurrency_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", reserved_concurrency = 5 } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+run "refuses_a_runtime_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", runtime = "python3.13" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy is a setting of provisioning.type "JITP" and
+run "refuses_a_device_policy_without_provisioning" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "NONE", device_policy = "{\"Statement\": []}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.permissions_boundary_arn is for roles that are made
+run "refuses_a_boundary_without_provisioning" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning    = { type = "NONE", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.permissions_boundary_arn is for roles that are made
+run "refuses_to_bound_a_role_that_is_given" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type                     = "JITP"
+          role_arn                 = "arn:aws:iam::111122223333:role/given"
+          permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# More than one of provisioning.subject_attributes needs
+run "refuses_attributes_that_a_thing_without_a_type_has_no_room_for" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type               = "JITR"
+          subject_attributes = { maker = "Organization", serial_number = "SerialNumber" }
+        }
+      }
     }
   }
   expect_failures = [var.certificate_authorities]
@@ -490,7 +708,7 @@ run "refuses_the_arn_of_a_certificate_of_a_private_ca" {
   expect_failures = [var.certificate_authorities]
 }
 
-# verification is for certificate_mode = "DEFAULT", or with
+# verification is for certificate_mode = "DEFAULT".
 run "refuses_a_proof_in_sni_only_mode" {
   command = plan
   variables {
@@ -774,7 +992,40 @@ run "accepts_the_edge_of_every_rule" {
       z = {
         certificate_pem = "PEM"
         on_destroy      = "delete"
-        provisioning    = { type = "JITP", template_name = null, device_policy = "{\"Statement\": []}" }
+        provisioning = {
+          type                     = "JITP"
+          template_name            = null
+          device_policy            = "{\"Statement\": []}"
+          subject_attributes       = null
+          permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+        }
+      }
+      "abcdefghijklmnopqrstuvwxyz_012345678" = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type                 = "JITR"
+          device_policy        = "{\"Statement\": []}"
+          thing_type_name      = "pump"
+          subject_attributes   = { maker = "Organization", serial_number = "SerialNumber" }
+          hook_function_arn    = "arn:aws:lambda:eu-west-1:111122223333:function:hook"
+          on_refusal           = "REVOKED"
+          alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
+          log_retention_days   = 1
+          reserved_concurrency = 1
+          runtime              = "python3.13"
+
+          permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+        }
+      }
+      "all-null" = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type          = "JITR"
+          template_name = null
+          template_body = null
+          role_arn      = null
+          create_role   = null
+        }
       }
     }
   }
@@ -786,11 +1037,13 @@ run "accepts_the_edge_of_every_rule" {
         "a name with spaces and \"quotes\""     = "{\"certificate_id\": \"b\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/b\", \"certificate_mode\": \"DEFAULT\", \"status\": \"INACTIVE\", \"auto_registration_status\": \"DISABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
         "key-file"                              = "{\"certificate_id\": \"c\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/c\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
         "z"                                     = "{\"certificate_id\": \"d\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/d\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        "abcdefghijklmnopqrstuvwxyz_012345678"  = "{\"certificate_id\": \"e\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/e\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        "all-null"                              = "{\"certificate_id\": \"f\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/f\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
       }
     }
   }
   assert {
-    condition     = length(var.certificate_authorities) == 4
+    condition     = length(var.certificate_authorities) == 6
     error_message = "A CA was lost on the way."
   }
 }

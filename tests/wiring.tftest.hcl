@@ -17,6 +17,8 @@ mock_provider "aws" {
   }
 }
 
+mock_provider "archive" {}
+
 mock_provider "external" {
   override_data {
     target = module.lookup.data.external.certificate_authorities
@@ -121,6 +123,10 @@ run "what_goes_in_and_comes_out" {
   assert {
     condition     = length(module.jitp) == 1
     error_message = "There is not exactly one template for each CA of type JITP."
+  }
+  assert {
+    condition     = length(module.jitr) == 0 && length(output.jitr) == 0
+    error_message = "Something answers events that no CA of type JITR sends."
   }
   assert {
     condition     = [for made in module.jitp : made.template_name][0] == "devices"
@@ -280,6 +286,149 @@ run "a_role_may_be_given" {
       gateways = "arn:aws:iam::111122223333:role/other"
     }
     error_message = "role_arn does not reach the template."
+  }
+}
+
+run "a_function_answers_the_events_of_a_ca_with_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM", provisioning = { type = "JITP" } }
+      gateways = { certificate_pem = "PEM", certificate_mode = "DEFAULT", provisioning = { type = "JITR" } }
+    }
+  }
+
+  assert {
+    condition     = keys(module.jitr) == ["gateways"] && keys(module.jitp) == ["devices"]
+    error_message = "Not each CA has what its type of provisioning asks for."
+  }
+  assert {
+    condition     = local.certificate_authorities["gateways"].template_name == null
+    error_message = "AWS IoT sends no event for a CA that names a template."
+  }
+  assert {
+    condition = alltrue([
+      output.certificate_authorities["gateways"].certificate_id == "2f2b",
+      output.certificate_authorities["gateways"].provisioning_template_name == null,
+      output.certificate_authorities["gateways"].provisioning_template_arn == null,
+      output.certificate_authorities["devices"].provisioning_template_name == "devices",
+    ])
+    error_message = "The output of a CA with JITR has a template."
+  }
+  assert {
+    condition     = keys(output.jitr) == ["gateways"]
+    error_message = "The output has other CAs than those of type JITR."
+  }
+  assert {
+    condition = alltrue([
+      output.jitr["gateways"].function_name == "iot-jitr-gateways",
+      output.jitr["gateways"].log_group_name == "/aws/lambda/iot-jitr-gateways",
+      output.jitr["gateways"].rule_name == "iot_jitr_gateways_${substr(sha256("gateways"), 0, 8)}",
+      output.jitr["gateways"].policy_name == "iot-jitr-gateways",
+    ])
+    error_message = "What answers the events does not come out under the CA's name."
+  }
+}
+
+# Most of it is only known after apply: here the module is told what to answer.
+run "the_output_has_each_answer_of_the_module_under_its_name" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM" }
+      gateways = { certificate_pem = "PEM", provisioning = { type = "JITR" } }
+    }
+  }
+
+  override_module {
+    target = module.jitr
+    outputs = {
+      rule_name             = "rule"
+      rule_arn              = "rule arn"
+      function_name         = "function"
+      function_arn          = "function arn"
+      source_code_hash      = "hash"
+      policy_name           = "policy"
+      role_arn              = "role arn"
+      log_group_name        = "log"
+      dead_letter_queue_url = "queue url"
+      dead_letter_queue_arn = "queue arn"
+      alarm_arns            = ["first alarm", "second alarm", "third alarm"]
+    }
+  }
+
+  assert {
+    condition = jsonencode(output.jitr) == jsonencode({
+      gateways = {
+        function_name         = "function"
+        log_group_name        = "log"
+        rule_name             = "rule"
+        policy_name           = "policy"
+        role_arn              = "role arn"
+        dead_letter_queue_url = "queue url"
+        dead_letter_queue_arn = "queue arn"
+        alarm_arns            = ["first alarm", "second alarm", "third alarm"]
+      }
+    })
+    error_message = "An attribute of the output is missing, or is another one of the module."
+  }
+}
+
+run "settings_that_are_null_are_as_if_left_out" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type                 = "JITR"
+          device_policy        = null
+          thing_type_name      = null
+          subject_attributes   = null
+          hook_function_arn    = null
+          on_refusal           = null
+          alarm_actions        = null
+          log_retention_days   = null
+          reserved_concurrency = null
+          runtime              = null
+
+          permissions_boundary_arn = null
+        }
+      }
+      gateways = { certificate_pem = "PEM", provisioning = null }
+    }
+  }
+
+  # A null that gets through to a rule of modules/jitr fails the plan.
+  assert {
+    condition     = keys(output.jitr) == ["devices"]
+    error_message = "Null is not the default."
+  }
+}
+
+run "a_function_that_no_device_gets_to_is_a_warning" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM", auto_registration = true, provisioning = { type = "JITR" } }
+      gateways = { certificate_pem = "PEM", auto_registration = false, provisioning = { type = "JITR" } }
+    }
+  }
+  expect_failures = [check.just_in_time_provisioning]
+}
+
+run "a_ca_that_provisions_nothing_needs_no_auto_registration" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM", auto_registration = true, provisioning = { type = "JITR" } }
+      gateways = { certificate_pem = "PEM", auto_registration = false }
+    }
+  }
+
+  assert {
+    condition     = keys(module.jitr) == ["devices"]
+    error_message = "Only one of the two is provisioned."
   }
 }
 

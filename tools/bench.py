@@ -26,7 +26,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from sandbox.control import Call, Sandbox, SandboxError, start
-from tools.bench_plans import Case, write_ours, write_theirs
+from tools.bench_fleet import REGIONS, make_fleet
+from tools.bench_plans import Case, make_ca, write_ours, write_theirs
 from tools.providers import Providers, resolve
 from tools.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
 
@@ -38,6 +39,11 @@ OURS, THEIRS = "ours", "theirs"
 USER_AGENT = "terraform-aws-iot-ca"
 # One CA's tags are no listing: it is a call about that CA.
 LISTINGS = {"ListCACertificates", "ListCertificatesByCA", "ListCertificates"}
+
+# Where a fleet is looked at, every call takes this long besides, as over a network.
+LATENCY_SECONDS = 0.05
+# The accounts that a script is timed on; the rest of the fleet is reckoned from the two.
+FEW, FEWER = 4, 2
 
 # Turns of plans go on up to here, so that the whole stays below five minutes on a slow machine.
 PLANS_UNTIL_SECONDS = 230
@@ -285,6 +291,41 @@ def measure_lookups(plans: Plans, case: Case, turns: int) -> list[Measurement]:
     ]
 
 
+def measure_fleet(bench: Bench, count: int) -> Measurement:
+    """`status` of many accounts, against a script that asks one after the other.
+
+    The script is run for a few accounts, and as long as it would take for all is reckoned from
+    that, its start counted once.
+    """
+    hub, pem = "9" * 12, make_ca("fleet")
+    accounts = [f"8{number:011d}" for number in range(count)]
+    file = make_fleet(bench.sandbox.endpoint, bench.folder, pem, hub, accounts)
+    variables = bench.environment(hub)
+    status = (sys.executable, str(PROGRAM), "status", str(file), "--json")
+    ours = Command(status, variables, f'"in_sync": {count * len(REGIONS)}')
+    script = (sys.executable, "-m", "tools.bench_fleet", str(file))
+    theirs = {
+        some: Command((*script, str(some)), variables, f"{some * len(REGIONS)} found")
+        for some in (FEWER, FEW)
+    }
+    bench.measure(theirs[FEWER])  # compiles all Python
+    bench.sandbox.fault("latency", times=None, seconds=LATENCY_SECONDS)
+    try:
+        taken = bench.measure(ours).seconds
+        seconds = {some: bench.measure(command).seconds for some, command in theirs.items()}
+    finally:
+        bench.sandbox.forget_faults()
+    each = (seconds[FEW] - seconds[FEWER]) / (FEW - FEWER)
+    reckoned = seconds[FEWER] + each * (count - FEWER)
+    return compare(
+        f"status, {count} accounts in {len(REGIONS)} regions",
+        "a boto3 script, reckoned",
+        [taken],
+        [reckoned],
+        0.25,
+    )
+
+
 def _listed(listings: Sequence[Call]) -> str:
     return ", ".join(sorted({call.operation for call in listings})) or "no listing"
 
@@ -312,6 +353,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, object]:
         progress.update(task, description="plans")
         counted = [plans.count_calls(case) for case in cases]
         measured += plans.measure(options.plans, began + PLANS_UNTIL_SECONDS)
+        progress.update(task, description="status of a fleet")
+        measured.append(measure_fleet(bench, options.fleet))
     return {
         "engine": str(engine),
         "providers": str(providers),
@@ -396,6 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lookups", type=int, default=15, help="turns of lookups (15)")
     parser.add_argument("--plans", type=int, default=7, help="turns of plans (7)")
     parser.add_argument("--many", type=int, default=50, help="CAs in the larger plan (50)")
+    parser.add_argument("--fleet", type=int, default=200, help="accounts of the fleet (200)")
     options = parser.parse_args(arguments)
     # With --json, all that is not JSON goes to the other stream.
     console = Console(highlight=False, stderr=options.json)

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_iot import IoTClient
 
+    from sandbox.control import Listener
+    from tools.device import Device
+
 REGION = "eu-west-1"
 EXAMPLE = "examples/workspaces"
 CA = "factory"
@@ -72,6 +75,13 @@ OPENSSL_COMMANDS = (
     "-in root-ca.csr -signkey root-ca.key -out root-ca.pem",
 )
 OPENSSL_FINGERPRINT = "openssl x509 -in root-ca.pem -noout -fingerprint -sha256"
+# What a factory does for each device; the CA's certificate comes behind the device's own, for those
+# that don't send SNI must show it when they first connect.
+DEVICE_COMMANDS = (
+    "openssl req -new -newkey rsa:2048 -nodes -subj /CN={0} -keyout {0}.key -out {0}.csr",
+    "openssl x509 -req -days 365 -sha256 -in {0}.csr -CA root-ca.pem -CAkey root-ca.key "
+    "-CAcreateserial -out {0}.pem",
+)
 
 
 @dataclass(frozen=True)
@@ -239,6 +249,40 @@ class Cloud:
             answer.get("registrationConfig", {}).get("templateName"),
         )
 
+    def endpoint(self, account: Account) -> str:
+        """The host name that devices of the account connect to."""
+        answer = self.iot(account).describe_endpoint(endpointType="iot:Data-ATS")
+        return answer["endpointAddress"]
+
+    def thing(self, account: Account, name: str) -> dict[str, str] | None:
+        """The attributes of a thing with an active certificate, or None."""
+        iot = self.iot(account)
+        try:
+            found = iot.describe_thing(thingName=name)
+        except iot.exceptions.ResourceNotFoundException:
+            return None
+        (principal,) = iot.list_thing_principals(thingName=name)["principals"]
+        certificate_id = principal.rpartition("/")[2]
+        certificate = iot.describe_certificate(certificateId=certificate_id)
+        claim(certificate["certificateDescription"]["status"] == "ACTIVE", f"{name} is ACTIVE")
+        return found["attributes"]
+
+    def scrap_devices(self, account: Account) -> None:
+        """Take every device out: its thing, its certificate and its policy."""
+        iot = self.iot(account)
+        for certificate in iot.list_certificates()["certificates"]:
+            arn, certificate_id = certificate["certificateArn"], certificate["certificateId"]
+            for thing in iot.list_principal_things(principal=arn)["things"]:
+                iot.detach_thing_principal(thingName=thing, principal=arn)
+                iot.delete_thing(thingName=thing)
+            for policy in iot.list_attached_policies(target=arn)["policies"]:
+                iot.detach_policy(policyName=policy["policyName"], target=arn)
+            iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+            iot.delete_certificate(certificateId=certificate_id)
+        # The devices shared it: its document is the template's.
+        for policy in iot.list_policies()["policies"]:
+            iot.delete_policy(policyName=policy["policyName"])
+
     def template_type(self, account: Account, name: str) -> str:
         """The type of a provisioning template that is enabled, else why it does not count."""
         template = self.iot(account).describe_provisioning_template(templateName=name)
@@ -284,6 +328,9 @@ class Demo:
         self.meddle()
         self.repair()
         self.refuse_fourth()
+        self.meet_device()
+        self.meet_device_without_sni()
+        self.refuse_new_devices()
         self.destroy()
 
     def make_ca(self) -> None:
@@ -428,11 +475,100 @@ class Demo:
 
         self._everywhere((PARTNER,), refused, "apply", "-auto-approve", quote=refusal)
 
+    def meet_device(self) -> None:
+        """One device, one certificate: provisioned on first contact in every account."""
+        self.screen.step(
+            "A device with one certificate connects to all three accounts",
+            "Over TLS and MQTT, to each account's endpoint. At the first contact AWS IoT registers "
+            "its certificate and runs the template; the device connects again and is in.",
+        )
+        for command in DEVICE_COMMANDS:
+            self.screen.command(command.format("sensor-1"))
+        device = self._new_device("sensor-1")
+        for account in ACCOUNTS:
+            visit = device.visit(
+                self._listener, self.cloud.endpoint(account), topic="sensor-1/hello"
+            )
+            claim(visit.accepted, f"the device is accepted in {account.workspace}", visit)
+            claim(bool(visit.received), f"it may publish and subscribe in {account.workspace}")
+            thing = self.cloud.thing(account, "sensor-1")
+            claim(
+                thing
+                == {
+                    "ca_certificate_id": self.certificate_id,
+                    "ca_certificate_mode": account.mode,
+                },
+                f"its thing in {account.workspace} says which CA let it in, in which mode",
+                thing,
+            )
+            self.screen.tick(
+                f"{account.workspace:<12}{account.number}  thing sensor-1, certificate ACTIVE, "
+                f"through the CA in {account.mode} mode"
+            )
+
+    def meet_device_without_sni(self) -> None:
+        """Only the account with the CA in DEFAULT mode answers a device that sends no SNI."""
+        self.screen.step(
+            "A device that does not send SNI",
+            "It names no endpoint when it connects. AWS IoT can only think of the account that "
+            "holds the CA in DEFAULT mode: production.",
+        )
+        self.cloud.sandbox.forget_device_log()
+        visit = self._new_device("sensor-2").visit(self._listener, None)
+        claim(visit.accepted, "the device is accepted without SNI", visit)
+        accounts = {event.account for event in self.cloud.sandbox.device_log(outcome="connected")}
+        claim(accounts == {PRODUCTION.number}, "it is in production, and only there", accounts)
+        for account in (STAGING, DEVELOPMENT):
+            found = self.cloud.thing(account, "sensor-2")
+            claim(found is None, f"{account.workspace} has never heard of it", found)
+        self.screen.tick(
+            f"{PRODUCTION.workspace:<12}{PRODUCTION.number}  thing sensor-2; unknown in the others"
+        )
+
+    def refuse_new_devices(self) -> None:
+        """A CA that is INACTIVE provisions nobody; who is known already stays so."""
+        self.screen.step(
+            "The CA is set INACTIVE in staging",
+            "As when it is retired: new devices are refused, and known ones go on connecting.",
+        )
+        staging = self.cloud.iot(STAGING)
+        staging.update_ca_certificate(certificateId=self.certificate_id, newStatus="INACTIVE")
+        endpoint = self.cloud.endpoint(STAGING)
+        new = self._new_device("sensor-3").visit(self._listener, endpoint)
+        claim(not new.accepted, "a new device is refused", new)
+        known = self._device("sensor-1").visit(self._listener, endpoint, attempts=1)
+        claim(known.accepted, "a known device is accepted", known)
+        staging.update_ca_certificate(certificateId=self.certificate_id, newStatus="ACTIVE")
+        self.screen.tick("sensor-3, new: refused")
+        self.screen.tick("sensor-1, known: accepted")
+
+    def _new_device(self, name: str) -> Device:
+        folder = self.terraform.folder
+        for command in DEVICE_COMMANDS:
+            run_openssl(command.format(name), folder)
+        chain = [(folder / f"{each}.pem").read_text() for each in (name, "root-ca")]
+        (folder / f"{name}.chain.pem").write_text("".join(chain))
+        return self._device(name)
+
+    def _device(self, name: str) -> Device:
+        from tools.device import Device
+
+        folder = self.terraform.folder
+        return Device(folder / f"{name}.chain.pem", folder / f"{name}.key", name)
+
+    @functools.cached_property
+    def _listener(self) -> Listener:
+        return self.cloud.sandbox.devices(REGION)
+
     def destroy(self) -> None:
         """Everything goes again."""
         self.screen.step(
-            "terraform destroy", "The CA leaves each account before its template does."
+            "terraform destroy",
+            "The devices first: a CA is not deleted while certificates of its devices are "
+            "registered. Then the CA leaves each account before its template does.",
         )
+        for account in ACCOUNTS:
+            self.cloud.scrap_devices(account)
 
         self.cloud.sandbox.forget_calls()
 

@@ -9,7 +9,7 @@ from mypy import api
 from tools.terraform import ROOT
 
 ENTRY = "scripts/iot_ca.py"
-TREES = ("tools", "sandbox", "tests", "examples", "scripts/iot_ca")
+TREES = ("tools", "sandbox", "tests", "examples", "scripts/iot_ca", "modules")
 
 
 def main() -> int:

@@ -10,6 +10,8 @@ module "iot_ca" {
     for name, ca in var.certificate_authorities : name => {
       certificate_pem = file(ca.certificate_file)
       status          = ca.status
+      on_destroy      = ca.on_destroy
+      force_destroy   = ca.force_destroy
 
       # A template for each CA, by its name: taking one CA out leaves the other's alone.
       provisioning = { type = "JITP" }

@@ -10,10 +10,13 @@ variable "certificate_authorities" {
 
     - `certificate_file`: the CA's certificate, a PEM file. Never the private key.
     - `status`: `ACTIVE`, or `INACTIVE` for a CA that shall bring no new devices any more.
+    - `on_destroy`, `force_destroy`: how the CA leaves, see the module; to be applied before it does.
   EOT
   type = map(object({
     certificate_file = string
     status           = optional(string, "ACTIVE")
+    on_destroy       = optional(string)
+    force_destroy    = optional(bool, false)
   }))
   nullable = false
 }

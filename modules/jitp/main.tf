@@ -77,8 +77,9 @@ resource "aws_iam_role" "provisioning" {
   # A prefix of at most 38 characters: IAM is global, and two regions may use the same names.
   name_prefix = "iot-jitp-${substr(var.template_name, 0, 28)}-"
   # Nothing of the looked-up CA: so the role is read while the program looks.
-  description = "AWS IoT provisions devices by template ${var.template_name} with it."
-  tags        = var.tags
+  description          = "AWS IoT provisions devices by template ${var.template_name} with it."
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

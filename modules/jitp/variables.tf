@@ -51,6 +51,17 @@ variable "create_role" {
   default     = null
 }
 
+variable "permissions_boundary_arn" {
+  description = "ARN of the IAM policy that bounds what the role that is made may do. Default: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of an IAM policy (arn:aws:iam::111122223333:policy/NAME)."
+  }
+}
+
 variable "tags" {
   description = "Tags of the template and the role."
   type        = map(string)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SESSION_NAME = "terraform-aws-iot-ca"
 
 _ATTEMPTS = 6
+_CONNECTIONS = 10
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 
@@ -168,10 +169,11 @@ def _loader(session: Session) -> Loader:
     return QuickLoader(usual.search_paths, include_default_search_paths=False)
 
 
-def _client(session: Session, service: str, region: str) -> Any:
+def _client(session: Session, service: str, region: str, connections: int = _CONNECTIONS) -> Any:
     from botocore.config import Config
 
     config = Config(
+        max_pool_connections=connections,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
@@ -200,9 +202,11 @@ def _refused(error: ClientError, region: str, service: str) -> NoReturn:
         named = re.search(r"not authorized to perform: ([a-z0-9-]+:\w+)", message)
         prefix = "sts" if operation in ("AssumeRole", "GetCallerIdentity") else service
         action = named.group(1) if named else f"{prefix}:{operation}"
-        raise Denied(
-            f"the credentials may not call {action}; allow it in their policy; {said}"
-        ) from error
+        remedy = "allow it in their policy"
+        if operation == "AssumeRole":
+            # IAM answers alike in all three cases, so that nobody learns which roles exist.
+            remedy += ", or put right the role's name or its trust policy, which is as likely"
+        raise Denied(f"the credentials may not call {action}; {remedy}; {said}") from error
     if _HELD_ELSEWHERE in message:
         raise Failure(
             f"another account holds this CA in DEFAULT mode in {region}, and only one may; "
@@ -227,14 +231,14 @@ def _unreachable(error: BotoCoreError) -> NoReturn:
         raise Failure(f"{said}; set all of them or none") from error
     if isinstance(error, exceptions.NoCredentialsError):
         raise Failure(
-            "no AWS credentials found; the aws provider's own settings are not inherited: set "
-            "credentials.profile or credentials.role_arn, or AWS_PROFILE or AWS_ACCESS_KEY_ID in "
-            "the environment"
+            "no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment, or "
+            "name a profile or a role (of the module: credentials.profile, credentials.role_arn; "
+            "the aws provider's own settings are not inherited)"
         ) from error
     if isinstance(error, exceptions.ProfileNotFound):
         raise Failure(
-            f"{said}; set credentials.profile to one that exists on this machine (destroy uses the "
-            "one that was applied last: apply once with the new one)"
+            f"{said}; name one that exists on this machine (of the module: credentials.profile; "
+            "destroy uses the one that was applied last: apply once with the new one)"
         ) from error
     if isinstance(
         error,

@@ -52,8 +52,12 @@ def run(argv: Sequence[str]) -> int:
             from iot_ca import csr
 
             return csr.run(argv[1:])
+        if argv and argv[0] == "status":
+            from iot_ca import status
+
+            return status.run(argv[1:])
         if len(argv) != 1 or argv[0] not in commands:
-            raise Failure(f"usage: iot_ca.py {' | '.join([*commands, 'csr'])}")
+            raise Failure(f"usage: iot_ca.py {' | '.join([*commands, 'csr', 'status'])}")
         print(commands[argv[0]]())
         return 0
     except Failures as failures:

@@ -70,10 +70,11 @@ def _delete(registry: Registry, request: DeregisterRequest, observed: Observed, 
 def _refuse_with_devices(registry: Registry, request: DeregisterRequest, why: str) -> None:
     if not request.force_destroy and (devices := registry.devices(request.certificate_id)):
         raise Failure(
-            f"it is to be deleted, since {why}, but {devices} that it has signed are registered "
-            "in this account (aws iot list-certificates-by-ca); delete them first, or set "
-            'force_destroy = true, or on_destroy = "deactivate" or "retain", and apply once before '
-            "the CA leaves the configuration"
+            f"it is to be deleted, since {why}, but AWS IoT has {devices} that it has signed "
+            f"(aws iot list-certificates-by-ca --region {request.target.region} "
+            f"--ca-certificate-id {request.certificate_id}): delete them and run again; or, with "
+            "it in the map, apply force_destroy = true (they stay registered then), or on_destroy "
+            '= "deactivate" or "retain", before it leaves the map'
         )
 
 

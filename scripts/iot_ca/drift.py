@@ -184,7 +184,7 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
         )
     if not _same_config(desired, observed):
         found.append(
-            Difference("template", _template_in_words(observed), desired.template_name or "none")
+            Difference("template", template_in_words(observed), desired.template_name or "none")
         )
     for key, value in sorted(desired.tags.items()):
         if observed.tags.get(key) != value:
@@ -437,7 +437,8 @@ def _same_config(desired: CertificateAuthority, observed: Observed) -> bool:
     return observed.template_name == desired.template_name
 
 
-def _template_in_words(observed: Observed) -> str:
+def template_in_words(observed: Observed) -> str:
+    """The template's name, `none`, or that the CA carries one of its own."""
     if observed.template_name:
         return observed.template_name
     return "an inline body" if observed.registration_config else "none"

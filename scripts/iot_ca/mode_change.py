@@ -42,7 +42,7 @@ def check(desired: CertificateAuthority, claim: Claim) -> list[str]:
         effect = "devices that don't send SNI can't connect from then on"
     else:
         effect = "certificates of devices that are registered already stay SNI_ONLY"
-    warnings = [f"apply deletes it and registers it again in {wanted} mode; {effect}"]
+    warnings = [f"a change to {wanted} mode deletes it and registers it again; {effect}"]
     # For the new registration in DEFAULT mode, or for the way back to the old one.
     if wanted == "DEFAULT" or desired.verification is not None:
         warnings += signers.check(claim)
@@ -56,8 +56,8 @@ def refuse(desired: CertificateAuthority, observed: Observed) -> None:
         raise Failure(
             f"registered in {observed.mode} mode, wanted {wanted}; AWS IoT can't change the mode "
             f'of a registered CA: set certificate_mode = "{observed.mode}", or set '
-            "allow_mode_change = true to have it deleted and registered again with the same "
-            "settings and tags"
+            "allow_mode_change = true, with verification, to have it deleted and registered again "
+            "with the same settings and tags"
         )
     if not observed.tags_are_known:
         raise Failure(

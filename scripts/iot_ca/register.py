@@ -190,8 +190,11 @@ class _Run:
         """What was done, and what the CA is now."""
         desired = self._desired
         template = f", template {desired.template_name}" if desired.template_name else ""
+        done = [each for each in self.done if each]
+        if "deleted" in done:
+            done = ["mode changed"]
         return (
-            f"{', '.join(filter(None, self.done)) or 'nothing to do'}; "
+            f"{', '.join(done) or 'nothing to do'}; "
             f"{desired.certificate_mode}, {desired.status}{template}"
         )
 

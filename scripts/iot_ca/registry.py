@@ -48,9 +48,9 @@ class Registry:
     Clients are made at the first call. Every method raises Failure and nothing else.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, account: Account | None = None) -> None:
         self.target = target
-        self.account = Account(target)
+        self.account = account or Account(target)
 
     @property
     def _iot(self) -> Any:

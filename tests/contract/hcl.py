@@ -11,7 +11,14 @@ from typing import Any
 import hcl2
 
 ROOT = Path(__file__).parents[2]
-MODULES = (".", "modules/jitp", "modules/lookup", "modules/registration")
+MODULES = (
+    ".",
+    "modules/iam-policies",
+    "modules/jitp",
+    "modules/jitr",
+    "modules/lookup",
+    "modules/registration",
+)
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[\w.]+|[(){}\[\]=,:])')
 
@@ -78,10 +85,11 @@ def variable_type(folder: str, name: str) -> Type:
     return parse_type(blocks(folder, "variable")[name]["type"])
 
 
-def output_attributes() -> set[str]:
-    """The attributes of each CA in the root module's output."""
+def output_attributes(name: str) -> set[str]:
+    """The attributes of each object in an output of the root module that is a map of them."""
     outputs = (ROOT / "outputs.tf").read_text(encoding="utf-8")
-    return set(re.findall(r"^      (\w+) +=", outputs, re.MULTILINE))
+    (block,) = re.findall(rf'^output "{name}" {{\n(.*?)^}}', outputs, re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"^      (\w+) +=", block, re.MULTILINE))
 
 
 def parse_type(constraint: str) -> Type:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +34,9 @@ CAS = "certificate_authorities"
 ROOT_CAS = variable_type(".", CAS)
 LOOKUP_CAS = variable_type("modules/lookup", CAS)
 REGISTRATION_CAS = variable_type("modules/registration", CAS)
+PROVISIONING = ROOT_CAS.attribute("provisioning").type
+# What only who calls a module by itself can set.
+NOT_OFFERED: dict[str, set[str]] = {"jitp": set(), "jitr": {"package_folder"}}
 # What the registration needs beside what the lookup is asked.
 ANSWERS = {"certificate_id", "revision", "on_destroy", "force_destroy"}
 
@@ -40,6 +44,11 @@ ANSWERS = {"certificate_id", "revision", "on_destroy", "force_destroy"}
 def attributes(kind: type) -> set[str]:
     """The fields of a dataclass."""
     return {field.name for field in fields(kind)}
+
+
+def provisioning_settings(kind: str) -> set[str]:
+    """The attributes of `provisioning` that modules/KIND takes."""
+    return PROVISIONING.names & set(blocks(f"modules/{kind}", "variable"))
 
 
 def literal(value: object) -> str:
@@ -143,24 +152,92 @@ def test_the_choices_are_the_same_in_terraform_and_in_the_program(
     assert [set(json.loads(f"[{choice}]")) for choice in found] == [set(get_args(choices))]
 
 
-def test_the_settings_of_jitp_are_those_of_its_module() -> None:
-    settings = ROOT_CAS.attribute("provisioning").type
-    variables = blocks("modules/jitp", "variable")
-    assert settings.names - {"type"} <= set(variables)
-    for name in settings.names - {"type", "template_name"}:
-        assert settings.attribute(name).type == variable_type("modules/jitp", name), name
-        assert settings.attribute(name).optional
-    (call,) = [block["jitp"] for block in read(".")["module"] if "jitp" in block]
-    assert set(variables) == {key for key in call if not key.startswith("__")} - {
-        "source",
-        "for_each",
-    }
+@pytest.mark.parametrize("kind", ["jitp", "jitr"])
+def test_the_settings_of_provisioning_are_those_of_its_modules(kind: str) -> None:
+    folder = f"modules/{kind}"
+    for name in provisioning_settings(kind):
+        attribute = PROVISIONING.attribute(name)
+        assert attribute.type == variable_type(folder, name), name
+        # What is left out is null, and what null means is for the module to say.
+        assert (attribute.optional, attribute.default) == (True, None), name
+    assert set(blocks(folder, "variable")) - set(_call(kind)) == NOT_OFFERED[kind]
 
 
-def test_the_template_is_made_from_what_the_lookup_answered() -> None:
-    (call,) = [block["jitp"] for block in read(".")["module"] if "jitp" in block]
+def test_each_setting_of_provisioning_has_a_module_that_takes_it() -> None:
+    jitp, jitr = (provisioning_settings(kind) for kind in ("jitp", "jitr"))
+    assert PROVISIONING.names == {"type"} | jitp | jitr
+    assert jitp & jitr == {"device_policy", "permissions_boundary_arn"}
+
+
+@pytest.mark.parametrize("kind", ["jitp", "jitr"])
+def test_a_module_that_provisions_is_given_the_settings_as_they_are(kind: str) -> None:
+    call = _call(kind)
+    assert set(call) == set(blocks(f"modules/{kind}", "variable")) - NOT_OFFERED[kind]
+    for name in provisioning_settings(kind) - {"template_name"}:
+        value = rf"\${{(each\.value|var\.{CAS}\[each\.value])\.provisioning\.{name}}}"
+        assert re.fullmatch(value, call[name]), name
+
+
+@pytest.mark.parametrize(("kind", "other"), [("JITP", "JITR"), ("JITR", "JITP")])
+def test_a_setting_of_one_type_is_refused_with_any_other(kind: str, other: str) -> None:
+    only = provisioning_settings(kind.lower()) - provisioning_settings(other.lower())
+    said = re.findall(
+        rf'"(\w[\w, ]+) are settings of provisioning\.type \\"{kind}\\"\."', text(".")
+    )
+    assert [set(re.split(", | and ", names)) for names in said] == [only]
+    rule = re.findall(
+        rf'type == "{kind}" \|\| alltrue.*?if (!?)contains\(\[(.*?)], key', text("."), re.DOTALL
+    )
+    assert len(rule) == 1
+    ((negated, names),) = rule
+    listed = set(json.loads(f"[{names}]"))
+    assert (PROVISIONING.names - listed if negated else listed) == only
+
+
+def test_a_setting_of_jitr_that_is_null_is_as_if_left_out(engine: Engine, tmp_path: Path) -> None:
+    """With the variables of modules/jitr alone, which say what the default is."""
+    folder = tmp_path / "jitr"
+    folder.mkdir()
+    shutil.copy2(ROOT / "modules" / "jitr" / "variables.tf", folder)
+    settings = sorted(provisioning_settings("jitr"))
+    echo = "\n".join(f"    {name} = var.{name}" for name in settings)
+    (folder / "outputs.tf").write_text(f'output "settings" {{\n  value = {{\n{echo}\n  }}\n}}\n')
+    needed = [
+        name for name, block in blocks("modules/jitr", "variable").items() if "default" not in block
+    ]
+    terraform = Terraform(tmp_path, engine, environment(None))
+    for call, given in {"left_out": [], "null": settings}.items():
+        arguments = [*(f'{name} = "x"' for name in needed), *(f"{name} = null" for name in given)]
+        lines = ['source = "./jitr"', *arguments]
+        block = "\n".join(
+            [
+                f'module "{call}" {{',
+                *lines,
+                "}",
+                f'output "{call}" {{',
+                f"value = module.{call}.settings",
+                "}",
+            ]
+        )
+        terraform.write(block, f"{call}.tf")
+    terraform.init()
+    terraform.apply()
+    outputs = terraform.output()
+    assert outputs["null"] == outputs["left_out"]
+    assert outputs["null"]["on_refusal"] == "INACTIVE"
+    assert outputs["null"]["subject_attributes"] == {"serial_number": "SerialNumber"}
+
+
+@pytest.mark.parametrize("kind", ["jitp", "jitr"])
+def test_what_provisions_is_made_from_what_the_lookup_answered(kind: str) -> None:
+    call = _call(kind)
     for name in ("certificate_id", "certificate_arn", "certificate_mode"):
         assert re.fullmatch(rf"\${{module\.lookup\.{CAS}\[each\.\w+]\.{name}}}", call[name])
+
+
+def test_no_ca_before_what_answers_its_events() -> None:
+    (call,) = [block["registration"] for block in read(".")["module"] if "registration" in block]
+    assert call["depends_on"] == ["${module.jitr}"]
 
 
 def test_what_terraform_reads_of_an_answer_is_in_it_and_all_of_it_is_read() -> None:
@@ -174,13 +251,23 @@ def test_what_terraform_reads_of_an_answer_is_in_it_and_all_of_it_is_read() -> N
 
 def test_the_output_has_the_attributes_of_the_design() -> None:
     described = blocks(".", "output")[CAS]["description"]
-    written = output_attributes()
+    written = output_attributes(CAS)
     assert written == {
         *("certificate_id", "certificate_arn", "certificate_mode", "status"),
         *("auto_registration_status", "not_before", "not_after"),
         *("provisioning_template_name", "provisioning_template_arn"),
     }
     assert written <= set(re.findall(r"`(\w+)`", described))
+
+
+def test_the_output_of_jitr_is_named_as_that_of_its_module() -> None:
+    written = output_attributes("jitr")
+    assert written
+    assert written <= set(blocks("modules/jitr", "output"))
+    for name in written:
+        assert re.search(rf"^      {name} += jitr\.{name}$", text("."), re.MULTILINE), name
+    described = blocks(".", "output")["jitr"]["description"]
+    assert set(re.findall(r"`(\w+)`", described)) == written
 
 
 def test_what_terraform_sends_is_what_the_program_reads(
@@ -285,6 +372,13 @@ def test_the_least_that_terraform_sends_is_enough(
     taken_out = protocol.read_deregister((tmp_path / "deregister.json").read_text())
     assert (taken_out.template_name, taken_out.on_destroy) == (None, None)
     assert taken_out.force_destroy is False
+
+
+def _call(kind: str) -> dict[str, Any]:
+    """What the root module gives modules/KIND."""
+    (call,) = [block[kind] for block in read(".")["module"] if kind in block]
+    meta = {"source", "for_each"}
+    return {k: v for k, v in call.items() if k not in meta and not k.startswith("__")}
 
 
 def _keys(folder: str, local: str) -> set[str]:

@@ -9,7 +9,6 @@ assert stack.plan().status == 0
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -24,15 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
-import botocore.session
-from botocore.loaders import Loader, create_loader
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from sandbox.control import Call, Sandbox
+from tests.clients import client_for
+from tools.device import Device
 from tools.terraform import Completed, Terraform
 
 if TYPE_CHECKING:
@@ -137,25 +135,6 @@ def openssl(*arguments: str, folder: Path) -> None:
 # --- accounts
 
 
-@functools.cache
-def _client(endpoint: str, account: str, region: str, service: str) -> Any:
-    """One client for all who ask: making it takes longer than all its calls."""
-    made = boto3.Session(account, "sandbox", region_name=region, botocore_session=_core())
-    return made.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
-
-
-@functools.cache
-def _loader() -> Loader:
-    return create_loader()
-
-
-def _core() -> botocore.session.Session:
-    """A session that reads no model of a service a second time."""
-    session = botocore.session.Session()
-    session.register_component("data_loader", _loader())
-    return session
-
-
 @dataclass(frozen=True)
 class Registered:
     """A CA as one account has it."""
@@ -206,7 +185,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """boto3's client for a service."""
-        return _client(self.sandbox.endpoint, self.number, self.region, service)
+        return client_for(self.sandbox, self.number, self.region, service)
 
     def arn(self, certificate_id: str) -> str:
         """The ARN that a CA has here."""
@@ -244,6 +223,19 @@ class Account:
             "allowAutoRegistration": True,
         }
         self.iot.register_ca_certificate(caCertificate=ca.pem, **{**usual, **settings})
+
+    def meet(self, ca: CA, name: str, folder: Path) -> CA:
+        """A device of a registered CA comes for the first time; its certificate.
+
+        AWS IoT registers that, and where nobody answers its event it stays PENDING_ACTIVATION.
+        """
+        leaf = issue(ca, name)
+        certificate = folder / f"{name}.pem"
+        certificate.write_text(leaf.pem, encoding="utf-8")
+        device = Device(certificate, leaf.key_file(folder, f"{name}.key"), name)
+        host = self.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        device.visit(self.sandbox.devices(self.region), host, attempts=1)
+        return leaf
 
     def register_default(self, ca: CA) -> None:
         """Register a CA by hand in DEFAULT mode."""
@@ -441,6 +433,7 @@ class Stack:
         arguments: str = "",
         extra: str = "",
         source: str | None = None,
+        output: str = "module.ca.certificate_authorities",
     ) -> None:
         """Write the configuration, and initialise.
 
@@ -469,7 +462,7 @@ module "ca" {{
 }}
 
 output "certificate_authorities" {{
-  value = module.ca.certificate_authorities
+  value = {output}
 }}
 
 {extra}

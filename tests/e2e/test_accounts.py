@@ -177,4 +177,4 @@ module "production" {{
 
     line = missing.error("root")
     assert "(staging)" in line
-    assert "set credentials.profile to one that exists" in line
+    assert "name one that exists on this machine (of the module: credentials.profile" in line

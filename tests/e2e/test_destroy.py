@@ -155,7 +155,7 @@ def test_a_ca_whose_devices_are_registered_stays_whole_until_force_destroy_is_ap
         for name in names:
             line = outcome.error(name)
             assert "1 certificate of a device that it has signed" in line
-            assert "set force_destroy = true" in line
+            assert "apply force_destroy = true" in line
         assert [call.operation for call in outcome.calls if call.write and not call.error] == []
         assert {name: account.see(ca.id) for name, ca in cas.items()} == before
         assert account.templates() == set(cas)

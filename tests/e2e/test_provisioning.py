@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.support import Stack, new_ca
 
 
+@pytest.mark.one_engine("in which order things come and go is older than both engines")
 def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> None:
     account = stack.account
     names = ["switched-off", "switched-on", "renamed", "removed", "kept"]
@@ -85,13 +86,19 @@ def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> No
 
 
 @pytest.mark.one_engine("check blocks are older than both engines")
-def test_jitp_without_auto_registration_is_warned_about_in_the_plan(stack: Stack) -> None:
+def test_provisioning_without_auto_registration_is_warned_about_in_the_plan(stack: Stack) -> None:
     jitp = {"type": "JITP"}
+    jitr = {"type": "JITR"}
     stack.want(
         {
             "paused": {
                 "certificate_pem": new_ca("paused").pem,
                 "provisioning": jitp,
+                "auto_registration": False,
+            },
+            "waiting": {
+                "certificate_pem": new_ca("waiting").pem,
+                "provisioning": jitr,
                 "auto_registration": False,
             },
             "working": {"certificate_pem": new_ca("working").pem, "provisioning": jitp},
@@ -104,5 +111,6 @@ def test_jitp_without_auto_registration_is_warned_about_in_the_plan(stack: Stack
     assert plan.status == 2
     (warning,) = [line for line in plan.warnings if line.startswith("JITP ")]
     assert warning == (
-        "JITP needs auto_registration = true: no new device of paused is provisioned until then."
+        "JITP and JITR need auto_registration = true: no new device of paused, waiting is "
+        "provisioned until then."
     )

@@ -6,16 +6,19 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timezone
 from pathlib import Path
 from typing import Any
 
-from boto3.session import Session
-
 from sandbox.control import Sandbox
+from tests.clients import client_for
 from tools.terraform import Terraform, unwrapped
+
+REGION = "eu-west-1"
+
+NewExample = Callable[[str, str], Terraform]
 
 HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,8 +81,7 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """A client that acts as the account's root user."""
-        session = Session(self.account, "sandbox", region_name=self.region)
-        return session.client(service, endpoint_url=self.sandbox.endpoint)  # type: ignore[call-overload]
+        return client_for(self.sandbox, self.account, self.region, service)
 
     def ca(self, certificate_id: str) -> dict[str, Any]:
         """What DescribeCACertificate answers: the description, and the name of the template."""
@@ -140,14 +142,19 @@ def run_as_typed(terraform: Terraform, commands: str) -> str:
     As `shell`, and `terraform` is the engine and applies without asking. The text comes without
     Terraform's line breaks.
     """
+    settings = {
+        "PATH": path_with(terraform),
+        "TF_CLI_ARGS": "-no-color",
+        "TF_CLI_ARGS_apply": "-auto-approve",
+    }
+    return unwrapped(shell(terraform, commands, settings))
+
+
+def path_with(terraform: Terraform) -> str:
+    """A PATH on which `terraform` is the engine."""
     programs = terraform.folder / ".programs"
     programs.mkdir(exist_ok=True)
     wrapper = programs / "terraform"
     wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(terraform.engine.argv)} "$@"\n')
     wrapper.chmod(0o755)
-    settings = {
-        "PATH": os.pathsep.join([str(programs), terraform.environment["PATH"]]),
-        "TF_CLI_ARGS": "-no-color",
-        "TF_CLI_ARGS_apply": "-auto-approve",
-    }
-    return unwrapped(shell(terraform, commands, settings))
+    return os.pathsep.join([str(programs), terraform.environment["PATH"]])

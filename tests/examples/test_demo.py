@@ -116,6 +116,11 @@ def test_every_claim_holds(place: Place, engine: Engine) -> None:
         assert row[3:] == [mode, "ACTIVE", "factory"]
     assert "status is INACTIVE, wanted ACTIVE" in output
     assert "another account holds this CA in DEFAULT" in output
+    for mode in ("DEFAULT", "SNI_ONLY"):
+        assert f"thing sensor-1, certificate ACTIVE, through the CA in {mode} mode" in output
+    assert "thing sensor-2; unknown in the others" in output
+    assert "sensor-3, new: refused" in output
+    assert "sensor-1, known: accepted" in output
 
 
 @pytest.mark.one_engine("the claims are of the demo's own making")

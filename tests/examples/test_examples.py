@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.examples.support import (
+    REGION,
     Cloud,
+    NewExample,
     as_output,
     blocks_below,
     fingerprint,
@@ -21,32 +25,13 @@ from tests.examples.support import (
     run_as_typed,
     shell,
 )
-from tools.lint_terraform import copy_configuration
-from tools.providers import Providers
-from tools.terraform import ROOT, Completed, Engine, Terraform, environment
+from tools.terraform import ROOT, Completed, Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Call, Sandbox
 
-REGION = "eu-west-1"
 OTHER_REGION = "us-east-1"
-EXAMPLES = {"hand-over", "migration", "rotation", "single-account", "workspaces"}
-
-NewExample = Callable[[str, str], Terraform]
-
-
-@pytest.fixture
-def new_example(
-    tmp_path: Path, engine: Engine, providers: Providers, sandbox: Sandbox
-) -> NewExample:
-    """Copies the checkout: `new_example(name, account)` is the example in it, as it is."""
-
-    def copy(name: str, account: str) -> Terraform:
-        copy_configuration(ROOT, tmp_path)
-        settings = environment(providers, sandbox.environment(account, REGION))
-        return Terraform(tmp_path / "examples" / name, engine, settings)
-
-    return copy
+EXAMPLES = {"hand-over", "migration", "multi-account", "rotation", "single-account", "workspaces"}
 
 
 def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> None:
@@ -64,7 +49,8 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
     example = new_example("single-account", account)
     cloud = Cloud(sandbox, account, REGION)
     make_ca(example.folder)
-    example.init()
+    # All that a user's `init` does, the hashes of the providers included.
+    example.run("init")
     assert example.plan().status == 2
     assert cloud.left() == []
 
@@ -96,6 +82,7 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
     assert cloud.left() == []
 
 
+@pytest.mark.one_engine("a change of mode is tested on both; an example only calls it")
 def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
     example = new_example("hand-over", account)
     cloud = Cloud(sandbox, account, REGION)
@@ -103,7 +90,11 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     readme = (example.folder / "README.md").read_text(encoding="utf-8")
     (request,) = blocks_below(readme, "1. Register the CA, and make the request", "sh")
     (signing,) = blocks_below(readme, "2. Have it signed", "sh")
-    (request,) = [line for line in request.splitlines() if not line.startswith("terraform ")]
+    (change,) = blocks_below(readme, "3. Go over to `DEFAULT` mode", "sh")
+    request, change = (
+        "\n".join(line for line in block.splitlines() if not line.startswith("terraform "))
+        for block in (request, change)
+    )
     example.init()
     example.apply()
     certificate_id = fingerprint(example.folder / "root-ca.pem")
@@ -116,13 +107,13 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     assert "BEGIN CERTIFICATE REQUEST" in (example.folder / "verification.csr").read_text()
     assert f"account {account}, {REGION}" in said
     shell(example, signing)
-    handed_over = ("-var", "verification_certificate_file=verification.pem")
-    plan = example.plan(*handed_over)
+    shell(example, change)
+    plan = example.plan()
 
     assert plan.status == 2
     assert '"change mode SNI_ONLY to DEFAULT ' in plan.output
 
-    example.apply(*handed_over)
+    example.apply()
 
     found = cloud.ca(certificate_id)
     assert example.output()["certificate_authorities"] == {"factory": as_output(found, cloud)}
@@ -131,9 +122,9 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     tags = cloud.client("iot").list_tags_for_resource(resourceArn=arn)["tags"]
     assert by_others[0] in tags
     assert cloud.client("iot").list_thing_groups()["thingGroups"] == []
-    assert example.plan(*handed_over).status == 0
+    assert example.plan().status == 0
 
-    example.destroy(*handed_over)
+    example.destroy()
     assert cloud.left() == []
 
 
@@ -227,31 +218,36 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
     assert devices(new) == [(renewed, "ACTIVE")]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_workspaces(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
-    """Production by the environment's credentials, staging elsewhere and by a role."""
-    production = Cloud(sandbox, new_account(), REGION)
-    staging = Cloud(sandbox, new_account(), OTHER_REGION)
-    modes = {"production": "DEFAULT", "staging": "SNI_ONLY"}
-    # One set of credentials for both workspaces: the role is what leads into the other account.
-    example = new_example("workspaces", production.account)
+    """Modes that differ by account and by region; the environment's credentials, or by a role."""
+    here, there = new_account(), new_account()
+    production = Cloud(sandbox, here, REGION)
+    production_us = Cloud(sandbox, here, OTHER_REGION)
+    staging = Cloud(sandbox, there, REGION)
+    # One set of credentials for all workspaces: the role is what leads into the other account.
+    example = new_example("workspaces", here)
     accounts = {
-        "production": {"account_id": production.account, "certificate_mode": "DEFAULT"},
-        "staging": {
-            "account_id": staging.account,
-            "region": staging.region,
-            "role_arn": _role(staging, trusted=production.account),
-        },
+        "production": {"account_id": here, "certificate_mode": "DEFAULT"},
+        "production-us": {"account_id": here, "region": OTHER_REGION},
+        "staging": {"account_id": there, "role_arn": _role(staging, trusted=here)},
     }
     example.write(json.dumps({"accounts": accounts}), "terraform.tfvars.json")
     make_ca(example.folder)
     certificate_id = fingerprint(example.folder / "root-ca.pem")
+    wanted = (
+        ("production", production, "DEFAULT"),
+        ("production-us", production_us, "SNI_ONLY"),
+        ("staging", staging, "SNI_ONLY"),
+    )
 
-    for workspace, cloud in (("production", production), ("staging", staging)):
+    example.run("init", env={"TF_WORKSPACE": "production"})
+
+    for workspace, cloud, mode in wanted:
         selected = {"TF_WORKSPACE": workspace}
-        example.run("init", env=selected)
         example.apply(env=selected)
 
         found = cloud.ca(certificate_id)
@@ -262,13 +258,81 @@ def test_workspaces(
             "region": cloud.region,
             "certificate_authorities": {"factory": as_output(found, cloud)},
         }
-        assert (found["certificateMode"], found["status"]) == (modes[workspace], "ACTIVE")
+        assert (found["certificateMode"], found["status"]) == (mode, "ACTIVE")
         assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
         assert example.plan(env=selected).status == 0
         assert (example.folder / "terraform.tfstate.d" / workspace / "terraform.tfstate").is_file()
 
-    for workspace, cloud in (("production", production), ("staging", staging)):
+    # As the README shows it, and with the environment that production is applied with.
+    command = (sys.executable, ROOT / "scripts" / "iot_ca.py", "status", "terraform.tfvars.json")
+    options = ("--ca", "factory=root-ca.pem", "--region", REGION, "--json")
+    looked = subprocess.run(
+        [*command, *options],
+        cwd=example.folder,
+        env={**os.environ, **sandbox.environment(production.account, REGION)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (looked.returncode, looked.stderr) == (0, "")
+    seen = {row["account"]: row for row in json.loads(looked.stdout)["certificate_authorities"]}
+    assert {name: (row["mode"], row["state"], row["template"]) for name, row in seen.items()} == {
+        name: (mode, "in_sync", "factory") for name, _, mode in wanted
+    }
+
+    for workspace, cloud, _ in wanted:
         example.destroy(env={"TF_WORKSPACE": workspace})
+        assert cloud.left() == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.one_engine("the module is tested on both; an example only calls it")
+def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> None:
+    """The README's own commands and accounts, with real roles: the sandbox enforces their trust."""
+    example = new_example("multi-account", "444444444444")
+    readme = (example.folder / "README.md").read_text(encoding="utf-8")
+    *_, certificate, roles = blocks_below(readme, "Try it without an account", "sh")
+    run_as_typed(example, certificate.replace("cd examples/multi-account\n", ""))
+    certificate_id = fingerprint(example.folder / "root-ca.pem")
+    places = {
+        "production/eu-west-1": (Cloud(sandbox, "111111111111", REGION), "DEFAULT"),
+        "production/us-east-1": (Cloud(sandbox, "111111111111", OTHER_REGION), "DEFAULT"),
+        "staging/eu-west-1": (Cloud(sandbox, "222222222222", REGION), "SNI_ONLY"),
+        "development/us-east-1": (Cloud(sandbox, "333333333333", OTHER_REGION), "SNI_ONLY"),
+    }
+    sandbox.forget_calls()
+
+    run_as_typed(example, roles)
+
+    # Neither the provider nor the program did anything with the credentials that they started from.
+    by = {call.principal.rpartition("/")[0] for call in sandbox.calls(service="iot")}
+    accounts = {cloud.account for cloud, _ in places.values()}
+    assert by == {f"arn:aws:sts::{account}:assumed-role/terraform" for account in accounts}
+    outputs = example.output()["certificate_authorities"]
+    assert outputs.keys() == places.keys()
+    for place, (cloud, mode) in places.items():
+        found = cloud.ca(certificate_id)
+        assert outputs[place] == {"factory": as_output(found, cloud)}
+        assert (found["certificateMode"], found["status"]) == (mode, "ACTIVE")
+        assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
+    assert example.plan().status == 0
+
+    # An account that no longer trusts these credentials is refused, before anything is written.
+    staging = places["staging/eu-west-1"][0]
+    trust = {"Version": "2012-10-17", "Statement": _trust("555555555555")}
+    staging.client("iam").update_assume_role_policy(
+        RoleName="terraform", PolicyDocument=json.dumps(trust)
+    )
+    refused = example.plan(check=False)
+    assert refused.status == 1
+    assert "arn:aws:iam::222222222222:role/terraform" in refused.output
+    staging.client("iam").update_assume_role_policy(
+        RoleName="terraform",
+        PolicyDocument=json.dumps({**trust, "Statement": _trust("444444444444")}),
+    )
+
+    example.destroy()
+    for cloud, _ in places.values():
         assert cloud.left() == []
 
 
@@ -307,10 +371,11 @@ def _record(kind: str, name: str) -> str:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.newest_engine("the other one is that of tests/e2e/test_migration.py")
 def test_migration_there_and_back_as_typed(
     new_example: NewExample, account: str, sandbox: Sandbox
 ) -> None:
-    """On every engine: `removed`, `moved` and the state's format are Terraform's own."""
+    """`removed`, `moved` and the state's format are Terraform's own, and as the guide says."""
     example = new_example("migration", account)
     before = Terraform(example.folder / "before", example.engine, example.environment)
     cloud = Cloud(sandbox, account, REGION)
@@ -388,17 +453,17 @@ def _template_versions(cloud: Cloud) -> list[Any]:
 
 
 def _role(cloud: Cloud, trusted: str) -> str:
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"},
-            }
-        ],
-    }
+    trust = {"Version": "2012-10-17", "Statement": [_trust(trusted)]}
     made = cloud.client("iam").create_role(
         RoleName="terraform", AssumeRolePolicyDocument=json.dumps(trust)
     )
     return str(made["Role"]["Arn"])
+
+
+def _trust(account: str) -> dict[str, Any]:
+    """A statement that lets an account assume the role that it belongs to."""
+    return {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+    }

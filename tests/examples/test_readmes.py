@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FENCE = re.compile(r"^```hcl\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMPLETE = re.compile(r"\A\s*(#|//)[^\n]*\bcomplete\b", re.IGNORECASE)
-SOURCE = re.compile(r'source(\s*)=(\s*)"<namespace>/iot-ca/aws"')
+SOURCE = re.compile(r'source(\s*)=(\s*)"<namespace>/iot-ca/aws(?://([\w/-]+))?"')
 VERSION = re.compile(r"^  version\s*=.*\n", re.MULTILINE)
 FILE_NAME = re.compile(r'"([^"/]+)\.(?:pem|key)"')
 
@@ -68,7 +68,10 @@ def test_a_block_is_hcl(block: Block) -> None:
 def test_a_complete_block_plans(
     block: Block, workspace: Terraform, account: str, region: str, sandbox: Sandbox
 ) -> None:
-    text = SOURCE.sub(rf'source\1=\2"{workspace.source()}"', block.text)
+    text = SOURCE.sub(
+        lambda found: f'source{found[1]}={found[2]}"{workspace.source(found[3] or ".")}"',
+        block.text,
+    )
     workspace.write(VERSION.sub("", text) if text != block.text else text)
     for name in {"root-ca", *FILE_NAME.findall(block.text)}:
         make_ca(workspace.folder, name)

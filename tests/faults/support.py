@@ -169,9 +169,13 @@ class Program:
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
+    def environment(self, account: Account) -> Mapping[str, str]:
+        """Whose credentials the program has: those of the account's root user."""
+        return self._sandbox.environment(account.number, account.region)
+
     @contextmanager
     def _running(self, account: Account, fault: Fault | None) -> Iterator[None]:
-        for name, value in self._sandbox.environment(account.number, account.region).items():
+        for name, value in self.environment(account).items():
             self._monkeypatch.setenv(name, value)
         self.line = Line(fault)
         if fault is None or fault.kind != "cut":
@@ -219,6 +223,13 @@ class Terraform:
 
     def plan(self) -> str:
         """The revision that a plan finds; the state's own if there is nothing to do."""
+        revision, trouble = self.look()
+        assert trouble is None, trouble
+        assert revision is not None
+        return revision
+
+    def look(self) -> tuple[str | None, str | None]:
+        """Plan: the revision that it finds, or why it failed."""
         cas = {"root": {"certificate_pem": self.ca.pem, **self.wanted}}
         answer: dict[str, str] = {}
 
@@ -231,8 +242,9 @@ class Terraform:
             "certificate_authorities": json.dumps(cas),
         }
         trouble = self.program.run(inspect, query, self.account, None)
-        assert trouble is None, trouble
-        return str(json.loads(answer["root"])["revision"])
+        if trouble is not None:
+            return None, trouble
+        return str(json.loads(answer["root"])["revision"]), None
 
     def request(self, revision: str) -> dict[str, Any]:
         """What an apply of that revision asks `register` for."""
@@ -246,7 +258,9 @@ class Terraform:
 
     def apply(self, fault: Fault | None = None) -> str | None:
         """Plan, and register if the plan says so; returns why that failed, if it did."""
-        revision = self.plan()
+        revision, trouble = self.look()
+        if revision is None:
+            return trouble
         if revision == self.revision:
             return None
         request = self.request(revision)

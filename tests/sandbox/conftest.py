@@ -46,7 +46,7 @@ BODY = json.dumps(
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Sandbox]:
-    with start() as running:
+    with start(run_functions=True) as running:
         yield running
 
 

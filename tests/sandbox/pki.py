@@ -57,20 +57,29 @@ class CA:
             .decode()
         )
 
-    def device(self, common_name: str = "device") -> str:
-        """A device certificate that this CA has signed."""
+    def issue(
+        self,
+        subject: x509.Name,
+        key: Key | None = None,
+        *,
+        starts: dt.datetime = NOW - DAY,
+        ends: dt.datetime = NOW + 90 * DAY,
+    ) -> x509.Certificate:
+        """A device certificate."""
         return (
             x509.CertificateBuilder()
-            .subject_name(name(common_name))
+            .subject_name(subject)
             .issuer_name(self.certificate.subject)
-            .public_key(p256().public_key())
+            .public_key((key or p256()).public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - DAY)
-            .not_valid_after(NOW + 90 * DAY)
+            .not_valid_before(starts)
+            .not_valid_after(ends)
             .sign(self.key, hashes.SHA256())
-            .public_bytes(Encoding.PEM)
-            .decode()
         )
+
+    def device(self, common_name: str = "device") -> str:
+        """A device certificate that this CA has signed, as PEM."""
+        return self.issue(name(common_name)).public_bytes(Encoding.PEM).decode()
 
 
 def csr(common_name: str, key: Key | None = None) -> bytes:

@@ -217,6 +217,85 @@ def test_trust(
     assert accounts.trusts(document, caller, external_id) is allowed
 
 
+IOT = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "iot.amazonaws.com"}}
+RULE = f"arn:aws:iot:eu-west-1:{ONE}:rule/registered"
+SOURCE = {"aws:SourceAccount": ONE, "aws:SourceArn": RULE}
+
+
+def only(operator: str, **keys: Any) -> dict[str, Any]:
+    return {"Condition": {operator: {f"aws:{key}": value for key, value in keys.items()}}}
+
+
+@pytest.mark.parametrize(
+    ("members", "told", "alone"),
+    [
+        # What it comes to if the service says whom it acts for, and if that isn't known.
+        ({}, True, True),
+        ({"Principal": {"Service": ["lambda.amazonaws.com", "iot.amazonaws.com"]}}, True, True),
+        ({"Principal": {"Service": "lambda.amazonaws.com"}}, False, False),
+        ({"Principal": {"Service": "*"}}, False, False),
+        ({"Principal": "*"}, False, False),  # stricter
+        (only("StringEquals", SourceAccount=ONE), True, False),
+        (only("StringEquals", sourceAccount=[TWO, ONE]), True, False),
+        (only("StringEquals", SourceAccount=TWO), False, False),
+        (only("StringEquals", SourceAccount="${aws:PrincipalAccount}"), False, False),
+        (only("ArnLike", SourceArn=RULE), True, False),
+        (only("ArnEquals", SourceArn=f"arn:aws:iot:*:{ONE}:rule/*"), True, False),
+        (only("ArnLike", SourceArn=f"{RULE}-2"), False, False),
+        (only("ArnLike", SourceArn=RULE.replace(ONE, TWO)), False, False),
+        (only("ArnLike", SourceArn="arn:aws:iot:*"), False, False),  # not the six parts of an ARN
+        (only("StringLike", SourceArn="arn:aws:iot:*"), True, False),
+        (only("StringLike", SourceArn="arn:aws:iot:*[d]"), False, False),
+        (only("StringEquals", SourceOrgID="o-1"), False, False),
+        (only("StringEquals", PrincipalAccount=ONE), False, False),
+        (only("Bool", PrincipalIsAWSService="true"), False, False),
+    ],
+)
+def test_whether_a_role_trusts_a_service(members: dict[str, Any], told: bool, alone: bool) -> None:
+    document = policy({**IOT, **members})
+    service = "iot.amazonaws.com"
+    assert accounts.trusts_service(document, service, SOURCE) is told
+    assert accounts.trusts_service(document, service) is alone
+
+
+@pytest.mark.parametrize(
+    ("members", "told", "alone"),
+    [
+        ({}, False, False),
+        ({"Principal": "*"}, False, False),
+        ({"Principal": {"AWS": "*"}}, False, False),
+        ({"Principal": {"AWS": ONE}}, True, True),
+        ({"Principal": {"Service": "lambda.amazonaws.com"}}, True, True),
+        ({"Action": "sts:TagSession"}, True, True),
+        (only("StringEquals", SourceAccount=ONE), False, False),
+        (only("StringEquals", SourceAccount=TWO), True, False),  # not known: it may hold
+        (only("StringEquals", SourceAccount="${aws:PrincipalAccount}"), False, False),
+        (only("StringNotEquals", SourceAccount=ONE), False, False),  # not understood
+    ],
+)
+def test_a_deny_wins_over_the_trust_in_a_service(
+    members: dict[str, Any], told: bool, alone: bool
+) -> None:
+    document = policy(IOT, {**IOT, "Effect": "Deny", **members})
+    service = "iot.amazonaws.com"
+    assert accounts.trusts_service(document, service, SOURCE) is told
+    assert accounts.trusts_service(document, service) is alone
+
+
+@pytest.mark.parametrize(
+    ("excepted", "trusted"),
+    [
+        ({"Service": "iot.amazonaws.com"}, True),
+        ({"Service": "lambda.amazonaws.com"}, False),
+        ({"AWS": ONE}, False),
+    ],
+)
+def test_a_deny_excepts_services(excepted: dict[str, str], trusted: bool) -> None:
+    deny = {"Effect": "Deny", "NotPrincipal": excepted, "Action": "*"}
+    found = accounts.trusts_service(policy(IOT, deny), "iot.amazonaws.com")
+    assert found is trusted
+
+
 def test_other_ways_to_a_session_are_closed(aws: Clients) -> None:
     with refused("AccessDenied", "AssumeRole only"):
         aws.sts().get_session_token()
@@ -242,6 +321,7 @@ CALLER = accounts.Principal(
         ({"Principal": {"AWS": [ONE, CALLER.role_arn]}}, True),
         ({"Principal": {"AWS": ONE}}, None),
         ({"Principal": {"Service": "*"}}, None),
+        ({"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*deploy"}}}, None),
         ({"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deploy"}}}, True),
         ({"Condition": {"StringEquals": {"kms:MessageType": ["RAW", "DIGEST"]}}}, True),
         ({"Condition": {"StringEquals": {"kms:MessageType": "raw"}}}, None),

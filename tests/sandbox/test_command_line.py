@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,47 @@ def test_a_taken_port_is_one_line(sandbox: Sandbox, capfd: pytest.CaptureFixture
     with pytest.raises(SandboxError, match="did not start"):
         start(port)
     assert capfd.readouterr().err == f"sandbox: port {port}: Address already in use\n"
+
+
+def test_devices_from_the_start_and_no_functions_unless_asked_for(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "sandbox", "--devices"]
+    taken = f"{REGION}:{sandbox.endpoint.rpartition(':')[2]}"
+    done = subprocess.run([*command, taken], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"sandbox: --devices {taken}: Address already in use")
+    assert done.stderr.count("\n") == 1
+    for nonsense in (REGION, "8883", f"{REGION}:99999"):
+        done = subprocess.run(
+            [*command, nonsense], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+    with subprocess.Popen(
+        [*command, f"{REGION}:{port}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        running = Sandbox(process.stdout.readline().strip())
+        listener = running.devices(REGION)
+        assert (listener.port, listener.host) == (port, "127.0.0.1")
+        package = tmp_path / "app.zip"
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr("app.py", "def handler(event, context): return 1")
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+                 "Action": "sts:AssumeRole"}  # fmt: skip
+        aws(running, ONE, "iam", "create-role", "--role-name", "f", "--assume-role-policy-document",
+            json.dumps({"Version": "2012-10-17", "Statement": [trust]}))  # fmt: skip
+        aws(running, ONE, "lambda", "create-function", "--function-name", "f", "--runtime",
+            "python3.12", "--role", f"arn:aws:iam::{ONE}:role/f", "--handler", "app.handler",
+            "--zip-file", f"fileb://{package}")  # fmt: skip
+        answer = tmp_path / "answer"
+        code, out = aws(running, ONE, "lambda", "invoke", "--function-name", "f", str(answer))
+        assert (code, json.loads(out)["FunctionError"]) == (0, "Unhandled")
+        assert "--run-functions" in answer.read_text()
+        process.terminate()
 
 
 def test_start_works_from_anywhere_whatever_the_users_settings(

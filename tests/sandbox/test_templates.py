@@ -192,17 +192,23 @@ def test_refusals(aws: Clients, changed: dict[str, Any], message: str) -> None:
     assert aws.iot().list_provisioning_templates()["templates"] == []
 
 
-def test_the_role_must_trust_iot(aws: Clients) -> None:
-    trust = json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": {
-                "Effect": "Allow",
-                "Principal": {"Service": "lambda.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            },
-        }
-    )
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"Principal": {"Service": "lambda.amazonaws.com"}},
+        {"Effect": "Deny"},
+        # It isn't known whether AWS IoT says whom it provisions for.
+        {"Condition": {"StringEquals": {"aws:SourceAccount": ONE}}},
+    ],
+)
+def test_the_role_must_trust_iot(aws: Clients, members: dict[str, Any]) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "iot.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        **members,
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
     role = aws.role(trust=trust)
     with refused("InvalidRequestException", "cannot be assumed by AWS IoT"):
         aws.template(provisioningRoleArn=role)

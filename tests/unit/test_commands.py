@@ -643,9 +643,9 @@ def test_a_ca_whose_devices_are_registered_is_not_deleted(program: Program, aws:
         assert (status, out) == (1, "")
         (line,) = err
         assert line.startswith(f"iot_ca: root ({WHERE}): it is to be deleted, since {why}")
-        assert "3 certificates of devices that it has signed are registered" in line
-        assert "force_destroy = true" in line
-        assert "apply once before" in line
+        assert "AWS IoT has 3 certificates of devices that it has signed (aws iot list-" in line
+        assert f"--region eu-west-1 --ca-certificate-id {identity()}): delete them" in line
+        assert "apply force_destroy = true" in line
     assert (aws.cas, aws.tags) == before
     assert aws.writes == []
 
@@ -872,7 +872,7 @@ def test_stdout_holds_the_answer_and_nothing_else(program: Program) -> None:
 def test_a_wrong_command_is_told_the_right_ones(program: Program, argv: tuple[str, ...]) -> None:
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr"]
+    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr | status"]
 
 
 @pytest.mark.parametrize("command", ["register", "deregister"])

@@ -167,6 +167,45 @@ def test_without_packages_the_program_runs_through_uv(
     assert arguments[-2:] == [str(SCRIPT), command]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["inspect"], []),
+        (["inspect", "a.tfvars"], []),
+        (["status", "a.tfvars"], ["rich>=13", "python-hcl2>=8"]),
+        (["status", "a.hcl", "--json"], ["python-hcl2>=8"]),
+        (["status", "a.tfvars", "--html=a.html"], ["python-hcl2>=8"]),
+        (["status", "a.tfvars.json"], ["rich>=13"]),
+        (["status", "a.tfvars.json", "--html", "a.html"], []),
+    ],
+)
+def test_status_alone_asks_for_more_and_only_where_it_needs_it(
+    bare_python: Path, fake_uv: Path, tmp_path: Path, arguments: list[str], wanted: list[str]
+) -> None:
+    path = {"PATH": f"{fake_uv}:{os.defpath}"}
+    assert run(bare_python, SCRIPT, *arguments, env=path).returncode == 7
+    told = (tmp_path / "arguments").read_text().splitlines()
+    before, after = told[: told.index("--script")], told[told.index("--script") :]
+    assert after == ["--script", str(SCRIPT), *arguments]
+    assert [word for word in before[3:] if word != "--with"] == wanted
+
+
+def test_what_status_lacks_is_said_and_how_to_do_without(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in ("rich", "hcl2") else found(name)
+    )
+    monkeypatch.setenv("PATH", "")
+    assert script.main(["status", "a.tfvars"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "lacks rich>=13 and python-hcl2>=8; install with `" in line
+    assert line.endswith(
+        "or do without: --json or --html FILE, and a .tfvars.json file, need neither"
+    )
+
+
 def test_with_packages_uv_is_not_asked(fake_uv: Path) -> None:
     path = {"PATH": f"{fake_uv}:{os.defpath}"}
     assert run(sys.executable, SCRIPT, "inspect", env=path).stdout == "{}\n"

@@ -166,7 +166,7 @@ def test_a_plan_says_what_apply_will_do_and_does_nothing(
     assert result["drift"] == [f"mode is {mode}, wanted {other}"]
     assert result["revision"].startswith(f"change mode {mode} to {other} ")
     (warning,) = result["warnings"]
-    assert warning.startswith(f"apply deletes it and registers it again in {other} mode; ")
+    assert warning.startswith(f"a change to {other} mode deletes it and registers it again; ")
     assert ("can't connect" if other == "SNI_ONLY" else "stay SNI_ONLY") in warning
     assert aws.writes == aws.signs == []
 
@@ -178,7 +178,7 @@ def test_the_mode_is_changed_and_nothing_else(
     wanted = registered(program, aws, mode, proof)
     other = wanted["certificate_mode"]
     said = program.register(wanted, "change 2")
-    assert f"registered; {other}, ACTIVE, template t" in said
+    assert f": mode changed; {other}, ACTIVE, template t" in said
     assert ", ," not in said
     assert_changed(aws, other)
     assert aws.writes == [

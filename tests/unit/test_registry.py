@@ -499,7 +499,9 @@ def test_who_may_not_assume_the_role_is_told_the_action(aws: FakeAws) -> None:
     registry = Registry(
         Target(ACCOUNT, REGION, Credentials(role_arn="arn:aws:iam::1:role/deployer"))
     )
-    assert "may not call sts:AssumeRole" in refusal(lambda: registry.observe_one("a" * 64))
+    told = refusal(lambda: registry.observe_one("a" * 64))
+    assert "may not call sts:AssumeRole; allow it in their policy, or" in told
+    assert "the role's name or its trust policy" in told
 
 
 @pytest.mark.parametrize(

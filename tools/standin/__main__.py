@@ -1,4 +1,8 @@
-"""`python tools/standin NAME HOME`: serve the stand-in NAME to the Terraform that started it."""
+"""`python tools/standin NAME HOME [-debug]`: serve the stand-in NAME.
+
+To the Terraform that started it; with `-debug`, as with HashiCorp's own providers, to any that is
+given the TF_REATTACH_PROVIDERS that is printed, until it is killed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 LONGEST_FOLDER = 60
 
 
-def main(name: str, home: str) -> None:
+def main(name: str, home: str, *options: str) -> None:
     """Serve until Terraform says stop. `home` takes the key pair that the framework keeps."""
     from tools.standin import archive, external
     from tools.standin.provider import StandIn
@@ -34,15 +38,20 @@ def main(name: str, home: str) -> None:
 
     from tf.runner import run_provider
 
+    arguments = ["standin"]
+    if "-debug" in options:
+        arguments.append("--dev")
+        # What the framework prints then would stay in a pipe's buffer.
+        sys.stdout = open(sys.stdout.fileno(), "w", buffering=1, closefd=False)  # noqa: SIM115
     if name == "external":
         programs = external.Programs(user_environment)
-        run_provider(StandIn(name, lambda: external.External(programs)))
+        run_provider(StandIn(name, lambda: external.External(programs)), arguments)
         programs.kill()
     else:
-        run_provider(StandIn(name, archive.ArchiveFile))
+        run_provider(StandIn(name, archive.ArchiveFile), arguments)
     # A call that was under way when Terraform said stop would hold up a normal exit.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -169,6 +169,18 @@ run "a_given_role_is_used_and_none_is_made" {
   }
 }
 
+run "the_role_can_be_bounded" {
+  command = plan
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  }
+
+  assert {
+    condition     = aws_iam_role.provisioning[0].permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
+    error_message = "The role is not bounded."
+  }
+}
+
 run "a_role_that_is_not_known_yet_can_be_announced" {
   command = plan
   variables {

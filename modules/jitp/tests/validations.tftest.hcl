@@ -41,3 +41,23 @@ run "accepts_a_template_name_of_36_letters" {
     error_message = "This is about the longest name."
   }
 }
+
+# permissions_boundary_arn must be
+run "refuses_a_boundary_that_is_a_name" {
+  command = plan
+  variables {
+    template_name            = "devices"
+    permissions_boundary_arn = "boundary"
+  }
+  expect_failures = [var.permissions_boundary_arn]
+}
+
+# permissions_boundary_arn must be
+run "refuses_a_boundary_that_is_a_role" {
+  command = plan
+  variables {
+    template_name            = "devices"
+    permissions_boundary_arn = "arn:aws:iam::111122223333:role/boundary"
+  }
+  expect_failures = [var.permissions_boundary_arn]
+}

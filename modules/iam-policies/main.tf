@@ -1,0 +1,268 @@
+# Which resources an action takes, and which conditions: AWS's Service Authorization Reference. Which
+# actions are called: the tests let roles with exactly these policies do everything there is to do.
+
+locals {
+  arn     = "arn:${var.partition}"
+  account = var.account_id
+
+  # arn:PARTITION:iot:REGION:ACCOUNT
+  iot = [for region in sort(var.regions) : "${local.arn}:iot:${region}:${local.account}"]
+
+  certificates = flatten([for iot in local.iot : [for id in sort(var.certificate_ids) : "${iot}:cacert/${id}"]])
+  memories     = flatten([for iot in local.iot : [for id in sort(var.certificate_ids) : "${iot}:thinggroup/iot-ca-mode-change-${id}"]])
+  templates    = flatten([for iot in local.iot : [for name in sort(var.jitp_template_names) : "${iot}:provisioningtemplate/${name}"]])
+
+  # modules/jitp and modules/jitr name their roles by the first letters of a name, so many at most. What
+  # a pattern has behind its first "*" may be cut off, and what it has before may be all there is.
+  letters = {
+    for most in [23, 28] : most => {
+      for name in setunion(var.jitp_template_names, var.jitr_names) :
+      name => "${substr(split("*", name)[0], 0, most)}${length(split("*", name)[0]) < min(length(name), most) ? "" : "-"}*"
+    }
+  }
+  roles          = "${local.arn}:iam::${local.account}:role"
+  jitp_roles     = distinct([for name in sort(var.jitp_template_names) : "${local.roles}/iot-jitp-${local.letters[28][name]}"])
+  function_roles = distinct([for name in sort(var.jitr_names) : "${local.roles}/iot-jitr-${local.letters[28][name]}"])
+  rule_roles     = distinct([for name in sort(var.jitr_names) : "${local.roles}/iot-jitr-rule-${local.letters[23][name]}"])
+
+  jitr = {
+    for kind, resource in {
+      policies  = "iot:REGION:policy/iot-jitr-NAME"
+      rules     = "iot:REGION:rule/iot_jitr_RULE_*"
+      queues    = "sqs:REGION:iot-jitr-NAME-dead-letters"
+      functions = "lambda:REGION:function:iot-jitr-NAME"
+      logs      = "logs:REGION:log-group:/aws/lambda/iot-jitr-NAME"
+      alarms    = "cloudwatch:REGION:alarm:iot-jitr-NAME-*"
+      } : kind => flatten([
+        for region in sort(var.regions) : [
+          for name in sort(var.jitr_names) : format("%s:%s", local.arn, replace(replace(replace(
+            resource,
+            "REGION", "${region}:${local.account}"),
+            "NAME", name),
+          "RULE", replace(name, "-", "_")))
+        ]
+    ])
+  }
+
+  # What IAM can't limit to a resource is limited to the regions at least.
+  here = { StringEquals = { "aws:RequestedRegion" = sort(var.regions) } }
+
+  creates_jitp_roles = var.jitp_create_roles && length(var.jitp_template_names) > 0
+  proof_keys         = sort(var.kms_key_arns)
+  secrets            = sort(var.secret_arns)
+  private_cas        = sort(var.acm_pca_arns)
+  jitp               = length(var.jitp_template_names) > 0
+  has_jitr           = length(var.jitr_names) > 0
+
+  # Each statement once, with what it takes to plan and what it takes to apply beside that.
+  statements = [
+    {
+      Sid = "Certificates"
+      # With the check of the quota, applying may look at all of them anyway.
+      PlanOnly = var.quota_check ? ["iot:DescribeCACertificate"] : []
+      Plan     = concat(var.quota_check ? [] : ["iot:DescribeCACertificate"], ["iot:ListTagsForResource"])
+      Apply    = concat(["iot:UpdateCACertificate", "iot:TagResource", "iot:UntagResource"], var.deletion || var.mode_change ? ["iot:DeleteCACertificate"] : [])
+      Resource = local.certificates
+    },
+    {
+      Sid       = "RegistrationCode"
+      Plan      = var.default_mode ? ["iot:GetRegistrationCode"] : []
+      Apply     = []
+      Resource  = ["*"]
+      Condition = local.here
+    },
+    {
+      Sid       = "Registration"
+      Plan      = []
+      Apply     = concat(["iot:RegisterCACertificate"], var.deletion && var.device_check ? ["iot:ListCertificatesByCA"] : [])
+      Resource  = ["*"]
+      Condition = local.here
+    },
+    {
+      Sid   = "ModeChange"
+      Plan  = []
+      Apply = concat(["iot:DescribeThingGroup"], var.mode_change ? ["iot:CreateThingGroup", "iot:DeleteThingGroup"] : [])
+      # Looked for before every change of a CA: an interrupted change of its mode is finished first.
+      Resource = local.memories
+    },
+    {
+      Sid       = "QuotaList"
+      Plan      = []
+      Apply     = var.quota_check ? ["iot:ListCACertificates"] : []
+      Resource  = ["*"]
+      Condition = local.here
+    },
+    {
+      Sid      = "QuotaLook"
+      Plan     = []
+      Apply    = var.quota_check ? ["iot:DescribeCACertificate"] : []
+      Resource = [for iot in local.iot : "${iot}:cacert/*"]
+    },
+    {
+      Sid      = "KeysInKms"
+      Plan     = ["kms:GetPublicKey"]
+      Apply    = ["kms:Sign"]
+      Resource = local.proof_keys
+    },
+    {
+      Sid      = "KeysInSecrets"
+      Plan     = []
+      Apply    = ["secretsmanager:GetSecretValue"]
+      Resource = local.secrets
+    },
+    {
+      Sid       = "KeysOfSecrets"
+      Plan      = []
+      Apply     = ["kms:Decrypt"]
+      Resource  = sort(var.secret_kms_key_arns)
+      Condition = { StringLike = { "kms:ViaService" = ["secretsmanager.*"] } }
+    },
+    {
+      Sid      = "PrivateCas"
+      Plan     = ["acm-pca:GetCertificateAuthorityCertificate"]
+      Apply    = ["acm-pca:IssueCertificate", "acm-pca:GetCertificate"]
+      Resource = local.private_cas
+    },
+    {
+      Sid      = "Credentials"
+      Plan     = ["sts:AssumeRole"]
+      Apply    = []
+      Resource = sort(var.assume_role_arns)
+    },
+    {
+      Sid  = "Templates"
+      Plan = ["iot:DescribeProvisioningTemplate", "iot:ListTagsForResource"]
+      Apply = [
+        "iot:CreateProvisioningTemplate", "iot:UpdateProvisioningTemplate", "iot:DeleteProvisioningTemplate",
+        "iot:CreateProvisioningTemplateVersion", "iot:TagResource", "iot:UntagResource",
+      ]
+      Resource = local.templates
+    },
+    {
+      Sid  = "TemplateRoles"
+      Plan = ["iam:GetRole", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]
+      Apply = [
+        "iam:CreateRole", "iam:DeleteRole", "iam:ListInstanceProfilesForRole", "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRoleDescription", "iam:TagRole", "iam:UntagRole",
+      ]
+      Resource = local.creates_jitp_roles ? local.jitp_roles : []
+    },
+    {
+      # No other policy: whoever may attach any to a role that AWS IoT assumes may do anything.
+      Sid       = "TemplateRolePolicies"
+      Plan      = []
+      Apply     = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+      Resource  = local.creates_jitp_roles ? local.jitp_roles : []
+      Condition = { ArnEquals = { "iam:PolicyARN" = ["${local.arn}:iam::aws:policy/service-role/AWSIoTThingsRegistration"] } }
+    },
+    {
+      Sid       = "TemplateRolesForIot"
+      Plan      = []
+      Apply     = ["iam:PassRole"]
+      Resource  = concat(local.creates_jitp_roles ? local.jitp_roles : [], sort(var.jitp_role_arns))
+      Condition = { StringEquals = { "iam:PassedToService" = ["iot.amazonaws.com"] } }
+    },
+    {
+      Sid  = "JitrIot"
+      Plan = ["iot:GetPolicy", "iot:GetTopicRule", "iot:ListTagsForResource"]
+      Apply = [
+        "iot:CreatePolicy", "iot:CreatePolicyVersion", "iot:ListPolicyVersions", "iot:DeletePolicyVersion", "iot:DeletePolicy",
+        "iot:CreateTopicRule", "iot:ReplaceTopicRule", "iot:DeleteTopicRule", "iot:TagResource", "iot:UntagResource",
+      ]
+      Resource = concat(local.jitr.policies, local.jitr.rules)
+    },
+    {
+      # The aws provider looks for the rule among all before it reads it.
+      Sid       = "JitrRulesList"
+      Plan      = local.has_jitr ? ["iot:ListTopicRules"] : []
+      Apply     = []
+      Resource  = ["*"]
+      Condition = local.here
+    },
+    {
+      Sid      = "JitrQueues"
+      Plan     = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"]
+      Apply    = ["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:DeleteQueue", "sqs:TagQueue", "sqs:UntagQueue"]
+      Resource = local.jitr.queues
+    },
+    {
+      Sid      = "JitrAlarms"
+      Plan     = ["cloudwatch:ListTagsForResource"]
+      Apply    = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource", "cloudwatch:UntagResource"]
+      Resource = local.jitr.alarms
+    },
+    {
+      # Asked for all alarms, whichever one is described.
+      Sid      = "JitrAlarmsList"
+      Plan     = local.has_jitr ? ["cloudwatch:DescribeAlarms"] : []
+      Apply    = []
+      Resource = [for region in sort(var.regions) : "${local.arn}:cloudwatch:${region}:${local.account}:alarm:*"]
+    },
+    {
+      # CloudWatch Logs wants ":*" behind a group's name, except where it is about tags.
+      Sid      = "JitrLogs"
+      Plan     = ["logs:ListTagsForResource"]
+      Apply    = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:TagResource", "logs:UntagResource"]
+      Resource = flatten([for group in local.jitr.logs : [group, "${group}:*"]])
+    },
+    {
+      Sid       = "JitrLogsList"
+      Plan      = local.has_jitr ? ["logs:DescribeLogGroups"] : []
+      Apply     = []
+      Resource  = ["*"]
+      Condition = local.here
+    },
+    {
+      Sid = "JitrFunctions"
+      Plan = [
+        "lambda:GetFunction", "lambda:ListVersionsByFunction", "lambda:GetFunctionCodeSigningConfig",
+        "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy",
+      ]
+      Apply = [
+        "lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction",
+        "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig",
+        "lambda:DeleteFunctionEventInvokeConfig", "lambda:AddPermission", "lambda:RemovePermission",
+        "lambda:TagResource", "lambda:UntagResource",
+      ]
+      Resource = local.jitr.functions
+    },
+    {
+      Sid  = "JitrRoles"
+      Plan = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]
+      Apply = [
+        "iam:CreateRole", "iam:DeleteRole", "iam:ListInstanceProfilesForRole", "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRoleDescription", "iam:TagRole", "iam:UntagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
+      ]
+      Resource = concat(local.function_roles, local.rule_roles)
+    },
+    {
+      Sid       = "JitrRolesForLambda"
+      Plan      = []
+      Apply     = ["iam:PassRole"]
+      Resource  = local.function_roles
+      Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com"] } }
+    },
+    {
+      Sid       = "JitrRolesForIot"
+      Plan      = []
+      Apply     = ["iam:PassRole"]
+      Resource  = local.rule_roles
+      Condition = { StringEquals = { "iam:PassedToService" = ["iot.amazonaws.com"] } }
+    },
+  ]
+
+  documents = {
+    for kind, actions in {
+      plan  = [for statement in local.statements : concat(try(statement.PlanOnly, []), statement.Plan)]
+      apply = [for statement in local.statements : concat(statement.Plan, statement.Apply)]
+      } : kind => jsonencode({
+        Version = "2012-10-17"
+        Statement = [
+          for index, statement in local.statements : merge(
+            { Sid = statement.Sid, Effect = "Allow", Action = actions[index], Resource = statement.Resource },
+            try(statement.Condition, null) == null ? {} : { Condition = statement.Condition },
+          ) if length(actions[index]) > 0 && length(statement.Resource) > 0
+        ]
+    })
+  }
+}

@@ -1,0 +1,363 @@
+locals {
+  # arn:PARTITION:iot:REGION:ACCOUNT
+  arn       = split(":", var.certificate_arn)
+  partition = local.arn[1]
+  region    = local.arn[3]
+  account   = local.arn[4]
+  iot       = join(":", slice(local.arn, 0, 5))
+
+  # Nothing of the looked-up CA in a name: a plan that defers the lookup would replace what it names,
+  # the queue and the events in it included.
+  name = "iot-jitr-${var.name}"
+  # A rule's name has no "-"; what is left alike by that is told apart by the end.
+  rule_name  = "iot_jitr_${replace(var.name, "-", "_")}_${substr(sha256(var.name), 0, 8)}"
+  queue_name = "${local.name}-dead-letters"
+
+  tags = merge(var.tags, {
+    "iot-ca:certificate-id"   = var.certificate_id
+    "iot-ca:certificate-mode" = var.certificate_mode
+  })
+
+  # The same as a JITP template's, see modules/jitp.
+  device_policy = coalesce(var.device_policy, jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = "iot:Connect"
+        Resource = "${local.iot}:client/$${iot:Connection.Thing.ThingName}"
+      },
+      {
+        Effect = "Allow"
+        Action = ["iot:Publish", "iot:Receive", "iot:RetainPublish"]
+        Resource = [
+          "${local.iot}:topic/$${iot:Connection.Thing.ThingName}/*",
+          "${local.iot}:topic/$aws/things/$${iot:Connection.Thing.ThingName}/*",
+        ]
+      },
+      {
+        Effect = "Allow"
+        Action = "iot:Subscribe"
+        Resource = [
+          "${local.iot}:topicfilter/$${iot:Connection.Thing.ThingName}/*",
+          "${local.iot}:topicfilter/$aws/things/$${iot:Connection.Thing.ThingName}/*",
+        ]
+      },
+    ]
+  }))
+
+  # The files by their names and contents: modes, times and what else lies in the folder don't count,
+  # and neither does how a checkout ends lines.
+  source = {
+    for file in fileset("${path.module}/function", "*.py") :
+    file => replace(file("${path.module}/function/${file}"), "\r\n", "\n")
+  }
+  # Of the source, not of the package: no version of the archive provider, or of its compressor,
+  # can show a change where there is none.
+  source_hash = base64sha256(jsonencode(local.source))
+}
+
+# --- what devices may do
+
+resource "aws_iot_policy" "device" {
+  name   = local.name
+  policy = local.device_policy
+  tags   = local.tags
+}
+
+# --- where events that failed are kept
+
+resource "aws_sqs_queue" "dead_letters" {
+  name                      = local.queue_name
+  message_retention_seconds = 1209600 # the most there is: 14 days
+  sqs_managed_sse_enabled   = true
+  tags                      = local.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  alarm_name          = local.queue_name
+  alarm_description   = "Devices were not provisioned: their events are in the queue ${local.queue_name}."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+  tags                = local.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "undelivered" {
+  alarm_name          = "${local.name}-undelivered"
+  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}: their certificates may still be PENDING_ACTIVATION. The log of ${local.name} has the IDs of those that it was run for."
+  namespace           = "AWS/Lambda"
+  metric_name         = "DestinationDeliveryFailures"
+  dimensions          = { FunctionName = local.name }
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  tags                = local.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "lost" {
+  alarm_name          = "${local.name}-lost"
+  alarm_description   = "Events of devices reached neither the function ${local.name} nor the queue ${local.queue_name}: their certificates are still PENDING_ACTIVATION."
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  tags                = local.tags
+
+  metric_query {
+    id = "lost"
+    # A query, since the metric has the dimension ActionType as well, whose values AWS does not tell:
+    # an alarm on a metric that it misnames would never go off.
+    expression  = "SELECT SUM(ErrorActionFailure) FROM \"AWS/IoT\" WHERE RuleName = '${local.rule_name}'"
+    period      = 60
+    return_data = true
+  }
+}
+
+# --- the function
+
+# Makes Terraform write the package when it applies, and not only when it plans: a saved plan can be
+# applied by a job that has a checkout of its own. And gives it a name that no other call of this
+# module writes to, and that changes with the source only.
+resource "terraform_data" "source" {
+  triggers_replace = local.source_hash
+}
+
+data "archive_file" "function" {
+  type        = "zip"
+  output_path = "${var.package_folder}/${local.name}-${terraform_data.source.id}.zip"
+
+  dynamic "source" {
+    for_each = local.source
+    content {
+      filename = "jitr/${source.key}"
+      # No secret, but a thousand lines in a plan that nobody would read.
+      content = sensitive(source.value)
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  name              = "/aws/lambda/${local.name}"
+  retention_in_days = var.log_retention_days
+  tags              = local.tags
+}
+
+resource "aws_iam_role" "function" {
+  # A prefix of at most 38 characters: IAM is global, and two regions may use the same names.
+  name_prefix          = "iot-jitr-${substr(var.name, 0, 28)}-"
+  description          = "Function ${local.name} provisions devices with it."
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "function" {
+  name = "provision-devices"
+  role = aws_iam_role.function.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        {
+          Sid      = "Certificates"
+          Effect   = "Allow"
+          Action   = ["iot:DescribeCertificate", "iot:UpdateCertificate", "iot:AttachPolicy"]
+          Resource = "${local.iot}:cert/*"
+        },
+        {
+          Sid      = "Things"
+          Effect   = "Allow"
+          Action   = ["iot:CreateThing", "iot:DescribeThing", "iot:UpdateThing"]
+          Resource = "${local.iot}:thing/*"
+        },
+        {
+          # IAM knows no resource for this action.
+          Sid       = "AttachToThings"
+          Effect    = "Allow"
+          Action    = "iot:AttachThingPrincipal"
+          Resource  = "*"
+          Condition = { StringEquals = { "aws:RequestedRegion" = local.region } }
+        },
+        {
+          Sid      = "Log"
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.name}:*"
+        },
+        {
+          Sid      = "DeadLetters"
+          Effect   = "Allow"
+          Action   = "sqs:SendMessage"
+          Resource = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue_name}"
+        },
+      ],
+      [
+        for arn in [var.hook_function_arn] : {
+          Sid      = "AskTheHook"
+          Effect   = "Allow"
+          Action   = "lambda:InvokeFunction"
+          Resource = arn
+        } if arn != null
+      ]
+    )
+  })
+}
+
+resource "aws_lambda_function" "function" {
+  function_name = local.name
+  description   = "Just-in-time registration of devices of CA ${var.certificate_id} (${var.certificate_mode})"
+  role          = aws_iam_role.function.arn
+  runtime       = var.runtime
+  handler       = "jitr.handler.handler"
+  # What a run may take at the worst: seven seconds until a throttled hook hears, its 30 seconds, and
+  # AWS IoT throttling for as long.
+  timeout                        = 90
+  memory_size                    = 256
+  filename                       = data.archive_file.function.output_path
+  source_code_hash               = local.source_hash
+  reserved_concurrent_executions = var.reserved_concurrency
+  tags                           = local.tags
+
+  environment {
+    variables = {
+      JITR_CA_CERTIFICATE_ID   = var.certificate_id
+      JITR_CA_CERTIFICATE_MODE = var.certificate_mode
+      JITR_POLICY_NAME         = aws_iot_policy.device.name
+      JITR_THING_TYPE_NAME     = var.thing_type_name == null ? "" : var.thing_type_name
+      JITR_SUBJECT_ATTRIBUTES  = jsonencode(var.subject_attributes)
+      JITR_HOOK_FUNCTION_ARN   = var.hook_function_arn == null ? "" : var.hook_function_arn
+      JITR_ON_REFUSAL          = var.on_refusal
+    }
+  }
+
+  # Without its permissions it would fail; without the group Lambda would make one that is kept for
+  # ever.
+  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+
+  lifecycle {
+    # Not a validation, which may look at one variable only before Terraform 1.9.
+    precondition {
+      condition     = var.thing_type_name != null || length(var.subject_attributes) <= 1
+      error_message = "subject_attributes has ${length(var.subject_attributes)} attributes. A thing without a type has room for three, and two are taken by ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
+    }
+  }
+}
+
+resource "aws_lambda_function_event_invoke_config" "function" {
+  function_name          = aws_lambda_function.function.function_name
+  maximum_retry_attempts = 2
+  # The most there is: while AWS IoT or Lambda throttles, six hours.
+  maximum_event_age_in_seconds = 21600
+
+  destination_config {
+    on_failure {
+      destination = aws_sqs_queue.dead_letters.arn
+    }
+  }
+
+  lifecycle {
+    # It goes with the function, whose name stays the same where it is replaced.
+    replace_triggered_by = [aws_lambda_function.function.arn]
+  }
+}
+
+# --- from the event to the function
+
+resource "aws_iam_role" "rule" {
+  name_prefix          = "iot-jitr-rule-${substr(var.name, 0, 23)}-"
+  description          = "Rule ${local.rule_name} keeps events with it that do not reach the function."
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "iot.amazonaws.com" }
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "${local.iot}:rule/${local.rule_name}" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "rule" {
+  name = "keep-dead-letters"
+  role = aws_iam_role.rule.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue_name}"
+    }]
+  })
+}
+
+resource "aws_iot_topic_rule" "registered" {
+  name        = local.rule_name
+  description = "Just-in-time registration of devices of CA ${var.certificate_id} (${var.certificate_mode})"
+  enabled     = true
+  sql         = "SELECT * FROM '$aws/events/certificates/registered/${var.certificate_id}'"
+  sql_version = "2016-03-23"
+  tags        = local.tags
+
+  lambda {
+    function_arn = aws_lambda_function.function.arn
+  }
+
+  error_action {
+    sqs {
+      queue_url  = aws_sqs_queue.dead_letters.url
+      role_arn   = aws_iam_role.rule.arn
+      use_base64 = false
+    }
+  }
+
+  # No event before there is a place for those that fail.
+  depends_on = [aws_iam_role_policy.rule, aws_lambda_function_event_invoke_config.function]
+}
+
+resource "aws_lambda_permission" "rule" {
+  # A prefix: where what depends on this module is created before it is destroyed, so is this, and
+  # Lambda refuses two of the same name. A rule that was deleted by hand replaces it.
+  statement_id_prefix = "iot-rule-"
+  action              = "lambda:InvokeFunction"
+  function_name       = aws_lambda_function.function.function_name
+  principal           = "iot.amazonaws.com"
+  # Of the rule, not of the looked-up CA: it is known in every plan, and a change of it replaces the
+  # permission.
+  source_arn     = aws_iot_topic_rule.registered.arn
+  source_account = split(":", aws_iot_topic_rule.registered.arn)[4]
+
+  lifecycle {
+    # It goes with the function, whose name stays the same where it is replaced.
+    replace_triggered_by = [aws_lambda_function.function.arn]
+  }
+}

@@ -1,0 +1,189 @@
+variable "name" {
+  description = "Name of what is made for the CA: function, rule, policy, queue and so on begin with `iot-jitr-` and end with it. No two CAs of an account and region may have the same."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9A-Za-z_-]{1,36}$", var.name))
+    error_message = "name must have 1 to 36 letters, digits, \"_\" and \"-\"."
+  }
+}
+
+variable "certificate_id" {
+  description = "ID of the CA certificate whose devices are provisioned."
+  type        = string
+  nullable    = false
+}
+
+variable "certificate_arn" {
+  description = "ARN of that CA certificate."
+  type        = string
+  nullable    = false
+}
+
+variable "certificate_mode" {
+  description = "Mode of that CA certificate, `SNI_ONLY` or `DEFAULT`."
+  type        = string
+  nullable    = false
+}
+
+variable "device_policy" {
+  description = "Policy document (JSON) that is attached to each device. Default: its own topics and shadow."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.device_policy == null || can(jsondecode(var.device_policy).Statement)
+    error_message = "device_policy must be a policy document in JSON, with a Statement."
+  }
+}
+
+variable "thing_type_name" {
+  description = "Type of the things that are made, which must exist. Default: none. A thing without a type has room for three attributes."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.thing_type_name == null || can(regex("^[0-9A-Za-z:_-]{1,128}$", var.thing_type_name))
+    error_message = "thing_type_name must have 1 to 128 letters, digits, \":\", \"_\" and \"-\"."
+  }
+}
+
+variable "subject_attributes" {
+  description = "Attributes that a thing gets beside `ca_certificate_id` and `ca_certificate_mode`: the attribute's name, and the field of the device certificate's subject that it is taken from (`Country`, `Organization`, `OrganizationalUnit`, `DistinguishedNameQualifier`, `StateName`, `CommonName` or `SerialNumber`). A device whose certificate lacks the field goes without the attribute. More than one needs a `thing_type_name`."
+  type        = map(string)
+  default     = { serial_number = "SerialNumber" }
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for name in keys(var.subject_attributes) : can(regex("^[0-9A-Za-z_.,@/:#-]{1,128}$", name))
+    ])
+    error_message = "The name of a thing's attribute has 1 to 128 letters, digits and \"_.,@/:#-\"."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in keys(var.subject_attributes) : !contains(["ca_certificate_id", "ca_certificate_mode"], name)
+    ])
+    error_message = "ca_certificate_id and ca_certificate_mode are set by this module."
+  }
+
+  validation {
+    condition = alltrue([
+      for field in values(var.subject_attributes) : contains([
+        "Country", "Organization", "OrganizationalUnit", "DistinguishedNameQualifier", "StateName",
+        "CommonName", "SerialNumber",
+      ], field)
+    ])
+    error_message = "A field of the subject is one of Country, Organization, OrganizationalUnit, DistinguishedNameQualifier, StateName, CommonName and SerialNumber."
+  }
+
+  validation {
+    condition     = length(var.subject_attributes) <= 48
+    error_message = "A thing has room for 50 attributes at most, two of them this module's."
+  }
+
+  validation {
+    # Lambda measures all of a function's variables as JSON, 4 KB at most, and this one is JSON in it.
+    condition     = length(jsonencode(jsonencode(var.subject_attributes))) <= 3072
+    error_message = "subject_attributes is too long for the function's environment, which has room for 3 KB of it: shorten the names."
+  }
+}
+
+variable "hook_function_arn" {
+  description = "ARN of a Lambda function that is asked before a device is let in, and can refuse it; see README. Default: nobody is asked."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.hook_function_arn == null || can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[0-9A-Za-z_-]+(:[0-9A-Za-z_$-]+)?$", var.hook_function_arn))
+    error_message = "hook_function_arn must be the ARN of a Lambda function (arn:aws:lambda:eu-west-1:111122223333:function:NAME), perhaps with an alias."
+  }
+}
+
+variable "on_refusal" {
+  description = "Status of a device certificate that the hook refused: `INACTIVE`, or `REVOKED`."
+  type        = string
+  default     = "INACTIVE"
+  nullable    = false
+
+  validation {
+    condition     = contains(["INACTIVE", "REVOKED"], var.on_refusal)
+    error_message = "on_refusal must be \"INACTIVE\" or \"REVOKED\"."
+  }
+}
+
+variable "alarm_actions" {
+  description = "ARNs of what is told when an event has failed for good, such as an SNS topic. The alarms are there in any case."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_actions : startswith(arn, "arn:")])
+    error_message = "alarm_actions must be ARNs."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How many days CloudWatch keeps the function's log."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition = contains([
+      1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+    ], var.log_retention_days)
+    error_message = "log_retention_days must be a number of days that CloudWatch takes, such as 30, 90 or 365."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "How many devices are provisioned at once at most, taken from what the account may run; the others wait, up to six hours. Default: as many as the account may run."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.reserved_concurrency == null || coalesce(var.reserved_concurrency, 1) >= 1
+    error_message = "reserved_concurrency must be at least 1: with 0 no device would ever be provisioned."
+  }
+}
+
+variable "runtime" {
+  description = "Python that Lambda runs the function with."
+  type        = string
+  default     = "python3.12"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^python3\\.(1[2-9]|[2-9][0-9])$", var.runtime))
+    error_message = "runtime must be \"python3.12\" or a later one."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the IAM policy that bounds what the two roles that are made may do. Default: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of an IAM policy (arn:aws:iam::111122223333:policy/NAME)."
+  }
+}
+
+variable "package_folder" {
+  description = "Folder that the function's package is written to before it is uploaded, relative to where Terraform runs. Not in this module's own, which may be read-only."
+  type        = string
+  default     = ".terraform/iot-ca"
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything that is made."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

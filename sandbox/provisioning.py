@@ -1,0 +1,216 @@
+"""First contact of a device with an account: its certificate appears, and JITP is carried out.
+
+The only module that reads and writes moto's IoT for devices; callers hold the lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from moto.iot.models import FakeCertificate, iot_backends
+
+from . import ca_certificates as ca
+from . import device_policies, jitp, things
+from .devices import Device, Holding
+from .iot import Backend
+from .roles import NotAllowed, assumable, require
+
+
+def backend_of(account: str, region: str) -> Backend:
+    """What ``account`` has in ``region``."""
+    backend = iot_backends[account][region]
+    assert isinstance(backend, Backend)
+    return backend
+
+
+def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
+    """What every account has in ``region`` that matters to the device of this certificate."""
+    for account in list(iot_backends):
+        if region in iot_backends[account]:
+            backend = backend_of(account, region)
+            held = backend.certificates.get(certificate_id)
+            yield Holding(
+                account,
+                tuple(backend.registry.certificates.values()),
+                None if held is None else Device(held.status, backend.device_mode(held)),
+            )
+
+
+def register(backend: Backend, certificate: x509.Certificate, held: ca.CACertificate) -> Any:
+    """Registers a device certificate as its first contact does: PENDING_ACTIVATION (guide)."""
+    made = FakeCertificate(
+        certificate.public_bytes(Encoding.PEM).decode(),
+        "PENDING_ACTIVATION",
+        backend.account_id,
+        backend.region_name,
+        held.certificate_id,
+    )
+    backend.device_modes[made.certificate_id] = held.mode  # blog: that of its CA
+    backend.certificates[made.certificate_id] = made
+    return made
+
+
+# --- JITP
+
+
+def provision(
+    backend: Backend, device: Any, certificate: x509.Certificate, held: ca.CACertificate
+) -> None:
+    """Carries out the template of ``held`` for ``device``. All or, with an exception, nothing.
+
+    Raises ProvisioningFailed: the template asks for what can't be, or its role may not do it.
+    """
+    assert held.config is not None
+    body, role_arn = _template(backend, held.config)
+    given = jitp.parameters_of(certificate, device.certificate_id)
+    plan = jitp.make_plan(body, given)
+    try:
+        # Stricter: nothing says that AWS IoT names the source when it provisions.
+        role = assumable(role_arn, backend.account_id, "iot.amazonaws.com")
+        for action, resource in _needs(backend, device, plan):
+            require(role, action, resource)
+    except NotAllowed as problem:
+        raise jitp.ProvisioningFailed(str(problem)) from None
+    _carry_out(backend, device, plan)
+
+
+def _template(backend: Backend, config: ca.RegistrationConfig) -> tuple[str, str]:
+    if config.template_name is None:
+        assert config.template_body is not None
+        assert config.role_arn is not None
+        return config.template_body, config.role_arn
+    template = backend.templates.get(config.template_name)
+    if template is None or not template.enabled or template.type != "JITP":
+        message = f"there is no enabled template {config.template_name} of type JITP"
+        raise jitp.ProvisioningFailed(message)
+    return template.body, template.role_arn
+
+
+def _thing(backend: Backend, name: str) -> Any | None:
+    return next((t for t in backend.things.values() if t.thing_name == name), None)
+
+
+def _needs(backend: Backend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str, str]]:
+    """The actions that the template's role has to be allowed, and on what; checks what it meets.
+
+    Raises ProvisioningFailed for a thing that the template doesn't want to find, and for a policy,
+    group or type that isn't there.
+    """
+    yield "iot:UpdateCertificate", device.arn
+    for policy in plan.policies:
+        arn = backend.arn_of("policy", policy.name)
+        if policy.name not in backend.policies:
+            if policy.document is None:
+                raise jitp.ProvisioningFailed(f"there is no policy {policy.name}")
+            yield "iot:CreatePolicy", arn
+        yield "iot:AttachPolicy", device.arn
+    thing = plan.thing
+    if thing is None:
+        return
+    arn = backend.arn_of("thing", thing.name)
+    there = _thing(backend, thing.name)
+    if there is None:
+        yield "iot:CreateThing", arn
+    elif "FAIL" in thing.overrides.values():
+        raise jitp.ProvisioningFailed(f"the thing {thing.name} is already there")
+    elif thing.overrides:
+        yield "iot:UpdateThing", arn
+        payload = _payload(thing)
+        if payload is not None:
+            after = things.after(there.attributes, payload)
+            jitp.check_room(after, there.thing_type is not None)
+    if thing.type is not None and all(
+        t.thing_type_name != thing.type for t in backend.thing_types.values()
+    ):
+        raise jitp.ProvisioningFailed(f"there is no thing type {thing.type}")
+    for group in thing.groups:
+        if all(g.thing_group_name != group for g in backend.thing_groups.values()):
+            raise jitp.ProvisioningFailed(f"there is no thing group {group}")
+        yield "iot:AddThingToThingGroup", backend.arn_of("thinggroup", group)
+    yield "iot:AttachThingPrincipal", device.arn
+
+
+def _payload(thing: jitp.Thing) -> dict[str, Any] | None:
+    """What is done to the attributes of a thing that is there: the attributePayload of UpdateThing.
+
+    None without a setting: a thing is left as it is then, since the guide names no other default.
+    """
+    attributes = dict(thing.attributes)
+    match thing.overrides.get("AttributePayload"):
+        case "REPLACE":
+            return {"attributes": attributes}
+        case "MERGE":
+            return {"attributes": attributes, "merge": True}
+    return None
+
+
+def _carry_out(backend: Backend, device: Any, plan: jitp.Plan) -> None:
+    for policy in plan.policies:
+        if policy.name not in backend.policies:
+            document: Any = policy.document  # text, whatever moto's annotation says
+            backend.create_policy(policy.name, document)
+        backend.attach_policy(policy.name, device.arn)
+    thing = plan.thing
+    if thing is not None:
+        if _thing(backend, thing.name) is None:
+            attributes = {"attributes": dict(thing.attributes)}
+            backend.create_thing(thing.name, thing.type or "", attributes)
+        else:
+            payload = _payload(thing)
+            if payload is not None:
+                backend.update_thing(thing.name, "", payload, False)
+        for group in thing.groups:
+            backend.add_thing_to_thing_group(group, None, thing.name, None)
+        backend.attach_thing_principal(thing.name, device.arn)
+    device.status = plan.status
+
+
+# --- permissions
+
+
+def permitted(
+    backend: Backend,
+    device: Any,
+    client_id: str,
+    subject: Mapping[str, str],
+    action: str,
+    kind: str,
+    name: str,
+) -> bool:
+    """Whether the device's policies allow ``action`` on the client, topic or filter ``name``.
+
+    They are attached to its certificate, or to a group of the thing whose name is its client ID.
+    """
+    thing = _thing(backend, client_id)
+    if thing is not None and (device.arn, client_id) not in backend.principal_things:
+        thing = None
+    targets = {device.arn}
+    if thing is not None:
+        targets |= {g.arn for g in backend.thing_groups.values() if thing.arn in g.things}
+    documents = [
+        policy.document if isinstance(policy.document, str) else json.dumps(policy.document)
+        for (target, _), (_, policy) in backend.principal_policies.items()
+        if target in targets
+    ]
+    variables = device_policies.variables_of(
+        client_id,
+        subject,
+        None if thing is None else client_id,
+        None if thing is None else thing.attributes,
+        thing.thing_type.thing_type_name if thing is not None and thing.thing_type else None,
+    )
+    return device_policies.allows(documents, action, backend.arn_of(kind, name), variables)
+
+
+def status_of(backend: Backend, certificate_id: str, now: datetime) -> str:
+    """The status of a device certificate, or why it doesn't count any more."""
+    held = backend.certificates.get(certificate_id)
+    if held is None:
+        return "deleted"
+    certificate = x509.load_pem_x509_certificate(held.certificate_pem.encode())
+    return str(held.status) if now <= certificate.not_valid_after_utc else "expired"

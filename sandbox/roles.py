@@ -1,0 +1,77 @@
+"""Roles that AWS services act under: whether one is there, trusts the service and may do it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timezone
+from typing import Any
+
+from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
+
+from . import permissions, sts
+from .accounts import Principal, Session, trusts_service
+
+ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
+
+
+class NotAllowed(Exception):
+    """The role can't be used for this, and why."""
+
+
+def source(arn: str) -> dict[str, str | None]:
+    """What a service says of the resource ``arn`` for which it assumes a role or makes a call."""
+    return {"aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4]}
+
+
+def assumable(
+    role_arn: str, account: str, service: str, context: Mapping[str, str | None] | None = None
+) -> Any:
+    """moto's role of this ARN, if it is in ``account`` and trusts ``service``; else NotAllowed.
+
+    context: what the service is known to say of whom it acts for; see :func:`source`.
+    """
+    found = ROLE_ARN.fullmatch(role_arn)
+    if not found or found[2] != account:
+        raise NotAllowed(f"{role_arn} is not a role of account {account}")
+    roles = iam_backends[account][found[1]].roles.values()
+    role = next((role for role in roles if role.arn == role_arn), None)
+    if role is None:
+        raise NotAllowed(f"the role {role_arn} does not exist")
+    if not trusts_service(role.assume_role_policy_document, service, context):
+        raise NotAllowed(f"the role {role_arn} does not trust {service}")
+    return role
+
+
+def require(role: Any, action: str, resource: str) -> None:
+    """NotAllowed unless the policies of a role let it do ``action`` on ``resource``.
+
+    Whether the account's policies are enforced or not: they are all that a service goes by.
+    """
+    caller = Principal(role.account_id, role.arn, role.id, role.arn)
+    context = {"aws:RequestedRegion": resource.split(":")[3]}
+    asked = permissions.Permission(action, resource, context)
+    if permissions.refusal(caller, action.partition(":")[0], action, [asked]) is not None:
+        raise NotAllowed(f"the role {role.arn} may not {action} on {resource}")
+
+
+def session_of(role: Any, name: str, region: str) -> Session:
+    """New credentials of ``role``, as the service gets them that assumes it; for an hour."""
+    partition = role.arn.split(":")[1]
+    issued = sts_backends[role.account_id][partition].assume_role(
+        region_name=region,
+        role_session_name=name,
+        role_arn=role.arn,
+        policy="",
+        duration=3600,
+        external_id="",
+    )
+    session = Session(
+        access_key_id=issued.access_key_id,
+        session_token=issued.session_token,
+        expiration=issued.expiration.replace(tzinfo=timezone.utc),
+        principal=Principal(issued.account_id, issued.arn, issued.user_id, role.arn),
+    )
+    sts.SESSIONS[session.access_key_id] = session
+    return session

@@ -1,0 +1,216 @@
+"""JITR comes and goes: a CA sends events only while there is a function that answers them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from sandbox.control import Sandbox
+from tests.e2e.support import Account, Outcome, Stack, new_ca
+from tools.terraform import Terraform
+
+EXTRA = """
+variable "upstream" {
+  default = "before"
+}
+
+resource "terraform_data" "upstream" {
+  input = var.upstream
+}
+
+output "jitr" {
+  value = module.ca.jitr
+}
+"""
+JITP = {"type": "JITP"}
+SETTINGS = {
+    "type": "JITR",
+    "device_policy": json.dumps({"Version": "2012-10-17", "Statement": []}),
+    "thing_type_name": "pump",
+    "subject_attributes": {"maker": "Organization"},
+    "hook_function_arn": "arn:aws:lambda:eu-west-1:111122223333:function:hook",
+    "on_refusal": "REVOKED",
+    "alarm_actions": ["arn:aws:sns:eu-west-1:111122223333:on-call"],
+    "log_retention_days": 30,
+    "reserved_concurrency": 5,
+    "runtime": "python3.13",
+    "permissions_boundary_arn": "arn:aws:iam::aws:policy/PowerUserAccess",
+}
+
+
+def address(name: str, resource: str) -> str:
+    """Of a resource that JITR makes for a CA."""
+    return f'module.ca.module.jitr["{name}"].{resource}'
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.one_engine("what either engine makes of it is tested with JITP and with modules/jitr")
+def test_a_ca_comes_after_its_rule_and_goes_before_it(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    stack = Stack(workspace, sandbox, account, region, extra=EXTRA)
+    there = stack.account
+    cas = {name: new_ca(name) for name in ("joins", "leaves", "moves")}
+    authorities: dict[str, dict[str, Any]] = {
+        "joins": {"certificate_pem": cas["joins"].pem, "provisioning": JITP},
+        "leaves": {"certificate_pem": cas["leaves"].pem, "provisioning": SETTINGS},
+        "moves": {"certificate_pem": cas["moves"].pem, "provisioning": {"type": "JITR"}},
+    }
+    stack.want(authorities)
+
+    first = stack.apply()
+
+    made = first.outputs["jitr"]
+    assert set(made) == {"leaves", "moves"}
+    for name in made:
+        registered = first.position("RegisterCACertificate", certificateId=cas[name].id)
+        assert answering(first, made[name]) < registered
+        assert first.calls_about(cas[name].id, write=True) == ["RegisterCACertificate"]
+        found = there.see(cas[name].id)
+        assert (found.template, found.auto_registration) == (None, "ENABLE")
+    check_settings(there, made["leaves"])
+    before = {name: there.see(ca.id).generation for name, ca in cas.items()}
+
+    there.iot.disable_topic_rule(ruleName=made["leaves"]["rule_name"])
+
+    # And nothing else: without that the plan would be empty.
+    assert stack.plan().changes == {
+        address("leaves", "aws_iot_topic_rule.registered"): "update",
+    }
+
+    authorities["joins"]["provisioning"] = {"type": "JITR"}
+    authorities["leaves"].pop("provisioning")
+    authorities["moves"]["provisioning"] = JITP
+    stack.want(authorities)
+
+    change = stack.apply()
+
+    assert {name: there.see(ca.id).generation for name, ca in cas.items()} == before
+    joined = there.see(cas["joins"].id)
+    assert (joined.template, joined.status, joined.auto_registration) == (None, "ACTIVE", "ENABLE")
+    let_go = change.position(
+        "UpdateCACertificate", certificateId=cas["joins"].id, removeAutoRegistration="true"
+    )
+    joins = change.outputs["jitr"]["joins"]
+    rule = joins["rule_name"]
+    assert answering(change, joins) < let_go
+    assert let_go < change.position("DeleteProvisioningTemplate", templateName="joins")
+    # Nothing about the CA itself is another.
+    assert change.calls_about(cas["leaves"].id, write=True) == []
+    moved = change.position("UpdateCACertificate", certificateId=cas["moves"].id)
+    assert change.position("CreateProvisioningTemplate", templateName="moves") < moved
+    assert there.see(cas["moves"].id).template == "moves"
+    # While a device has the policy it stays, which must not keep the CA from its template.
+    assert moved < change.position("DeletePolicy", policyName=made["moves"]["policy_name"])
+    # No moment without either.
+    assert moved < change.position("DeleteTopicRule", ruleName=made["moves"]["rule_name"])
+    rules = there.iot.list_topic_rules()["rules"]
+    assert [each["ruleName"] for each in rules] == [rule]
+    assert there.templates() == {"moves"}
+
+    assert stack.plan().status == 0
+
+    # What is replaced under the name that it has is made before it goes, and is gone then: README
+    # says to apply twice. The second time is the apply below.
+    replaced = {
+        address("joins", "aws_cloudwatch_metric_alarm.lost"),
+        address("joins", "aws_lambda_function_event_invoke_config.function"),
+    }
+    stack.apply(*(f"-replace={each}" for each in replaced))
+
+    # With depends_on on the whole module no plan knows the CA: nothing may come of that. The rule
+    # that is gone comes back, and its permission with it.
+    there.iot.delete_topic_rule(ruleName=rule)
+    (permission,) = permissions(there, joins)
+    main = (workspace.folder / "main.tf").read_text(encoding="utf-8")
+    depends_on = "  depends_on = [terraform_data.upstream]\n"
+    workspace.write(
+        re.sub(r"^  certificate_authorities =", depends_on + r"\g<0>", main, flags=re.M)
+    )
+    deferred = stack.apply("-var=upstream=after")
+    assert deferred.changes[address("joins", "aws_lambda_function.function")] == "update"
+    assert {each for each in replaced if deferred.changes[each] == "create"} == replaced
+    assert sorted(deferred.writes) == [
+        "AddPermission",
+        "CreateTopicRule",
+        "PutFunctionEventInvokeConfig",
+        "PutMetricAlarm",
+        "RemovePermission",
+    ]
+    alarms = there.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert f"{joins['function_name']}-lost" in {alarm["AlarmName"] for alarm in alarms}
+    assert failures_go_to(there, joins) == joins["dead_letter_queue_arn"]
+    (renewed,) = permissions(there, joins)
+    # It is made before the old one goes, which Lambda takes under another name only.
+    assert renewed["Sid"] != permission["Sid"]
+    assert renewed["Condition"] == permission["Condition"]
+
+    destruction = stack.destroy()
+
+    deleted = destruction.position("DeleteCACertificate", certificateId=cas["joins"].id)
+    assert deleted < destruction.position("DeleteTopicRule", ruleName=rule)
+    assert all(there.look(ca.id) is None for ca in cas.values())
+    assert there.templates() == set()
+    assert there.iot.list_topic_rules()["rules"] == []
+    assert there.iot.list_policies()["policies"] == []
+    assert there.client("lambda").list_functions()["Functions"] == []
+    assert there.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert there.client("logs").describe_log_groups()["logGroups"] == []
+    assert there.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert there.iam.list_roles()["Roles"] == []
+
+
+def answering(outcome: Outcome, made: dict[str, Any]) -> int:
+    """From which call on a rule reaches its function: it is there and may call it."""
+    return max(
+        outcome.position("CreateTopicRule", ruleName=made["rule_name"]),
+        outcome.position("AddPermission", FunctionName=made["function_name"]),
+    )
+
+
+def failures_go_to(account: Account, made: dict[str, Any]) -> str:
+    """Where Lambda keeps the events that a function failed for."""
+    functions = account.client("lambda")
+    found = functions.get_function_event_invoke_config(FunctionName=made["function_name"])
+    return str(found["DestinationConfig"]["OnFailure"]["Destination"])
+
+
+def permissions(account: Account, made: dict[str, Any]) -> list[dict[str, Any]]:
+    """Who may call a function, as its policy has it."""
+    policy = account.client("lambda").get_policy(FunctionName=made["function_name"])["Policy"]
+    statements: list[dict[str, Any]] = json.loads(policy)["Statement"]
+    return statements
+
+
+def check_settings(account: Account, made: dict[str, Any]) -> None:
+    """What was set for a CA is what AWS has."""
+    functions = account.client("lambda")
+    function = functions.get_function(FunctionName=made["function_name"])
+    configuration = function["Configuration"]
+    told = configuration["Environment"]["Variables"]
+    assert (configuration["Runtime"], told["JITR_ON_REFUSAL"]) == ("python3.13", "REVOKED")
+    assert told["JITR_THING_TYPE_NAME"] == SETTINGS["thing_type_name"]
+    assert json.loads(told["JITR_SUBJECT_ATTRIBUTES"]) == SETTINGS["subject_attributes"]
+    assert told["JITR_HOOK_FUNCTION_ARN"] == SETTINGS["hook_function_arn"]
+    assert function["Concurrency"]["ReservedConcurrentExecutions"] == 5
+    policy = account.iot.get_policy(policyName=made["policy_name"])
+    assert json.loads(policy["policyDocument"])["Statement"] == []
+    (group,) = account.client("logs").describe_log_groups(
+        logGroupNamePrefix=made["log_group_name"]
+    )["logGroups"]
+    assert group["retentionInDays"] == 30
+    alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    queue = made["dead_letter_queue_arn"].rpartition(":")[2]
+    (alarm,) = [each for each in alarms if each["AlarmName"] == queue]
+    assert alarm["AlarmActions"] == SETTINGS["alarm_actions"]
+    roles = [each["RoleName"] for each in account.iam.list_roles()["Roles"]]
+    bounded = [
+        name for name in roles if name.startswith(("iot-jitr-leaves-", "iot-jitr-rule-leaves-"))
+    ]
+    assert len(bounded) == 2
+    for name in bounded:
+        boundary = account.iam.get_role(RoleName=name)["Role"]["PermissionsBoundary"]
+        assert boundary["PermissionsBoundaryArn"] == SETTINGS["permissions_boundary_arn"]

@@ -1,0 +1,438 @@
+"""The scheduled drift check: the workflow's own steps, run here on accounts of the sandbox."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.examples.support import REGION, Cloud, NewExample, fingerprint, make_ca, path_with
+from tools.terraform import ROOT, Terraform
+
+if TYPE_CHECKING:
+    from sandbox.control import Sandbox
+
+FOLDER = ROOT / "examples" / "drift-check"
+WORKFLOW: dict[Any, Any] = yaml.safe_load((FOLDER / "drift-check.yml").read_text(encoding="utf-8"))
+JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+CREDENTIALS = "aws-actions/configure-aws-credentials@"
+
+pytestmark = pytest.mark.one_engine("the script only reads what any Terraform says")
+
+
+def load() -> ModuleType:
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("drift_check", FOLDER / "drift_check.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Where its dataclasses look their annotations up.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+drift_check = load()
+ACCOUNT = drift_check.Account("production", "111122223333", "eu-west-1")
+
+
+# --- the workflow
+
+
+def step(job: str, identity: str) -> dict[str, Any]:
+    """A step of a job, by its ID or by the action that it uses."""
+    (found,) = (
+        each
+        for each in JOBS[job]["steps"]
+        if each.get("id") == identity or each.get("uses", "").startswith(identity)
+    )
+    return dict(found)
+
+
+def filled_in(text: str, matrix: Mapping[str, str]) -> str:
+    """A text of the workflow with the values of `matrix.account`."""
+    return re.sub(r"\$\{\{ matrix\.account\.(\w+) \}\}", lambda each: matrix[each[1]], text)
+
+
+def test_the_workflow_is_one_that_github_takes() -> None:
+    # YAML 1.1 reads the key `on` as true; GitHub doesn't.
+    assert set(WORKFLOW) == {"name", True, "permissions", "env", "jobs"}
+    assert set(WORKFLOW[True]) == {"schedule", "workflow_dispatch"}
+    (schedule,) = WORKFLOW[True]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", schedule["cron"])
+    for name, job in JOBS.items():
+        assert job["runs-on"]
+        needs = job.get("needs", [])
+        assert ({needs} if isinstance(needs, str) else set(needs)) <= set(JOBS) - {name}
+        for each in job["steps"]:
+            assert ("uses" in each) != ("run" in each)
+            # What comes from a file must not become shell.
+            assert "${{" not in each.get("run", "")
+            assert "uses" not in each or re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", each["uses"])
+
+
+def test_an_account_that_fails_stops_no_other_and_no_key_is_stored() -> None:
+    assert JOBS["check"]["strategy"]["fail-fast"] is False
+    assert "always()" in JOBS["summary"]["if"]
+    assert step("check", "actions/upload-artifact")["if"] == "always()"
+    # Only the job that assumes a role may ask for the token that proves who it is.
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert {name: job.get("permissions") for name, job in JOBS.items()} == {
+        "accounts": None,
+        "check": {"contents": "read", "id-token": "write"},
+        "summary": None,
+    }
+    assert "secrets." not in (FOLDER / "drift-check.yml").read_text(encoding="utf-8")
+    assert step("check", "hashicorp/setup-terraform")["with"]["terraform_wrapper"] is False
+
+
+class Runner:
+    """Runs the workflow's steps in a working folder, as a runner of GitHub would."""
+
+    def __init__(self, terraform: Terraform) -> None:
+        self.terraform = terraform
+        self.output = terraform.folder / "github-output"
+        self.page = terraform.folder / "github-summary.md"
+
+    def run(
+        self, job: str, identity: str, matrix: Mapping[str, str], env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one step; returns how it ended."""
+        given = {**WORKFLOW["env"], **JOBS[job].get("env", {})}
+        return subprocess.run(
+            ["bash", "-e", "-c", step(job, identity)["run"]],
+            cwd=self.terraform.folder,
+            env={
+                **self.terraform.environment,
+                "PATH": path_with(self.terraform),
+                "GITHUB_OUTPUT": str(self.output),
+                "GITHUB_STEP_SUMMARY": str(self.page),
+                **{name: filled_in(text, matrix) for name, text in given.items()},
+                **env,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def matrix(self) -> list[dict[str, str]]:
+        """What the first job gives to the second."""
+        done = self.run("accounts", "read", {}, {})
+        assert done.returncode == 0, done.stderr
+        name, _, value = self.output.read_text(encoding="utf-8").partition("=")
+        assert JOBS["accounts"]["outputs"] == {name: f"${{{{ steps.read.outputs.{name} }}}}"}
+        found: list[dict[str, str]] = json.loads(value)
+        return found
+
+
+@pytest.mark.parametrize("accounts", ["{", '{"accounts": {}}'])
+def test_accounts_that_can_not_be_read_fail_the_first_job(
+    new_example: NewExample, new_account: Callable[[], str], accounts: str
+) -> None:
+    """With an empty matrix instead, the run would be green without a look at any account."""
+    example = new_example("workspaces", new_account())
+    example.write(accounts, "accounts.auto.tfvars.json")
+    shutil.copy2(FOLDER / "drift_check.py", example.folder)
+    runner = Runner(example)
+    done = runner.run("accounts", "read", {}, {})
+    assert done.returncode == 1
+    assert done.stderr.startswith("drift_check: accounts.auto.tfvars.json ")
+    assert not runner.output.exists()
+
+
+@pytest.mark.timeout(600)
+def test_one_summary_of_accounts_in_sync_drifted_failing_and_out_of_reach(
+    new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
+) -> None:
+    pipeline = Cloud(sandbox, new_account(), REGION)
+    clouds = {
+        name: Cloud(sandbox, new_account(), REGION)
+        for name in ("steady", "drifted", "failing", "unreachable")
+    }
+    example = new_example("workspaces", pipeline.account)
+    example.write(
+        json.dumps({"accounts": {n: {"account_id": c.account} for n, c in clouds.items()}}),
+        "accounts.auto.tfvars.json",
+    )
+    shutil.copy2(FOLDER / "drift_check.py", example.folder)
+    make_ca(example.folder)
+    certificate_id = fingerprint(example.folder / "root-ca.pem")
+    example.run("init", env={"TF_WORKSPACE": "steady"})
+    for name in ("steady", "drifted"):
+        example.apply(env={"TF_WORKSPACE": name, "AWS_ACCESS_KEY_ID": clouds[name].account})
+    clouds["drifted"].client("iot").update_ca_certificate(
+        certificateId=certificate_id, newStatus="INACTIVE"
+    )
+    for name, cloud in clouds.items():
+        trusted = pipeline.account if name != "unreachable" else "999999999999"
+        make_role(cloud, "iot-ca-drift-check", trusted)
+    sandbox.fault(
+        "error",
+        account=clouds["failing"].account,
+        operation="DescribeCACertificate",
+        code="AccessDeniedException",
+        times=None,
+    )
+    runner = Runner(example)
+    sandbox.forget_calls()
+
+    ends: dict[str, int | None] = {}
+    for account in runner.matrix():
+        credentials = assumed(pipeline, account)
+        ends[account["name"]] = (
+            runner.run("check", "check", account, credentials).returncode if credentials else None
+        )
+    done = runner.run("summary", "summary", {}, {})
+
+    assert ends == {"steady": 0, "drifted": 2, "failing": 1, "unreachable": None}
+    assert done.returncode == 1, done.stderr
+    assert not sandbox.calls(service="iot", write=True)
+    page = runner.page.read_text(encoding="utf-8")
+    assert "2 failed, 1 drift, 1 in sync" in page
+    rows = {
+        row.split(" ", 2)[1]: [cell.strip() for cell in row.strip("|").split("|")]
+        for row in page.splitlines()
+        if row.startswith("| ")
+    }
+    for name, cloud in clouds.items():
+        assert rows[name][:2] == [f"{name} ({cloud.account})", REGION]
+    assert rows["steady"][2:] == ["0 in sync", ""]
+    assert rows["drifted"][2:] == [
+        "2 drift",
+        f"factory (account {clouds['drifted'].account}, {REGION}) before apply: "
+        r"status is INACTIVE, wanted ACTIVE.",
+    ]
+    assert rows["failing"][2] == "1 failed"
+    assert "iot:DescribeCACertificate" in rows["failing"][3]
+    assert rows["unreachable"][2:] == [
+        "1 failed",
+        "no report: its job ended before the plan (credentials?)",
+    ]
+    # What needs attention comes first.
+    assert list(rows)[2:] == ["failing", "unreachable", "drifted", "steady"]
+
+
+def make_role(cloud: Cloud, name: str, trusted: str) -> None:
+    """A role that another account may assume."""
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"},
+    }
+    cloud.client("iam").create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+def assumed(pipeline: Cloud, account: Mapping[str, str]) -> dict[str, str]:
+    """What the workflow's credentials step leaves in the environment; nothing if it fails."""
+    wanted = step("check", CREDENTIALS)["with"]
+    role = filled_in(wanted["role-to-assume"], account)
+    sts = pipeline.client("sts")
+    try:
+        answer = sts.assume_role(RoleArn=role, RoleSessionName="GitHubActions")["Credentials"]
+    except sts.exceptions.ClientError as refused:
+        if refused.response["Error"]["Code"] != "AccessDenied":
+            raise
+        return {}
+    return {
+        "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": answer["SessionToken"],
+        "AWS_REGION": filled_in(wanted["aws-region"], account),
+    }
+
+
+# --- the script
+
+
+def lines(*messages: Mapping[str, Any]) -> str:
+    """What Terraform prints with -json."""
+    return "".join(json.dumps(message) + "\n" for message in messages)
+
+
+def diagnostic(severity: str, summary: str, detail: str, context: str | None) -> dict[str, Any]:
+    """A diagnostic; those about no place in a file have no snippet."""
+    snippet = {"snippet": {"context": context}} if context else {}
+    found = {"severity": severity, "summary": summary, "detail": detail, **snippet}
+    return {"type": "diagnostic", "diagnostic": found}
+
+
+def test_only_the_check_about_drift_counts_as_drift() -> None:
+    said = lines(
+        {"type": "version", "terraform": "1.11.4"},
+        diagnostic("warning", "Check block assertion failed", "a: x.\nb: y.", 'check "drift"'),
+        diagnostic("warning", "Check block assertion failed", "c: z.", 'check "ca_expiring"'),
+        diagnostic("warning", "Deprecated", "", None),
+        {"type": "planned_change", "change": {"resource": {"addr": "a.b"}, "action": "update"}},
+    )
+    report = drift_check.read_plan(ACCOUNT, 2, said + "no JSON\n")
+    assert (report.status, report.errors) == (2, ())
+    assert report.drift == ("a: x.", "b: y.")
+    assert report.warnings == ("c: z.", "Deprecated")
+    assert report.changes == ("a.b",)
+
+
+def test_a_warning_alone_is_no_drift() -> None:
+    said = lines(diagnostic("warning", "Check", "expires", 'check "ca_expiring"'))
+    report = drift_check.read_plan(ACCOUNT, 0, said)
+    assert drift_check.overall([report]) == 0
+    assert "0 in sync | warning: expires |" in drift_check.markdown([report])
+
+
+def test_changes_without_a_sentence_are_named() -> None:
+    change = {"type": "planned_change", "change": {"resource": {"addr": "m.x"}, "action": "create"}}
+    report = drift_check.read_plan(ACCOUNT, 2, lines(change))
+    assert "| would change m.x |" in drift_check.markdown([report])
+
+
+@pytest.mark.parametrize("status", [1, -9, 127])
+def test_a_terraform_that_says_nothing_has_failed(status: int) -> None:
+    report = drift_check.read_plan(ACCOUNT, status, "", "╷\n│ killed\n╵")
+    assert report.status == 1
+    assert report.errors == (f"terraform ended with status {status}: killed",)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"), [([0, 0], 0), ([0, 2], 2), ([2, 1, 0], 1), ([1, 0], 1), ([], 0)]
+)
+def test_failure_outweighs_drift(statuses: list[int], expected: int) -> None:
+    reports = [drift_check.Report(ACCOUNT, status) for status in statuses]
+    assert drift_check.overall(reports) == expected
+
+
+def test_nothing_that_was_said_becomes_markup() -> None:
+    report = drift_check.Report(ACCOUNT, 1, errors=("<script>|`a`|\\ [x](y)",))
+    (row,) = [
+        line for line in drift_check.markdown([report]).splitlines() if "<" in line or "&" in line
+    ]
+    assert "<script>" not in row
+    assert row.endswith(r"| &lt;script&gt;\|\`a\`\|\\ \[x\](y) |")
+    assert len(re.split(r"(?<!\\)\|", row)) == 6
+
+
+def written(folder: Path, **reports: str) -> list[str]:
+    """The arguments for a summary of these reports; the accounts have their names."""
+    accounts = {name: {"account_id": f"{n:012}"} for n, name in enumerate(reports)}
+    path = folder / "accounts.auto.tfvars.json"
+    path.write_text(json.dumps({"accounts": accounts}), encoding="utf-8")
+    (folder / "reports").mkdir()
+    for name, text in reports.items():
+        (folder / "reports" / f"{name}.json").write_text(text, encoding="utf-8")
+    return ["--accounts", str(path), "--reports", str(folder / "reports"), "summary"]
+
+
+@pytest.mark.parametrize(
+    ("report", "wanted"),
+    [
+        ("", "is not valid JSON"),
+        ('{"status": 0', "is not valid JSON"),
+        ("[]", "is no JSON object"),
+        ("{}", "is no report of"),
+        ('{"status": 3}', "is no report of"),
+        ('{"status": true}', "is no report of"),
+        ('{"status": "0"}', "is no report of"),
+        ('{"status": 0, "drift": "x"}', "is no report of"),
+        ('{"status": 0, "errors": [1]}', "is no report of"),
+    ],
+)
+def test_a_report_that_can_not_be_read_costs_its_account_one_line_and_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], report: str, wanted: str
+) -> None:
+    arguments = written(tmp_path, broken=report, fine='{"status": 0}')
+    assert drift_check.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "1 failed, 0 drift, 1 in sync" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("| broken ")]
+    assert re.search(rf"\| 1 failed \| \S+broken\.json {wanted}", row), row
+
+
+@pytest.mark.parametrize(
+    ("accounts", "arguments", "wanted"),
+    [
+        (None, ["matrix"], "can't be read: No such file or directory"),
+        ("{", ["matrix"], "is not valid JSON"),
+        ("{}", ["matrix"], "has no map `accounts`"),
+        ('{"accounts": {"one": {}}}', ["matrix"], 'accounts["one"] needs account_id'),
+        ('{"accounts": {"one": {"account_id": "1"}}}', ["check", "two"], "two is none of one in"),
+        ('{"accounts": {"one": {"account_id": "1"}}}', ["chek"], "invalid choice: 'chek'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_no_drift(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    accounts: str | None,
+    arguments: list[str],
+    wanted: str,
+) -> None:
+    path = tmp_path / "accounts.auto.tfvars.json"
+    if accounts is not None:
+        path.write_text(accounts, encoding="utf-8")
+    assert drift_check.main(["--accounts", str(path), *arguments]) == 1
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert (out, line.startswith("drift_check: ")) == ("", True)
+    assert wanted in line
+
+
+def test_more_accounts_than_a_matrix_takes_are_refused_and_may_be_checked_in_a_loop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(count: int, command: str) -> tuple[int, str, str]:
+        accounts = {f"a{number}": {"account_id": f"{number:012}"} for number in range(count)}
+        path = tmp_path / "accounts.auto.tfvars.json"
+        path.write_text(json.dumps({"accounts": accounts}), encoding="utf-8")
+        status = drift_check.main(["--accounts", str(path), "--reports", str(tmp_path), command])
+        return status, *capsys.readouterr()
+
+    status, out, _ = run(256, "matrix")
+    assert (status, len(json.loads(out))) == (0, 256)
+    status, out, err = run(257, "matrix")
+    assert (status, out) == (1, "")
+    (line,) = err.splitlines()
+    assert "has 257 accounts, and GitHub takes no matrix of more than 256 jobs; run" in line
+    assert "257 failed" in run(257, "summary")[1]
+
+
+def test_the_readme_has_the_limits_of_the_workflow() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert JOBS["check"]["strategy"]["max-parallel"] == 10
+    assert "ten at a time" in readme
+    assert f"no matrix of more than {drift_check.MATRIX_LIMIT} jobs" in " ".join(readme.split())
+
+
+def test_without_terraform_the_account_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRAFORM", str(tmp_path / "none"))
+    report = drift_check.check(ACCOUNT, tmp_path)
+    assert report.status == 1
+    assert "can't be run: No such file or directory; TERRAFORM names" in report.errors[0]
+
+
+def test_accounts_are_read_as_the_example_reads_them(tmp_path: Path) -> None:
+    variables = (ROOT / "examples" / "workspaces" / "variables.tf").read_text(encoding="utf-8")
+    (region,) = re.findall(r'region\s+= optional\(string, "([\w-]+)"\)', variables)
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    accounts, trust = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+    path = tmp_path / "accounts.auto.tfvars.json"
+    path.write_text(accounts, encoding="utf-8")
+    read = drift_check.read_accounts(path)
+    assert read["staging"] == drift_check.Account("staging", "222222222222", region)
+    typed, tried = re.findall(r"^for account in (.*); do$", readme, re.MULTILINE)
+    assert typed.split() == list(read)
+    assert tried.split() == [f"{name}={account.account_id}" for name, account in read.items()]
+    assert json.loads(trust)["Statement"]["Action"] == "sts:AssumeRoleWithWebIdentity"

@@ -1,0 +1,196 @@
+"""The commands in the module's README, as they are written there, against a sandbox."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from sandbox.control import start
+from tests.e2e.support import Account, new_ca
+from tests.jitr.conftest import FUNCTION, POLICY, REGION
+
+ACCOUNT = "111122223333"
+README = FUNCTION.parent / "README.md"
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+LAMBDA = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+        }
+    ],
+}
+
+
+# Version 1 of the AWS CLI looks for queues at the address they once had, AWS_ENDPOINT_URL or not.
+HERE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+
+
+def recipe(command: str) -> str:
+    """The block of shell in the README that has a command in it."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+    (found,) = [block for block in blocks if command in block]
+    return str(found)
+
+
+def package() -> bytes:
+    """The function's package, as Terraform makes it."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for path in sorted(FUNCTION.glob("*.py")):
+            archive.write(path, f"jitr/{path.name}")
+    return data.getvalue()
+
+
+def deploy(there: Account, ca_id: str) -> str:
+    """Make the function for a CA, with its settings and a role; its name."""
+    there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
+    role = there.iam.create_role(RoleName="jitr", AssumeRolePolicyDocument=json.dumps(LAMBDA))
+    there.iam.put_role_policy(
+        RoleName="jitr", PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
+    )
+    made = there.client("lambda").create_function(
+        FunctionName="iot-jitr-root-2025",
+        Runtime="python3.12",
+        Role=role["Role"]["Arn"],
+        Handler="jitr.handler.handler",
+        Code={"ZipFile": package()},
+        Environment={
+            "Variables": {
+                "JITR_CA_CERTIFICATE_ID": ca_id,
+                "JITR_CA_CERTIFICATE_MODE": "SNI_ONLY",
+                "JITR_POLICY_NAME": POLICY,
+            }
+        },
+    )
+    return str(made["FunctionName"])
+
+
+def run(shell: str, there: Account, folder: Path) -> str:
+    """Run what stands in the README, as whoever does everything in the account.
+
+    Returns what it says on standard output.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-eu", "-c", HERE + shell],
+        cwd=folder,
+        env={
+            **inherited,
+            **there.sandbox.environment(there.number, there.region),
+            "PATH": path,
+        },
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_dead_letters_are_sent_again_and_deleted_only_where_that_helped(tmp_path: Path) -> None:
+    ca = new_ca()
+    with start(run_functions=True) as sandbox:
+        there = Account(sandbox, ACCOUNT, REGION)
+        there.register(ca)
+        first, unnamed, second = (
+            there.meet(ca, name, tmp_path).id for name in ("first", "not a name", "second")
+        )
+        function = deploy(there, ca.id)
+        lambdas, sqs = there.client("lambda"), there.client("sqs")
+        queue = sqs.create_queue(QueueName=f"{function}-dead-letters")["QueueUrl"]
+        lambdas.put_function_event_invoke_config(
+            FunctionName=function,
+            MaximumRetryAttempts=0,
+            DestinationConfig={
+                "OnFailure": {
+                    "Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{function}-dead-letters"
+                }
+            },
+        )
+        there.iot.delete_policy(policyName=POLICY)
+        for device in (first, unnamed, second):
+            event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
+            lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=event)
+        sandbox.settle()
+        there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
+
+        def letters() -> tuple[str, str]:
+            """How many can be had, and how many somebody has already."""
+            names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible")]
+            found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+            return found[names[0]], found[names[1]]
+
+        def status(device: str) -> str:
+            described = there.iot.describe_certificate(certificateId=device)
+            return str(described["certificateDescription"]["status"])
+
+        # What the first block defines is what the others take.
+        (tmp_path / "root-ca.pem").write_text(ca.pem)
+        defined = recipe("get-queue-url")
+        show = 'printf "%s\\n" "$FUNCTION" "$QUEUE" "$CA"'
+        said = run(defined + show, there, tmp_path)
+        assert said.splitlines() == [function, queue, ca.id]
+
+        assert letters() == ("3", "0")
+        said = run(defined + recipe("receive-message"), there, tmp_path)
+        assert letters() == ("0", "1")
+        assert [status(device) for device in (first, unnamed, second)] == [
+            "ACTIVE",
+            "PENDING_ACTIVATION",
+            "ACTIVE",
+        ]
+        # One that can't be helped holds up no other, and the empty queue ends it without a call.
+        kept = sorted(path.name for path in tmp_path.glob("letter-*.txt"))
+        assert kept == ["letter-1.txt", "letter-2.txt", "letter-3.txt"]
+        ((name, why),) = re.findall(r"^(letter-\d\.txt) has failed again: (.*)$", said, re.M)
+        assert "cannot be the name of a thing" in json.loads(why)["errorMessage"]
+        assert unnamed in (tmp_path / name).read_text()
+
+        block = recipe("update-certificate")
+        assert "LETTER=letter-1.txt\n" in block
+        run(defined + block.replace("letter-1.txt", name), there, tmp_path)
+        assert letters() == ("0", "0")
+        assert status(unnamed) == "INACTIVE"
+
+
+def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
+    ca, other = new_ca("ours"), new_ca("theirs")
+    with start(run_functions=True) as sandbox:
+        there = Account(sandbox, ACCOUNT, REGION)
+        there.register(ca)
+        there.register(other)
+        # There is no rule yet: AWS IoT tells nobody.
+        ids = {name: there.meet(ca, name, tmp_path).id for name in ("first", "second", "refused")}
+        ids["another"] = there.meet(other, "another", tmp_path).id
+        there.iot.update_certificate(certificateId=ids["refused"], newStatus="INACTIVE")
+        function = deploy(there, ca.id)
+        known = f"CA={ca.id} FUNCTION={function}\n"
+
+        run(known + recipe("list-certificates-by-ca"), there, tmp_path)
+
+        sandbox.settle()
+        status = {
+            name: there.iot.describe_certificate(certificateId=each)["certificateDescription"][
+                "status"
+            ]
+            for name, each in ids.items()
+        }
+    assert status == {
+        "first": "ACTIVE",
+        "second": "ACTIVE",
+        "refused": "INACTIVE",
+        "another": "PENDING_ACTIVATION",
+    }

@@ -1,0 +1,138 @@
+"""A real Terraform and the real aws provider, as roles with exactly the module's policies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.control import Sandbox
+from tests.e2e.support import Account, Stack, issue, new_ca
+from tests.permissions.support import Need, Role, allowed_by, needs, render
+from tools.terraform import Terraform
+
+pytestmark = pytest.mark.one_engine("permissions are those of the program and of the provider")
+
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
+
+
+def asked(role: Role) -> list[str]:
+    """What the role's calls in the last command have asked for and got."""
+    refused = {"AccessDenied", "AccessDeniedException"}
+    calls = [call for call in role.calls() if call.error not in refused]
+    return [permission for call in calls for permission in call.permissions]
+
+
+def meddle(account: Account) -> None:
+    """Change by hand what only somebody's hand can change."""
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": ["iot.amazonaws.com", "lambda.amazonaws.com"]},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    for role in account.iam.list_roles()["Roles"]:
+        if role["RoleName"].startswith("iot-"):
+            name = role["RoleName"]
+            account.iam.update_role_description(RoleName=name, Description="changed by hand")
+            account.iam.update_assume_role_policy(RoleName=name, PolicyDocument=policy)
+    account.iot.update_provisioning_template(templateName="devices", enabled=False)
+    (rule,) = account.iot.list_topic_rules()["rules"]
+    account.iot.disable_topic_rule(ruleName=rule["ruleName"])
+    sqs = account.client("sqs")
+    queue = sqs.get_queue_url(QueueName="iot-jitr-proven-dead-letters")["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "60"})
+
+
+def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str, tmp_path: Path
+) -> None:
+    stack = Stack(workspace, sandbox, account, region)
+    by_hand: Account = stack.account
+    plain, proven = new_ca("plain"), new_ca("proven")
+    code = by_hand.iot.get_registration_code()["registrationCode"]
+    documents = render(
+        tmp_path / "policies",
+        {
+            "both": {
+                "account_id": account,
+                "regions": [region],
+                "certificate_ids": [plain.id, proven.id],
+                "default_mode": True,
+                "jitp_template_names": ["devices"],
+                "jitr_names": ["proven"],
+            }
+        },
+    )["both"]
+    planner, applier = Role(by_hand, "planner"), Role(by_hand, "applier")
+    planner.grant(documents["plan_json"])
+    applier.grant(documents["apply_json"])
+    sandbox.enforce_permissions(account)
+    planned: set[Need] = set()
+    applied: set[Need] = set()
+
+    def note_planned() -> None:
+        planned.update(allowed_by(documents["plan_json"], each) for each in asked(planner))
+
+    def apply() -> None:
+        stack.apply(env=applier.environment)
+        applied.update(allowed_by(documents["apply_json"], each) for each in asked(applier))
+
+    jitp = {"type": "JITP", "template_name": "devices"}
+    jitr = {"type": "JITR"}
+    authorities: dict[str, dict[str, Any]] = {
+        "plain": {"certificate_pem": plain.pem, "provisioning": jitp, "tags": {"team": "fleet"}},
+        "proven": {
+            "certificate_pem": proven.pem,
+            "certificate_mode": "DEFAULT",
+            "verification": {"certificate_pem": issue(proven, code).pem},
+            "provisioning": {**jitr, "reserved_concurrency": 5},
+            "tags": {"team": "fleet"},
+        },
+    }
+    stack.want(authorities)
+
+    # Who plans gets as far as the first write.
+    refused = stack.apply(fails=True, env=planner.environment)
+    assert "not authorized to perform: iam:CreateRole on resource: " in " ".join(refused.errors)
+    assert not [call for call in planner.calls() if call.write and call.error is None]
+    note_planned()
+    assert by_hand.look(plain.id) is by_hand.look(proven.id) is None
+
+    apply()
+    assert (by_hand.see(plain.id).mode, by_hand.see(plain.id).template) == ("SNI_ONLY", "devices")
+    assert by_hand.see(proven.id).mode == "DEFAULT"
+    assert stack.plan(env=planner.environment).status == 0
+    note_planned()
+
+    # Everything that can be changed is changed, in the configuration and by hand.
+    authorities["plain"]["provisioning"] = {**jitp, "device_policy": POLICY}
+    authorities["plain"]["tags"] = {"stage": "production"}
+    authorities["plain"]["on_destroy"] = "deactivate"
+    authorities["proven"]["status"] = "INACTIVE"
+    authorities["proven"]["tags"] = {"stage": "production"}
+    authorities["proven"]["provisioning"] = {
+        **jitr,
+        "device_policy": POLICY,
+        "log_retention_days": 30,
+        "on_refusal": "REVOKED",
+    }
+    stack.want(authorities)
+    meddle(by_hand)
+    by_hand.untag(plain, "team")
+    apply()
+
+    stack.destroy(env=applier.environment)
+    applied.update(allowed_by(documents["apply_json"], each) for each in asked(applier))
+
+    assert by_hand.see(plain.id).status == "INACTIVE"
+    assert by_hand.look(proven.id) is None
+    assert by_hand.templates() == set()
+    assert planned == needs(documents["plan_json"])
+    # The function's code changes with the next version of the module, and not before.
+    code_change = {("JitrFunctions", "lambda:UpdateFunctionCode")}
+    assert applied | code_change == needs(documents["apply_json"])

@@ -1,0 +1,51 @@
+"""Fixtures for the tests of `status`: a hub, a CA, and the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from iot_ca import commands
+from sandbox.control import Sandbox
+from tests.status.support import Run, World
+from tests.unit.support import NOW, ec_key, issue, pem
+
+
+@pytest.fixture(scope="session")
+def ca() -> x509.Certificate:
+    """A CA with years to live."""
+    return issue(ec_key(), end=NOW + timedelta(days=2000))
+
+
+@pytest.fixture
+def world(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    new_account: Callable[[], str],
+    ca: x509.Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    """No accounts yet; the program runs as the hub, and root.pem is the CA."""
+    hub = new_account()
+    for key, value in sandbox.environment(hub, "eu-west-1").items():
+        monkeypatch.setenv(key, value)
+    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "IOT_CA_DEBUG"):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "root.pem").write_text(pem(ca), encoding="utf-8")
+    return World(sandbox, tmp_path, hub)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process: its exit status and what it printed."""
+
+    def status(*arguments: str) -> tuple[int, str, str]:
+        exit_status = commands.run(["status", *arguments])
+        out, err = capsys.readouterr()
+        return exit_status, out, err
+
+    return status

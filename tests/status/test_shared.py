@@ -1,0 +1,165 @@
+"""Clients that accounts share: what one of them meets must not become another one's trouble."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from cryptography import x509
+
+from iot_ca import shared
+from iot_ca.failure import Denied, Failure
+from iot_ca.protocol import Credentials, Target
+from iot_ca.shared import Clients, Member
+from sandbox.control import Sandbox
+from tests.status.support import Run, World, rows
+
+BOTH = {"region": None, "regions": ["eu-west-1", "us-east-1"]}
+
+
+@pytest.fixture
+def one(world: World, ca: x509.Certificate, new_account: Callable[[], str]) -> str:
+    """An account with the CA in two regions; its ID."""
+    account = new_account()
+    world.add("one", account, **BOTH)
+    for region in BOTH["regions"] or []:
+        world.register("one", region, ca)
+    return account
+
+
+def states(out: str) -> dict[tuple[str, str], str]:
+    """The state in each account and region."""
+    return {(name, region): row["state"] for (name, region, _), row in rows(out).items()}
+
+
+@pytest.mark.parametrize("down", ["eu-west-1", "us-east-1"])
+def test_a_region_that_is_down_fails_by_itself(
+    world: World, run: Run, one: str, sandbox: Sandbox, down: str
+) -> None:
+    """STS and IoT of one region answer nothing; the role is assumed in the other one."""
+    up = next(region for region in ("eu-west-1", "us-east-1") if region != down)
+    sandbox.fault("error", region=down, times=None, code="ServiceUnavailable", status=503)
+    sandbox.forget_calls()
+
+    exit_status, out, _ = run(world.write(certificate_file="root.pem"), "--json")
+
+    assert exit_status == 1
+    assert states(out) == {("one", up): "in_sync", ("one", down): "failed"}
+    assumed = sandbox.calls(operation="AssumeRole", region=up)
+    assert [call.error for call in assumed] == [None]
+    # The account was entered, so what fails in the region is what it is asked there.
+    (told,) = rows(out)["one", down, "root"]["wrong"]
+    assert told.startswith("DescribeCACertificate failed")
+    assert {call.account for call in sandbox.calls(service="iot")} == {one}
+
+
+def test_a_role_that_may_not_be_assumed_is_asked_for_once(
+    world: World, run: Run, one: str, sandbox: Sandbox
+) -> None:
+    world.accounts["one"]["role_arn"] = f"arn:aws:iam::{one}:role/typo"
+    sandbox.forget_calls()
+    _, out, _ = run(world.write(certificate_file="root.pem"), "--json")
+    assert set(states(out).values()) == {"failed"}
+    (call,) = sandbox.calls()
+    assert (call.operation, call.region) == ("AssumeRole", "eu-west-1")
+
+
+def test_no_region_that_answers_is_said_with_the_first_ones_words(
+    world: World, one: str, sandbox: Sandbox, clients: Clients
+) -> None:
+    sandbox.fault("error", operation="AssumeRole", region="eu-west-1", times=None, code="First")
+    sandbox.fault("error", operation="AssumeRole", region="us-east-1", times=None, code="Second")
+    role = world.accounts["one"]["role_arn"]
+    member = Member(Target(one, "eu-west-1", Credentials(role_arn=role)), clients)
+    with pytest.raises(Failure, match="First") as failed:
+        member.enter(["eu-west-1", "us-east-1"])
+    assert not isinstance(failed.value, Denied)
+
+
+@pytest.fixture
+def clients(world: World) -> Clients:
+    """Those of the hub."""
+    del world
+    return Clients(1)
+
+
+def test_sts_is_asked_in_the_region_itself(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The global endpoint is that of us-east-1, and regions to opt into don't take its tokens."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
+    client = clients.client(None, "sts", "eu-west-1", None)
+    assert client._client.meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
+
+
+def test_what_others_have_spent_of_the_attempts_is_not_missed(
+    world: World,
+    run: Run,
+    one: str,
+    sandbox: Sandbox,
+    ca: x509.Certificate,
+    new_account: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """botocore's budget is one for all accounts in a region; here it is spent from the start."""
+    monkeypatch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: False)
+    monkeypatch.setattr(shared, "_PAUSES", (0, 0))
+    world.add("two", new_account())
+    world.register("two", "eu-west-1", ca)
+    two = world.accounts["two"]["account_id"]
+    for account, times in ((one, 2), (two, None)):
+        sandbox.fault(
+            "error",
+            operation="DescribeCACertificate",
+            account=account,
+            region="eu-west-1",
+            times=times,
+            code="ThrottlingException",
+            status=429,
+        )
+    sandbox.forget_calls()
+
+    exit_status, out, _ = run(world.write(certificate_file="root.pem"), "--json")
+
+    assert exit_status == 1
+    assert states(out) == {
+        ("one", "eu-west-1"): "in_sync",
+        ("one", "us-east-1"): "in_sync",
+        ("two", "eu-west-1"): "failed",
+    }
+    # Tried again, and not for ever.
+    assert len(sandbox.calls(operation="DescribeCACertificate", account=two)) == 3
+
+
+def test_no_account_waits_for_the_profile_of_another(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All cached properties of a class share one lock before Python 3.12."""
+    waiting, go_on = threading.Event(), threading.Event()
+    session = Clients.session
+
+    def slow(self: Clients, profile: str | None) -> object:
+        if profile == "slow":
+            waiting.set()
+            assert go_on.wait(30)
+            profile = None
+        return session(self, profile)
+
+    monkeypatch.setattr(Clients, "session", slow)
+    one = Member(Target("1" * 12, "eu-west-1", Credentials(profile="slow")), clients)
+    two = Member(Target("2" * 12, "cn-north-1"), clients)
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda each=each: found.append(each.partition), daemon=True)
+        for each in (one, two)
+    ]
+    threads[0].start()
+    assert waiting.wait(30)
+    threads[1].start()
+    threads[1].join(10)
+    assert found == ["aws-cn"]
+    go_on.set()
+    threads[0].join(30)
+    assert found == ["aws-cn", "aws"]
