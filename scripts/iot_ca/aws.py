@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from iot_ca.failure import Denied, Failure, Gone, one_line
-from iot_ca.protocol import Target
+from iot_ca.protocol import Credentials, Target
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -62,14 +62,8 @@ class Account:
         credentials = self.target.credentials
         session = new_session(credentials.profile)
         if credentials.role_arn:
-            request = {
-                "RoleArn": credentials.role_arn,
-                "RoleSessionName": credentials.session_name or SESSION_NAME,
-            }
-            if credentials.external_id:
-                request["ExternalId"] = credentials.external_id
             sts = _client(session, "sts", self.target.region)
-            issued = sts.assume_role(**request)["Credentials"]
+            issued = sts.assume_role(**role_request(credentials))["Credentials"]
             session.set_credentials(
                 issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
             )
@@ -140,6 +134,17 @@ def failures(region: str, service: str = "iot") -> Iterator[None]:
         raise Failure(
             f"an answer is not one of AWS: it lacks {error}; check proxy and AWS_ENDPOINT_URL"
         ) from error
+
+
+def role_request(credentials: Credentials) -> dict[str, str]:
+    """What AssumeRole is asked with, for credentials that name a role."""
+    request = {
+        "RoleArn": credentials.role_arn or "",
+        "RoleSessionName": credentials.session_name or SESSION_NAME,
+    }
+    if credentials.external_id:
+        request["ExternalId"] = credentials.external_id
+    return request
 
 
 def new_session(profile: str | None) -> Session:

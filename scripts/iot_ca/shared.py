@@ -24,7 +24,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from iot_ca import aws
-from iot_ca.aws import SESSION_NAME, Account
+from iot_ca.aws import Account
 from iot_ca.failure import Denied, Failure
 
 if TYPE_CHECKING:
@@ -243,13 +243,7 @@ class Member(Account):
         sts = self._shared.client(chosen.profile, "sts", region, own)
         if not chosen.role_arn:
             return Entry(own, str(sts.get_caller_identity()["Account"]))
-        request = {
-            "RoleArn": chosen.role_arn,
-            "RoleSessionName": chosen.session_name or SESSION_NAME,
-        }
-        if chosen.external_id:
-            request["ExternalId"] = chosen.external_id
-        answer = sts.assume_role(**request)
+        answer = sts.assume_role(**aws.role_request(chosen))
         issued = answer["Credentials"]
         return Entry(
             Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]),
