@@ -26,8 +26,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from sandbox.control import Call, Sandbox, SandboxError, start
-from tools.bench_fleet import REGIONS, make_fleet
-from tools.bench_plans import Case, make_ca, write_ours, write_theirs
+from tools.bench_fleet import HUB, LATENCY_SECONDS, REGIONS, make_fleet
+from tools.bench_plans import Case, write_ours, write_theirs
 from tools.providers import Providers, resolve
 from tools.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
 
@@ -40,8 +40,6 @@ USER_AGENT = "terraform-aws-iot-ca"
 # One CA's tags are no listing: it is a call about that CA.
 LISTINGS = {"ListCACertificates", "ListCertificatesByCA", "ListCertificates"}
 
-# Where a fleet is looked at, every call takes this long besides, as over a network.
-LATENCY_SECONDS = 0.05
 # The accounts that a script is timed on; the rest of the fleet is reckoned from the two.
 FEW, FEWER = 4, 2
 
@@ -297,10 +295,8 @@ def measure_fleet(bench: Bench, count: int) -> Measurement:
     The script is run for a few accounts, and as long as it would take for all is reckoned from
     that, its start counted once.
     """
-    hub, pem = "9" * 12, make_ca("fleet")
-    accounts = [f"8{number:011d}" for number in range(count)]
-    file = make_fleet(bench.sandbox.endpoint, bench.folder, pem, hub, accounts)
-    variables = bench.environment(hub)
+    file = make_fleet(bench.sandbox.endpoint, bench.folder, count)
+    variables = bench.environment(HUB)
     status = (sys.executable, str(PROGRAM), "status", str(file), "--json")
     ours = Command(status, variables, f'"in_sync": {count * len(REGIONS)}')
     script = (sys.executable, "-m", "tools.bench_fleet", str(file))
