@@ -303,31 +303,43 @@ def installed(
     return folder
 
 
-@pytest.fixture
-def new_workspace(
-    tmp_path: Path,
-    engine: Engine,
-    providers: Providers,
-    installed: Path,
-    sandbox: Sandbox,
-    region: str,
-) -> Iterator[Callable[[str, str], Terraform]]:
-    """Makes a working folder: `new_workspace(account, name)`.
+NewFolder = Callable[[Path, Mapping[str, str]], Workspace]
 
-    Its Terraform talks to the sandbox as that account. Nothing is in the folder yet.
-    """
+
+@pytest.fixture
+def workspace_in(engine: Engine, installed: Path) -> Iterator[NewFolder]:
+    """Gives a `Workspace` in a folder and an environment; its providers end with the test."""
     started: list[RunningProviders] = []
 
-    def make(account: str, name: str = "workspace") -> Terraform:
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        settings = environment(providers, sandbox.environment(account, region))
-        started.append(RunningProviders(installed, folder, settings))
-        return Workspace(folder, engine, settings, installed=installed, running=started[-1])
+    def make(folder: Path, settings: Mapping[str, str]) -> Workspace:
+        running = RunningProviders(installed, folder, settings)
+        started.append(running)
+        return Workspace(folder, engine, settings, installed=installed, running=running)
 
     yield make
     for each in started:
         each.stop()
+
+
+@pytest.fixture
+def new_workspace(
+    tmp_path: Path,
+    providers: Providers,
+    workspace_in: NewFolder,
+    sandbox: Sandbox,
+    region: str,
+) -> Callable[[str, str], Terraform]:
+    """Makes a working folder: `new_workspace(account, name)`.
+
+    Its Terraform talks to the sandbox as that account. Nothing is in the folder yet.
+    """
+
+    def make(account: str, name: str = "workspace") -> Terraform:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        return workspace_in(folder, environment(providers, sandbox.environment(account, region)))
+
+    return make
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import HealthCheck, settings
-from hypothesis.configuration import set_hypothesis_home_dir
 from moto import mock_aws
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
@@ -28,16 +26,9 @@ from moto.iot.models import FakeCertificate, IoTBackend, iot_backends
 
 from modules.jitr.function import handler as entry
 from sandbox import iot as sandbox_iot
+from tests import repeatable
 
-settings.register_profile(
-    "repeatable",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("repeatable")
-set_hypothesis_home_dir(str(Path(__file__).parents[2] / ".cache" / "hypothesis"))
+repeatable.load()
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"  # the account is moto's own
 POLICY = "iot-jitr-root"

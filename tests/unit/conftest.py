@@ -9,23 +9,13 @@ from botocore.loaders import Loader
 from botocore.session import Session
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import HealthCheck, settings
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from iot_ca import aws as iot_ca_aws
+from tests import repeatable
 from tests.unit.program import Program
 from tests.unit.support import FakeAws, issue
 
-# The same examples in every run: a test that fails now and then helps nobody.
-settings.register_profile(
-    "repeatable",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("repeatable")
-set_hypothesis_home_dir(str(Path(__file__).parents[2] / ".cache" / "hypothesis"))
+repeatable.load()
 
 
 @pytest.fixture(scope="session")
