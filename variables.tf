@@ -36,7 +36,7 @@ variable "certificate_authorities" {
       `ca_private_key_passphrase_env` where the key is encrypted. Read only while the CA is not
       registered in this mode yet; leaving it out later changes nothing.
       - `certificate_pem`: a verification certificate, signed by the CA, whose common name is the
-        registration code of this account and region (`scripts/iot_ca.py csr` makes the request).
+        registration code of this account and region (`scripts/iot_ca csr` makes the request).
       - `ca_private_key_file`: path of the CA's private key (PEM or PKCS#8) on the machine that runs
         Terraform. The path is all that is stored.
       - `ca_private_key_secret_arn`: ARN of a secret in AWS Secrets Manager, in this or another

@@ -31,7 +31,7 @@ from tools.bench_plans import Case, write_ours, write_theirs
 from tools.providers import Providers, resolve
 from tools.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
 
-PROGRAM = ROOT / "scripts" / "iot_ca.py"
+PROGRAM = ROOT / "scripts" / "iot_ca"
 REGION = "eu-west-1"
 OURS, THEIRS = "ours", "theirs"
 

@@ -155,7 +155,7 @@ def measure(count: int) -> float:
     with tempfile.TemporaryDirectory(prefix="iot-ca-bench-") as place, start() as sandbox:
         file = make_fleet(sandbox.endpoint, Path(place), count)
         sandbox.fault("latency", times=None, seconds=LATENCY_SECONDS)
-        command = [sys.executable, str(ROOT / "scripts" / "iot_ca.py"), "status", str(file)]
+        command = [sys.executable, str(ROOT / "scripts" / "iot_ca"), "status", str(file)]
         began = time.monotonic()
         done = subprocess.run(
             [*command, "--json"],

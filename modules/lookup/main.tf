@@ -18,7 +18,7 @@ locals {
 
 # Read-only: every plan runs it. One process serves all CAs of the account and region.
 data "external" "certificate_authorities" {
-  program = concat(var.python_command, ["${path.module}/../../scripts/iot_ca.py", "inspect"])
+  program = concat(var.python_command, ["${path.module}/../../scripts/iot_ca", "inspect"])
 
   query = {
     target                  = jsonencode(local.target)
@@ -28,7 +28,7 @@ data "external" "certificate_authorities" {
   lifecycle {
     postcondition {
       condition     = toset(keys(self.result)) == toset(keys(var.certificate_authorities))
-      error_message = "The program did not answer for exactly the CAs it was asked about. Is python_command running this module's own scripts/iot_ca.py?"
+      error_message = "The program did not answer for exactly the CAs it was asked about. Is python_command running this module's own scripts/iot_ca?"
     }
   }
 }

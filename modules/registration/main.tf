@@ -16,7 +16,7 @@ resource "terraform_data" "registration" {
   triggers_replace = each.value.revision
 
   provisioner "local-exec" {
-    interpreter = concat(var.python_command, ["${path.module}/../../scripts/iot_ca.py"])
+    interpreter = concat(var.python_command, ["${path.module}/../../scripts/iot_ca"])
     command     = "register"
     quiet       = true
 
@@ -66,7 +66,7 @@ resource "terraform_data" "deregistration" {
 
   provisioner "local-exec" {
     when        = destroy
-    interpreter = concat(self.input.python_command, ["${path.module}/../../scripts/iot_ca.py"])
+    interpreter = concat(self.input.python_command, ["${path.module}/../../scripts/iot_ca"])
     command     = "deregister"
     quiet       = true
 

@@ -280,7 +280,7 @@ def test_the_requirements_are_locked_in_versions_that_are_asked_for() -> None:
 
 
 def _header() -> str:
-    script = (ROOT / "scripts" / "iot_ca.py").read_text(encoding="utf-8")
+    script = (ROOT / "scripts" / "iot_ca").read_text(encoding="utf-8")
     (header,) = HEADER.findall(script)
     lines: list[str] = [line.removeprefix("#").removeprefix(" ") for line in header.splitlines()]
     return "\n".join(lines)

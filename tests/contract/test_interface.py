@@ -11,20 +11,19 @@ from typing import Any, get_args
 
 import pytest
 
-from iot_ca import protocol
-from iot_ca.protocol import (
-    CertificateAuthority,
+from iot_ca.model import (
     CertificateMode,
     Credentials,
     DeregisterRequest,
-    InspectRequest,
+    DesiredCa,
     OnDestroy,
     RegisterRequest,
-    Result,
     Status,
     Target,
     Verification,
 )
+from iot_ca.terraform import protocol
+from iot_ca.terraform.protocol import InspectRequest, Result
 from tests.contract.hcl import Type, blocks, output_attributes, read, text, variable_type
 from tools.lint_terraform import copy_configuration
 from tools.providers import Providers
@@ -86,7 +85,7 @@ def test_credentials_are_the_programs_credentials(credentials: Type, where: str)
 
 
 def test_the_lookup_takes_what_the_program_takes() -> None:
-    assert LOOKUP_CAS.names == attributes(CertificateAuthority)
+    assert LOOKUP_CAS.names == attributes(DesiredCa)
 
 
 def test_the_registration_takes_what_the_lookup_takes_and_answers() -> None:
@@ -112,7 +111,7 @@ def test_what_the_module_may_not_do_unasked_is_off_by_default() -> None:
 
 
 def test_the_root_module_hands_everything_on() -> None:
-    assert _keys(".", CAS) == attributes(CertificateAuthority)
+    assert _keys(".", CAS) == attributes(DesiredCa)
 
 
 @pytest.mark.parametrize("kind", [ROOT_CAS, LOOKUP_CAS, REGISTRATION_CAS])
@@ -129,7 +128,7 @@ def test_verification_is_the_programs_verification(kind: Type) -> None:
         ), name
 
 
-@pytest.mark.parametrize("field", fields(CertificateAuthority), ids=lambda field: field.name)
+@pytest.mark.parametrize("field", fields(DesiredCa), ids=lambda field: field.name)
 def test_the_defaults_are_the_same_in_terraform_and_in_the_program(field: Any) -> None:
     attribute = LOOKUP_CAS.attribute(field.name)
     default = field.default if field.default is not MISSING else field.default_factory
@@ -315,13 +314,13 @@ def test_what_terraform_sends_is_what_the_program_reads(
     sent = (place / "register.json").read_text()
     request = protocol.read_register(sent)
     assert set(json.loads(sent)) == attributes(RegisterRequest)
-    assert set(json.loads(sent)["certificate_authority"]) == attributes(CertificateAuthority)
+    assert set(json.loads(sent)["certificate_authority"]) == attributes(DesiredCa)
     given = json.loads(sent)["certificate_authority"]["verification"]
     assert given == {**dict.fromkeys(attributes(Verification)), **verification}
     assert request == RegisterRequest(
         name="root",
         target=Target("111122223333", "eu-west-1", Credentials(**credentials)),
-        certificate_authority=CertificateAuthority(
+        certificate_authority=DesiredCa(
             certificate_pem="PEM",
             certificate_mode="DEFAULT",
             status="INACTIVE",
@@ -366,7 +365,7 @@ def test_the_least_that_terraform_sends_is_enough(
     terraform.init()
     terraform.apply()
     request = protocol.read_register((tmp_path / "register.json").read_text())
-    assert request.certificate_authority == CertificateAuthority("PEM")
+    assert request.certificate_authority == DesiredCa("PEM")
     assert request.target.credentials == Credentials()
     terraform.destroy()
     taken_out = protocol.read_deregister((tmp_path / "deregister.json").read_text())

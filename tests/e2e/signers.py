@@ -124,7 +124,7 @@ def sign_by_hand(account: Account, ca: CA, folder: Path) -> str:
     """What the module's documents tell: the program's request, signed with the owner's openssl."""
     request = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "scripts" / "iot_ca.py"), "csr"),
+            *(sys.executable, str(ROOT / "scripts" / "iot_ca"), "csr"),
             *("--account-id", account.number, "--region", account.region),
         ],
         env={**os.environ, **account.sandbox.environment(account.number, account.region)},

@@ -264,7 +264,7 @@ def test_workspaces(
         assert (example.folder / "terraform.tfstate.d" / workspace / "terraform.tfstate").is_file()
 
     # As the README shows it, and with the environment that production is applied with.
-    command = (sys.executable, ROOT / "scripts" / "iot_ca.py", "status", "terraform.tfvars.json")
+    command = (sys.executable, ROOT / "scripts" / "iot_ca", "status", "terraform.tfvars.json")
     options = ("--ca", "factory=root-ca.pem", "--region", REGION, "--json")
     looked = subprocess.run(
         [*command, *options],

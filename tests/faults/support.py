@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-from iot_ca import aws, commands
+from iot_ca import cli as commands
+from iot_ca.aws import session as aws
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, Account, Registered
 
@@ -164,8 +165,8 @@ class Program:
 
         monkeypatch.setattr(aws, "_client", client)
         monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
-        monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
-        monkeypatch.setattr("iot_ca.signers._POLL_SECONDS", 0)
+        monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
+        monkeypatch.setattr("iot_ca.ownership.signers._POLL_SECONDS", 0)
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from iot_ca.commands import REQUEST_VARIABLE
+from iot_ca.cli import REQUEST_VARIABLE
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, new_ca
 from tests.faults.support import TEMPLATE, Call, Program, Terraform, leftovers, seen
@@ -95,7 +95,7 @@ def _kill_at(call: Call, when: str, sandbox: Sandbox, terraform: Terraform, revi
         REQUEST_VARIABLE: json.dumps(terraform.request(revision)),
     }
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "iot_ca.py"), "register"],
+        [sys.executable, str(ROOT / "scripts" / "iot_ca"), "register"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

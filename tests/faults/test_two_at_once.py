@@ -23,8 +23,10 @@ from typing import Any
 
 import pytest
 
-from iot_ca import aws, commands, register
-from iot_ca.registry import Registry
+from iot_ca import cli as commands
+from iot_ca.aws import session as aws
+from iot_ca.aws.registry import Registry
+from iot_ca.reconcile import loop as register
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, OWN_TAGS, Account, Registered, new_ca
 from tests.faults.support import TEMPLATE, leftovers
@@ -180,7 +182,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> AtOnce:
     monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint)
     monkeypatch.setattr(aws, "new_session", locked(session))
     monkeypatch.setattr(aws, "_client", locked(client))
-    monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
+    monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
     # Before Python 3.12 a cached property lets one thread in at a time, whichever object it asks.
     for cached in (
         aws.Account.__dict__["caller"],
@@ -331,7 +333,7 @@ def _start(sandbox: Sandbox, run: Run, ca: CA, key_file: str) -> subprocess.Pope
         commands.REQUEST_VARIABLE: json.dumps(request),
     }
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "iot_ca.py"), "register"],
+        [sys.executable, str(ROOT / "scripts" / "iot_ca"), "register"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

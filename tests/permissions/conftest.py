@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from iot_ca import signers
+from iot_ca.ownership import signers
 from sandbox.control import Sandbox
 from tests.e2e.support import Account
 from tests.faults.support import TEMPLATE

@@ -346,7 +346,7 @@ def test_what_signers_need(terraform: Terraform, sandbox: Sandbox, aws: Clients)
     found = aws.kept("acm-pca", ONE).describe_certificate_authority(
         CertificateAuthorityArn=outputs["ca"]
     )
-    assert found["CertificateAuthority"]["Status"] == "ACTIVE"
+    assert found["DesiredCa"]["Status"] == "ACTIVE"
     tags = aws.iot().list_tags_for_resource(
         resourceArn=f"arn:aws:iot:{REGION}:{ONE}:thinggroup/fleet"
     )["tags"]

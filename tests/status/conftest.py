@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from iot_ca import commands
+from iot_ca import cli as commands
 from sandbox.control import Sandbox
 from tests.status.support import Run, World
 from tests.unit.support import NOW, ec_key, issue, pem

@@ -10,12 +10,12 @@ from typing import Any
 
 from cryptography import x509
 
-from iot_ca import drift
+from iot_ca import model
 from sandbox.control import Sandbox
 from tests.examples.support import Cloud
 from tests.unit.support import pem
 
-TAGS = {drift.ORIGIN_TAG: "registered", drift.OWNER_TAG: "me", drift.REVISION_TAG: "register 1"}
+TAGS = {model.ORIGIN_TAG: "registered", model.OWNER_TAG: "me", model.REVISION_TAG: "register 1"}
 
 # The command in this process: its exit status and what it printed.
 Run = Callable[..., tuple[int, str, str]]

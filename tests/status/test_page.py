@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from iot_ca import page
-from iot_ca.status import STATES, Report, Row
+from iot_ca.fleet.render import html as page
+from iot_ca.fleet.status import STATES, Report, Row
 from tests.status import browser as browsers
 from tests.status.browser import Browser, BrowserError
 

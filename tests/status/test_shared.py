@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 
-from iot_ca import shared
-from iot_ca.failure import Denied, Failure
-from iot_ca.protocol import Credentials, Target
-from iot_ca.shared import Clients, Member
+from iot_ca.errors import Denied, Failure
+from iot_ca.fleet import clients as shared
+from iot_ca.fleet.clients import Clients, Member
+from iot_ca.model import Credentials, Target
 from sandbox.control import Sandbox
 from tests.status.support import Run, World, rows
 

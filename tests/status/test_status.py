@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from iot_ca.registry import Registry
+from iot_ca.aws.registry import Registry
 from sandbox.control import Sandbox
 from tests.status.support import Run, World, rows
 from tests.unit.support import NOW, ec_key, issue, pem
 from tools.terraform import ROOT
 
-SCRIPT = ROOT / "scripts" / "iot_ca.py"
+SCRIPT = ROOT / "scripts" / "iot_ca"
 
 
 def test_a_fleet_in_which_everything_that_can_be_is_wrong(

@@ -10,7 +10,7 @@ from botocore.session import Session
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from iot_ca import aws as iot_ca_aws
+from iot_ca.aws import session as iot_ca_aws
 from tests import repeatable
 from tests.unit.program import Program
 from tests.unit.support import FakeAws, issue
@@ -40,8 +40,8 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: Loader) -> Fake
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setattr("iot_ca.aws._client", fake.client)
-    monkeypatch.setattr("iot_ca.aws._loader", lambda _: loader)
+    monkeypatch.setattr("iot_ca.aws.session._client", fake.client)
+    monkeypatch.setattr("iot_ca.aws.session._loader", lambda _: loader)
     return fake
 
 
@@ -59,5 +59,5 @@ def program(
     del aws
     monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
     monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
-    monkeypatch.setattr("iot_ca.register._PATIENCE", 0)
+    monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
     return Program(monkeypatch, capsys)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from iot_ca.commands import run
+from iot_ca.cli import run
 from tests.unit.support import ACCOUNT, REGION, ec_key, issue, pem
 
 TARGET = {"account_id": ACCOUNT, "region": REGION}

@@ -21,9 +21,11 @@ from cryptography.x509.oid import ObjectIdentifier
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iot_ca import certificate as certificates
-from iot_ca.certificate import Certificate
-from iot_ca.failure import Failure
+from iot_ca import utc
+from iot_ca.certificates import pem as pem_text
+from iot_ca.certificates import validation
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure
 from tests.unit.support import (
     NOW,
     assert_tells_nothing_of,
@@ -47,8 +49,8 @@ RSA_SIGNATURES = "1.2.840.113549.1.1."
 
 def read_and_check(text: str) -> Certificate:
     """The way of every certificate that is not registered yet."""
-    certificate = certificates.read(text)
-    certificates.check(certificates.parse(certificate), NOW)
+    certificate = pem_text.read(text)
+    validation.check(pem_text.parse(certificate), NOW)
     return certificate
 
 
@@ -65,7 +67,7 @@ def patched(certificate: x509.Certificate, old: bytes, new: bytes) -> str:
     assert len(old) == len(new)
     changed = der(certificate).replace(old, new)
     assert changed != der(certificate)
-    return certificates._pem(changed)
+    return pem_text._pem(changed)
 
 
 def encoded(oid: str) -> bytes:
@@ -107,8 +109,8 @@ def test_the_id_does_not_depend_on_how_the_certificate_is_written(text: tuple[st
 
 
 def test_what_is_read_is_read_the_same_again() -> None:
-    certificate = certificates.read(pem(ROOT))
-    assert certificates.read(certificate.pem) == certificate
+    certificate = pem_text.read(pem(ROOT))
+    assert pem_text.read(certificate.pem) == certificate
 
 
 def test_a_certificate_cut_off_anywhere_is_refused_or_the_same() -> None:
@@ -119,7 +121,7 @@ def test_a_certificate_cut_off_anywhere_is_refused_or_the_same() -> None:
         except Failure as failure:
             assert_tells_nothing_of(text, everything_said(failure))
         else:
-            assert certificate == certificates.read(text)
+            assert certificate == pem_text.read(text)
             assert text[length:].strip() == ""
 
 
@@ -151,7 +153,7 @@ def test_any_other_text_is_refused(text: str) -> None:
 @given(st.binary())
 def test_any_other_bytes_in_a_pem_block_are_refused(junk: bytes) -> None:
     with pytest.raises(Failure):
-        read_and_check(certificates._pem(junk))
+        read_and_check(pem_text._pem(junk))
 
 
 @given(st.integers(0, len(der(ROOT)) - 1), st.integers(0, 255))
@@ -160,7 +162,7 @@ def test_a_damaged_byte_never_ends_in_another_exception(position: int, byte: int
     damaged[position] = byte
     with warnings.catch_warnings(), suppress(Failure):
         warnings.simplefilter("ignore")
-        read_and_check(certificates._pem(bytes(damaged)))
+        read_and_check(pem_text._pem(bytes(damaged)))
 
 
 def test_a_bundle_counts_by_its_first_certificate() -> None:
@@ -182,9 +184,9 @@ def test_the_ids_of_real_roots_are_openssls_fingerprints(tmp_path: Path) -> None
     )
     assert len(roots) > 50
     for number, text in enumerate(roots):
-        certificate = certificates.read(text)
+        certificate = pem_text.read(text)
         try:
-            certificates.check(certificates.parse(certificate), NOW)
+            validation.check(pem_text.parse(certificate), NOW)
         except Failure as failure:
             assert re.search("SHA1|expired", str(failure))  # noqa: PT017 - most of them pass
         if number % 5:
@@ -210,8 +212,8 @@ def test_a_root_made_as_in_the_blog_of_aws_is_accepted(tmp_path: Path) -> None:
         *("x509", "-req", "-in", "root.csr", "-signkey", "root.key", "-sha256"),
         *("-days", "3650", "-extfile", "extensions.conf", "-out", "root.pem"),
     )
-    certificate = certificates.read((tmp_path / "root.pem").read_text())
-    certificates.check(certificates.parse(certificate), datetime.now(timezone.utc))
+    certificate = pem_text.read((tmp_path / "root.pem").read_text())
+    validation.check(pem_text.parse(certificate), datetime.now(timezone.utc))
     printed = openssl(tmp_path, "x509", "-in", "root.pem", "-noout", "-fingerprint", "-sha256")
     assert certificate.certificate_id == printed.strip().partition("=")[2].replace(":", "").lower()
 
@@ -220,7 +222,7 @@ def test_a_root_made_as_in_the_blog_of_aws_is_accepted(tmp_path: Path) -> None:
     key = (tmp_path / "root.key").read_text()
     assert "private key" in refusal(key)
     with_text = openssl(tmp_path, "x509", "-in", "root.pem", "-text")
-    assert certificates.read(with_text) == certificate
+    assert pem_text.read(with_text) == certificate
 
 
 # What is given in place of a certificate
@@ -330,12 +332,12 @@ def test_the_validity_is_exact_to_the_second() -> None:
     start, end = NOW.replace(microsecond=0), (NOW + timedelta(days=9)).replace(microsecond=0)
     certificate = issue(KEY, start=start, end=end)
     second = timedelta(seconds=1)
-    certificates.check(certificate, start)
-    certificates.check(certificate, end)
+    validation.check(certificate, start)
+    validation.check(certificate, end)
     with pytest.raises(Failure, match=f"not valid before {start:%Y-%m-%dT%H:%M:%SZ}"):
-        certificates.check(certificate, start - second)
+        validation.check(certificate, start - second)
     with pytest.raises(Failure, match=f"expired at {end:%Y-%m-%dT%H:%M:%SZ}"):
-        certificates.check(certificate, end + second)
+        validation.check(certificate, end + second)
 
 
 def test_expired_and_not_yet_valid_are_refused() -> None:
@@ -349,9 +351,9 @@ def test_expired_and_not_yet_valid_are_refused() -> None:
 def test_the_validity_is_told_in_rfc_3339() -> None:
     start, end = NOW.replace(microsecond=0), (NOW + timedelta(days=9)).replace(microsecond=0)
     certificate = issue(KEY, start=start, end=end)
-    assert certificates.validity(certificate) == (start, end)
-    assert certificates.rfc3339(start) == start.isoformat().replace("+00:00", "Z")
-    assert certificates.rfc3339(end) == end.isoformat().replace("+00:00", "Z")
+    assert pem_text.validity(certificate) == (start, end)
+    assert utc.rfc3339(start) == start.isoformat().replace("+00:00", "Z")
+    assert utc.rfc3339(end) == end.isoformat().replace("+00:00", "Z")
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.BrainpoolP256R1(), ec.BrainpoolP384R1()])

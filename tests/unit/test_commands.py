@@ -19,9 +19,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from iot_ca import aws as aws_module
-from iot_ca.drift import ORIGIN_TAG, OWNER_TAG, REVISION_TAG, TAG_PREFIX
-from iot_ca.protocol import Result
+from iot_ca.aws import session as aws_module
+from iot_ca.model import ORIGIN_TAG, OWNER_TAG, REVISION_TAG, TAG_PREFIX
+from iot_ca.terraform.protocol import Result
 from tests.unit.program import (
     KEY,
     OTHER,
@@ -121,7 +121,7 @@ def test_a_ca_that_expires_while_registered_is_a_warning(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program.register(authority())
-    monkeypatch.setattr("iot_ca.certificate.now", lambda: NOW + timedelta(days=1000))
+    monkeypatch.setattr("iot_ca.utc.now", lambda: NOW + timedelta(days=1000))
     (warning,) = program.inspect({"root": authority()})["root"]["warnings"]
     assert warning.startswith("expired at ")
     status, out, err = program.query({"root": authority(), "other": authority(OTHER)})
@@ -298,8 +298,8 @@ def test_a_ca_in_sync_is_answered_without_importing_cryptography(
     assert status == 0
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     begin = {
-        "commands": "from iot_ca.commands import run as main",
-        "entry": "import runpy; main = runpy.run_path(sys.argv[1] + '/iot_ca.py')['main']",
+        "commands": "from iot_ca.cli import run as main",
+        "entry": "import runpy; main = runpy.run_path(sys.argv[1] + '/iot_ca')['main']",
     }[start]
     done = subprocess.run(
         [
@@ -336,7 +336,7 @@ def test_a_ca_in_sync_is_answered_without_importing_cryptography(
 def test_an_endpoint_that_is_no_url_is_one_line(
     program: Program, monkeypatch: pytest.MonkeyPatch, command: str, endpoint_url: str
 ) -> None:
-    monkeypatch.setattr("iot_ca.aws._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws.session._client", CLIENT)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
     request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
     status, out, err = {
@@ -352,8 +352,8 @@ def test_an_endpoint_that_is_no_url_is_one_line(
 
 
 def test_one_outage_is_one_line_for_all(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iot_ca.aws._client", CLIENT)
-    monkeypatch.setattr("iot_ca.aws._ATTEMPTS", 1)
+    monkeypatch.setattr("iot_ca.aws.session._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws.session._ATTEMPTS", 1)
     # Nobody listens there.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
@@ -872,7 +872,7 @@ def test_stdout_holds_the_answer_and_nothing_else(program: Program) -> None:
 def test_a_wrong_command_is_told_the_right_ones(program: Program, argv: tuple[str, ...]) -> None:
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: usage: iot_ca.py inspect | register | deregister | csr | status"]
+    assert err == ["iot_ca: usage: iot_ca inspect | register | deregister | csr | status"]
 
 
 @pytest.mark.parametrize("command", ["register", "deregister"])
@@ -936,13 +936,13 @@ def explode(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "iot_ca.protocol.read_inspect",
-        "iot_ca.certificate.read",
-        "iot_ca.certificate.parse",
-        "iot_ca.certificate.check",
-        "iot_ca.registry.Registry.observe",
-        "iot_ca.drift.converged_revision",
-        "iot_ca.protocol.write_results",
+        "iot_ca.terraform.protocol.read_inspect",
+        "iot_ca.certificates.pem.read",
+        "iot_ca.certificates.pem.parse",
+        "iot_ca.certificates.validation.check",
+        "iot_ca.aws.registry.Registry.observe",
+        "iot_ca.reconcile.drift.converged_revision",
+        "iot_ca.terraform.protocol.write_results",
     ],
 )
 def test_an_unforeseen_error_never_tells_its_text(
@@ -972,7 +972,7 @@ def test_an_interrupt_is_one_line(program: Program, monkeypatch: pytest.MonkeyPa
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("iot_ca.protocol.read_inspect", interrupt)
+    monkeypatch.setattr("iot_ca.terraform.protocol.read_inspect", interrupt)
     status, out, err = program.query({})
     assert (status, out) == (1, "")
     assert len(err) == 1

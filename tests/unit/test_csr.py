@@ -1,4 +1,4 @@
-"""`iot_ca.py csr`: the request for a verification certificate, and nothing else."""
+"""`iot_ca csr`: the request for a verification certificate, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from iot_ca.aws import Account
+from iot_ca.aws.session import Account
 from tests.unit.program import Program
 from tests.unit.support import ACCOUNT, CODE, REGION, FakeAws
 
@@ -126,7 +126,7 @@ def test_a_wrong_option_is_one_line_that_names_the_help(
 ) -> None:
     line = refused(program, *options)
     assert said in line
-    assert "iot_ca.py csr --help" in line
+    assert "iot_ca csr --help" in line
     assert aws.calls == []
 
 

@@ -9,25 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iot_ca import drift
-from iot_ca.drift import (
+from iot_ca.model import (
     MANAGED_TAGS_TAG,
     ORIGIN_TAG,
     OWNER_TAG,
     REVISION_TAG,
     TAG_PREFIX,
-    Delete,
-    Forget,
-    Memory,
-    Observed,
-    Register,
-    Remember,
-    Step,
-    Tag,
-    Untag,
-    Update,
+    DesiredCa,
+    ObservedCa,
+    Snapshot,
 )
-from iot_ca.protocol import CertificateAuthority
+from iot_ca.reconcile import drift
+from iot_ca.reconcile.drift import Delete, Forget, Register, Remember, Step, Tag, Untag, Update
 
 OWNER = "a-record-in-the-state"
 # Few keys, so that wanted, forsaken and foreign tags often meet; the values are the tricky ones.
@@ -40,7 +33,7 @@ CONFIGS = st.sampled_from(
     [{}, INLINE, *({"templateName": name} for name in ("template", "Template_2", "t" * 36))]
 )
 DESIRED = st.builds(
-    CertificateAuthority,
+    DesiredCa,
     certificate_pem=st.just("PEM"),
     certificate_mode=st.sampled_from(["SNI_ONLY", "DEFAULT"]),
     status=st.sampled_from(["ACTIVE", "INACTIVE"]),
@@ -51,7 +44,7 @@ DESIRED = st.builds(
 
 
 @st.composite
-def observed(draw: st.DrawFn) -> Observed:
+def observed(draw: st.DrawFn) -> ObservedCa:
     """A CA in any state that this module, another one or a human may have left it in."""
     before = draw(DESIRED)
     tags = {**draw(TAGS), **draw(st.sampled_from([{}, before.tags]))}
@@ -63,7 +56,7 @@ def observed(draw: st.DrawFn) -> Observed:
             st.none() | st.just(drift._managed_tags(before)) | st.sampled_from(["none", "x"])
         ),
     }
-    return Observed(
+    return ObservedCa(
         mode=before.certificate_mode,
         status=draw(st.sampled_from(["ACTIVE", "INACTIVE"])),
         auto_registration=draw(st.booleans()),
@@ -79,8 +72,8 @@ TOKENS = st.text("0123456789abcdef", min_size=8, max_size=8)
 class Cloud:
     """What AWS has of a CA: the CA itself, and what is remembered of a change of its mode."""
 
-    ca: Observed | None
-    memory: Memory | None = None
+    ca: ObservedCa | None
+    memory: Snapshot | None = None
 
 
 def carried_out(step: Step, before: Cloud) -> Cloud:
@@ -89,7 +82,7 @@ def carried_out(step: Step, before: Cloud) -> Cloud:
     match step:
         case Register():
             assert ca is None
-            ca = Observed(
+            ca = ObservedCa(
                 mode=step.certificate_mode,
                 status="ACTIVE" if step.active else "INACTIVE",
                 auto_registration=step.auto_registration,
@@ -118,7 +111,7 @@ def carried_out(step: Step, before: Cloud) -> Cloud:
     return replace(before, ca=ca)
 
 
-def _updated(step: Update, ca: Observed) -> Observed:
+def _updated(step: Update, ca: ObservedCa) -> ObservedCa:
     if step.status is not None:
         ca = replace(ca, status=step.status)
     if step.remove_registration_config:
@@ -132,8 +125,8 @@ def _updated(step: Update, ca: Observed) -> Observed:
 
 
 def finished(
-    desired: CertificateAuthority, before: Cloud, revision: str
-) -> tuple[Observed, list[list[Step]]]:
+    desired: DesiredCa, before: Cloud, revision: str
+) -> tuple[ObservedCa, list[list[Step]]]:
     """What AWS has in the end, with no memory left, and the rounds of steps that led there."""
     rounds: list[list[Step]] = []
     now = before
@@ -148,21 +141,21 @@ def finished(
 
 
 def converged(
-    desired: CertificateAuthority, before: Observed | None, revision: str
-) -> tuple[Observed, list[list[Step]]]:
+    desired: DesiredCa, before: ObservedCa | None, revision: str
+) -> tuple[ObservedCa, list[list[Step]]]:
     """`finished` where no change of the mode is under way."""
     return finished(desired, Cloud(before), revision)
 
 
 @st.composite
-def nearly(draw: st.DrawFn) -> tuple[CertificateAuthority, Observed]:
+def nearly(draw: st.DrawFn) -> tuple[DesiredCa, ObservedCa]:
     """A CA as it is wanted but for a change or two behind Terraform's back."""
     desired = draw(DESIRED)
     now, _ = converged(desired, None, "register 1")
     for _ in range(draw(st.integers(0, 2))):
         tag = draw(st.sampled_from(sorted({*now.tags, "foreign"})))
         value = draw(VALUES | st.just("by hand"))
-        changes: list[Observed] = [
+        changes: list[ObservedCa] = [
             replace(now, status=draw(st.sampled_from(["ACTIVE", "INACTIVE"]))),
             replace(now, auto_registration=draw(st.booleans())),
             replace(now, registration_config=draw(st.sampled_from([{}, INLINE]))),
@@ -174,8 +167,8 @@ def nearly(draw: st.DrawFn) -> tuple[CertificateAuthority, Observed]:
     return desired, now
 
 
-Case = tuple[CertificateAuthority, Observed]
-MaybeCase = tuple[CertificateAuthority, Observed | None]
+Case = tuple[DesiredCa, ObservedCa]
+MaybeCase = tuple[DesiredCa, ObservedCa | None]
 CASES = nearly() | st.tuples(DESIRED, observed())
 MAYBE_CASES = CASES | st.tuples(DESIRED, st.none())
 
@@ -263,7 +256,7 @@ def test_nobody_elses_tags_are_touched(case: Case) -> None:
 
 @given(DESIRED, DESIRED, TAGS)
 def test_tags_that_are_no_longer_wanted_are_removed_and_only_those(
-    first: CertificateAuthority, then: CertificateAuthority, foreign: dict[str, str]
+    first: DesiredCa, then: DesiredCa, foreign: dict[str, str]
 ) -> None:
     ours, _ = converged(first, None, "register 1")
     with_foreign = replace(ours, tags={**foreign, **ours.tags})
@@ -296,7 +289,7 @@ def test_whatever_is_mended_is_said_in_words(case: Case) -> None:
 @pytest.mark.parametrize("tag", [ORIGIN_TAG, OWNER_TAG, MANAGED_TAGS_TAG, REVISION_TAG])
 @pytest.mark.parametrize("value", ["by hand", "none", "", None])
 def test_a_change_of_the_modules_own_tags_is_mended_and_said(tag: str, value: str | None) -> None:
-    desired = CertificateAuthority("PEM", tags={"a": "1"})
+    desired = DesiredCa("PEM", tags={"a": "1"})
     after, _ = converged(desired, None, "register 1")
     tags = {key: it for key, it in after.tags.items() if key != tag}
     changed = replace(after, tags=tags if value is None else {**tags, tag: value})
@@ -344,7 +337,7 @@ def test_a_fresh_revision_is_a_valid_tag_value_and_never_the_same_again(
 
 
 def test_a_fresh_revision_says_why() -> None:
-    desired = CertificateAuthority("PEM", template_name="template", tags={"a": "1"})
+    desired = DesiredCa("PEM", template_name="template", tags={"a": "1"})
     after, _ = converged(desired, None, "register 1")
     assert drift.fresh_revision(desired, None, "f") == "register f"
     inactive = replace(after, status="INACTIVE")
@@ -362,8 +355,8 @@ def test_a_fresh_revision_says_why() -> None:
 
 
 def test_a_fresh_revision_fits_whatever_aws_says() -> None:
-    strange = Observed(mode="SNI_ONLY", status="S" * 300, auto_registration=True)
-    revision = drift.fresh_revision(CertificateAuthority("PEM"), strange, "3f2a9c01")
+    strange = ObservedCa(mode="SNI_ONLY", status="S" * 300, auto_registration=True)
+    revision = drift.fresh_revision(DesiredCa("PEM"), strange, "3f2a9c01")
     assert len(revision) <= 256
     assert revision.endswith(" 3f2a9c01")
 
@@ -371,15 +364,15 @@ def test_a_fresh_revision_fits_whatever_aws_says() -> None:
 def test_the_memory_of_tags_fits_one_value() -> None:
     # AWS allows 50 tags, four of them are the module's own.
     tags = {f"{number:02}{'k' * 126}": "value" for number in range(46)}
-    after, _ = converged(CertificateAuthority("PEM", tags=tags), None, "register 1")
+    after, _ = converged(DesiredCa("PEM", tags=tags), None, "register 1")
     assert len(after.tags) == 50
     assert all(len(value) <= 256 for value in after.tags.values())
-    emptied, _ = converged(CertificateAuthority("PEM"), after, "repair 2")
+    emptied, _ = converged(DesiredCa("PEM"), after, "repair 2")
     assert set(emptied.tags) == {ORIGIN_TAG, OWNER_TAG, REVISION_TAG}
 
 
 def test_a_registration_carries_everything_in_one_call() -> None:
-    desired = CertificateAuthority(
+    desired = DesiredCa(
         "PEM",
         certificate_mode="DEFAULT",
         status="INACTIVE",
@@ -397,7 +390,7 @@ def test_a_registration_carries_everything_in_one_call() -> None:
 
 
 def test_what_was_never_seen_is_not_taken_for_converged() -> None:
-    assert drift.converged_revision(CertificateAuthority("PEM"), None) is None
+    assert drift.converged_revision(DesiredCa("PEM"), None) is None
 
 
 # A change of the mode
@@ -423,7 +416,7 @@ def test_a_change_of_mode_remembers_deactivates_deletes_and_registers(case: Case
 
 
 @given(MODE_CHANGES, observed())
-def test_nothing_is_taken_out_that_is_remembered_otherwise(case: Case, other: Observed) -> None:
+def test_nothing_is_taken_out_that_is_remembered_otherwise(case: Case, other: ObservedCa) -> None:
     desired, before = case
     memory = drift.before_change(other, None)
     steps = drift.steps(desired, before, "change 1", OWNER, memory=memory)
@@ -431,7 +424,7 @@ def test_nothing_is_taken_out_that_is_remembered_otherwise(case: Case, other: Ob
     assert (steps == [Remember(drift.before_change(before, None))]) != same
 
 
-def _foreign(desired: CertificateAuthority, before: Observed) -> dict[str, str]:
+def _foreign(desired: DesiredCa, before: ObservedCa) -> dict[str, str]:
     foreign = drift._foreign(before.tags)
     return {key: value for key, value in foreign.items() if key not in desired.tags}
 
@@ -457,7 +450,7 @@ def test_a_change_of_mode_that_dies_goes_on_where_it_was_and_loses_nothing(
 
 @given(MODE_CHANGES, DESIRED, st.data())
 def test_whoever_changes_his_mind_in_the_middle_loses_nothing_either(
-    case: Case, then: CertificateAuthority, data: st.DataObject
+    case: Case, then: DesiredCa, data: st.DataObject
 ) -> None:
     desired, before = case
     _, rounds = converged(desired, before, "change 1")
@@ -493,13 +486,13 @@ def test_the_way_back_makes_it_what_it_was(case: Case) -> None:
 
 def test_tags_of_aws_are_not_written_back() -> None:
     tags = {"aws:createdBy": "me", "AWS:x": "1", "aws": "mine"}
-    before = Observed("SNI_ONLY", "ACTIVE", True, tags=tags)
+    before = ObservedCa("SNI_ONLY", "ACTIVE", True, tags=tags)
     assert drift.before_change(before, None).tags == {"aws": "mine"}
 
 
 @given(observed(), observed(), st.sampled_from(["ACTIVE", "INACTIVE"]))
 def test_an_earlier_attempt_knows_the_status_if_all_else_is_as_it_was(
-    now: Observed, other: Observed, status: str
+    now: ObservedCa, other: ObservedCa, status: str
 ) -> None:
     # It may have deactivated the CA and gone no further.
     earlier = drift.before_change(replace(now, status=status), None)
@@ -521,8 +514,8 @@ def test_a_memory_that_nobody_needs_any_more_is_forgotten_and_nothing_else(case:
 
 
 def test_a_fresh_revision_names_both_modes() -> None:
-    desired = CertificateAuthority("PEM", certificate_mode="DEFAULT")
-    after, _ = converged(CertificateAuthority("PEM"), None, "register 1")
+    desired = DesiredCa("PEM", certificate_mode="DEFAULT")
+    after, _ = converged(DesiredCa("PEM"), None, "register 1")
     assert drift.fresh_revision(desired, after, "f") == "change mode SNI_ONLY to DEFAULT f"
     inactive = replace(after, status="INACTIVE")
     assert (
@@ -558,7 +551,7 @@ def test_only_a_writer_differs_where_nothing_but_its_tags_do(keys: list[str]) ->
 
 
 def test_an_interrupted_destroy_is_something_to_mend() -> None:
-    desired = CertificateAuthority("PEM")
+    desired = DesiredCa("PEM")
     now, _ = finished(desired, Cloud(None), "register 1")
     left = replace(now, tags={**now.tags, **drift.keep_auto_registration(now).tags})
     assert drift.converged_revision(desired, left) is None

@@ -1,4 +1,4 @@
-"""scripts/iot_ca.py as a process: with its packages, without them, and through uv."""
+"""scripts/iot_ca as a process: with its packages, without them, and through uv."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cryptography import x509
 from tests.unit.support import ACCOUNT, REGION, pem
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "iot_ca.py"
+SCRIPT = ROOT / "scripts" / "iot_ca"
 TARGET = {"account_id": ACCOUNT, "region": REGION}
 # Enough of an environment for Python and a shell, with nothing of the user's in it.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -128,9 +128,7 @@ def test_a_copy_in_a_folder_with_spaces_that_nothing_can_be_written_to(tmp_path:
         path.chmod(0o555)
     before = sorted(copy.rglob("*"))
     try:
-        done = run(
-            sys.executable, copy / "iot_ca.py", "inspect", env={"PYTHONDONTWRITEBYTECODE": ""}
-        )
+        done = run(sys.executable, copy / "iot_ca", "inspect", env={"PYTHONDONTWRITEBYTECODE": ""})
         assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
         assert sorted(copy.rglob("*")) == before
     finally:

@@ -13,10 +13,10 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iot_ca import fleet
-from iot_ca.failure import Failure
-from iot_ca.fleet import Fleet
-from iot_ca.protocol import Credentials
+from iot_ca.errors import Failure
+from iot_ca.fleet import inventory as fleet
+from iot_ca.fleet.inventory import Fleet
+from iot_ca.model import Credentials
 from tests.unit.support import ec_key, issue, pem
 
 ROOT = issue(ec_key())

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from iot_ca.drift import ORIGIN_TAG, REVISION_TAG, TAG_PREFIX
+from iot_ca.model import ORIGIN_TAG, REVISION_TAG, TAG_PREFIX
 from tests.unit.program import KEY, ROOT, WHERE, Program, authority, identity
 from tests.unit.support import FakeAws, Refused, assert_tells_nothing_of, key_pem, pem
 
@@ -147,7 +147,7 @@ def test_an_expired_ca_is_not_deleted_only_to_be_refused(
 ) -> None:
     wanted = registered(program, aws, "SNI_ONLY", proof)
     end = ROOT.not_valid_after_utc
-    monkeypatch.setattr("iot_ca.certificate.now", lambda: end.replace(year=end.year + 1))
+    monkeypatch.setattr("iot_ca.utc.now", lambda: end.replace(year=end.year + 1))
     assert "the certificate expired at" in refused(program, wanted, command)
     assert aws.writes == []
 

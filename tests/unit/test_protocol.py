@@ -12,18 +12,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iot_ca import protocol
-from iot_ca.failure import Failure, one_line
-from iot_ca.protocol import (
-    CertificateAuthority,
+from iot_ca.errors import Failure, one_line
+from iot_ca.model import (
     Credentials,
     DeregisterRequest,
-    InspectRequest,
+    DesiredCa,
     RegisterRequest,
-    Result,
     Target,
     Verification,
 )
+from iot_ca.terraform import protocol
+from iot_ca.terraform.protocol import InspectRequest, Result
 from tests.unit.support import everything_said
 
 TEXT = st.text(max_size=30)
@@ -38,7 +37,7 @@ VERIFICATIONS = st.builds(
     *(st.sampled_from(PROOFS), TEXT, MAYBE),
 )
 AUTHORITIES = st.builds(
-    CertificateAuthority,
+    DesiredCa,
     certificate_pem=TEXT,
     certificate_mode=st.sampled_from(["SNI_ONLY", "DEFAULT"]),
     status=st.sampled_from(["ACTIVE", "INACTIVE"]),
@@ -114,7 +113,7 @@ def test_a_request_to_deregister_is_read_as_it_was_meant(request: DeregisterRequ
 
 def test_defaults_are_those_of_the_module() -> None:
     request = protocol.read_register(json.dumps(REQUEST))
-    assert request.certificate_authority == CertificateAuthority(
+    assert request.certificate_authority == DesiredCa(
         certificate_pem="PEM",
         certificate_mode="SNI_ONLY",
         status="ACTIVE",

@@ -15,13 +15,13 @@ from cryptography import x509
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iot_ca import certificate as certificates
-from iot_ca import registry as registry_module
-from iot_ca.certificate import Certificate
-from iot_ca.drift import Memory, Observed, Register, Tag, Untag, Update
-from iot_ca.failure import Failure
-from iot_ca.protocol import Credentials, Target
-from iot_ca.registry import Registry
+from iot_ca.aws import registry as registry_module
+from iot_ca.aws.registry import Registry
+from iot_ca.certificates import pem as pem_text
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure
+from iot_ca.model import Credentials, ObservedCa, Snapshot, Target
+from iot_ca.reconcile.drift import Register, Tag, Untag, Update
 from tests.unit.support import (
     ACCOUNT,
     CODE,
@@ -39,12 +39,12 @@ from tests.unit.support import (
 TARGET = Target(ACCOUNT, REGION)
 REGISTER = Register("SNI_ONLY", True, True, {"templateName": "template"}, {"a": "1"})
 
-MEMORY = Memory("DEFAULT", "ACTIVE", False, {"templateName": "t"}, {"a": "1", "b": "", "c": "3"})
+MEMORY = Snapshot("DEFAULT", "ACTIVE", False, {"templateName": "t"}, {"a": "1", "b": "", "c": "3"})
 
 
 @pytest.fixture
 def certificate(root: x509.Certificate) -> Certificate:
-    return certificates.read(pem(root))
+    return pem_text.read(pem(root))
 
 
 @pytest.fixture
@@ -132,13 +132,13 @@ def test_what_is_registered_is_observed_with_all_its_tags(
         Register("DEFAULT", False, True, {"templateName": "t"}, tags), certificate, "PROOF"
     )
     aws.calls.clear()
-    assert registry.observe_one(certificate.certificate_id) == Observed(
+    assert registry.observe_one(certificate.certificate_id) == ObservedCa(
         mode="DEFAULT",
         status="INACTIVE",
         auto_registration=True,
         registration_config={"templateName": "t"},
         tags=tags,
-        validity=certificates.validity(root),
+        validity=pem_text.validity(root),
     )
     assert set(aws.calls) == {"DescribeCACertificate", "ListTagsForResource"}
 
@@ -163,7 +163,7 @@ def test_who_asks_is_asked_once_also_when_there_is_no_answer(
     for each in absent:
         assert isinstance(observed[each], Failure)
         assert "may not call sts:GetCallerIdentity" in str(observed[each])
-    assert isinstance(observed[certificate.certificate_id], Observed)
+    assert isinstance(observed[certificate.certificate_id], ObservedCa)
 
 
 def test_tags_that_were_not_found_of_a_ca_that_is_are_asked_for_once_more(
@@ -274,7 +274,7 @@ def test_a_ca_that_is_gone_already_is_no_error(registry: Registry, aws: FakeAws)
 
 
 def test_the_registration_code_is_that_of_the_account(registry: Registry, aws: FakeAws) -> None:
-    assert registry.registration_code == CODE
+    assert registry.account.registration_code == CODE
     assert aws.calls == ["GetCallerIdentity", "GetRegistrationCode"]
 
 
@@ -307,7 +307,7 @@ def test_a_ca_of_another_account_is_not_taken_for_ours(
 
 def test_no_registration_code_of_another_account_is_used(registry: Registry, aws: FakeAws) -> None:
     aws.account = "999988887777"
-    assert "999988887777" in refusal(lambda: registry.registration_code)
+    assert "999988887777" in refusal(lambda: registry.account.registration_code)
     assert "GetRegistrationCode" not in aws.calls
 
 
@@ -369,7 +369,7 @@ def test_what_a_role_gives_is_what_is_used(aws: FakeAws, monkeypatch: pytest.Mon
         used.append((service, session.get_credentials().access_key))
         return aws.client(session, service, region)
 
-    monkeypatch.setattr("iot_ca.aws._client", client)
+    monkeypatch.setattr("iot_ca.aws.session._client", client)
     role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
     Registry(Target(ACCOUNT, REGION, Credentials(role_arn=role))).observe_one("a" * 64)
     assert used == [("sts", "AKIA0000"), ("iot", "ASIA0000"), ("sts", "ASIA0000")]
@@ -433,7 +433,7 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     # Nobody listens there; one attempt is enough for that.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("iot_ca.aws._ATTEMPTS", 1)
+    monkeypatch.setattr("iot_ca.aws.session._ATTEMPTS", 1)
     said = refusal(lambda: Registry(TARGET).observe_one("a" * 64))
     assert said == (
         "AWS can't be reached at 127.0.0.1:9 (EndpointConnectionError); check network, proxy and "
@@ -512,7 +512,7 @@ def test_who_may_not_assume_the_role_is_told_the_action(aws: FakeAws) -> None:
         ("TagResource", lambda r, c: r.carry_out(Tag({"a": "1"}), c, None)),
         ("UntagResource", lambda r, c: r.carry_out(Untag(("a",)), c, None)),
         ("DeleteCACertificate", lambda r, c: r.delete(c.certificate_id)),
-        ("GetRegistrationCode", lambda r, _: r.registration_code),
+        ("GetRegistrationCode", lambda r, _: r.account.registration_code),
         ("CreateThingGroup", lambda r, c: r.remember(c.certificate_id, MEMORY)),
         ("DescribeThingGroup", lambda r, c: r.recall(c.certificate_id)),
         ("DeleteThingGroup", lambda r, c: r.forget(c.certificate_id)),
@@ -682,7 +682,7 @@ CONFIG: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
     {"templateBody": ANY, "roleArn": ANY}
 ) | st.just({})
 MEMORIES = st.builds(
-    Memory,
+    Snapshot,
     mode=st.sampled_from(["SNI_ONLY", "DEFAULT"]),
     status=st.sampled_from(["ACTIVE", "INACTIVE"]),
     auto_registration=st.booleans(),
@@ -696,7 +696,7 @@ MEMORIES = st.builds(
 @example(
     replace(MEMORY, registration_config={"templateBody": '{"ä": "\\n"}' * 999, "roleArn": "r"})
 )
-def test_all_of_a_memory_fits_where_it_is_kept(memory: Memory) -> None:
+def test_all_of_a_memory_fits_where_it_is_kept(memory: Snapshot) -> None:
     attributes = registry_module._attributes_of(memory)
     assert registry_module._memory_in(attributes) == memory
     # AWS may answer them in any order.
@@ -817,7 +817,7 @@ def test_one_ca_that_can_not_be_read_leaves_the_others_readable(
     monkeypatch.setattr(aws, "_DescribeCACertificate", answer)
     observed = registry.observe([bad, certificate.certificate_id])
     assert isinstance(observed[bad], Failure)
-    assert isinstance(observed[certificate.certificate_id], Observed)
+    assert isinstance(observed[certificate.certificate_id], ObservedCa)
 
 
 def test_an_answer_that_is_none_is_a_failure_too(

@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from iot_ca import certificate as certificates
-from iot_ca import csr, signers
-from iot_ca.failure import Failure
-from iot_ca.protocol import Credentials, Target, Verification
-from iot_ca.registry import Registry
-from iot_ca.signers import Claim
+from iot_ca import utc
+from iot_ca.aws.registry import Registry
+from iot_ca.errors import Failure
+from iot_ca.model import Credentials, Target, Verification
+from iot_ca.ownership import csr, signers
+from iot_ca.ownership.signers import Claim
 from tests.unit.support import (
     ACCOUNT,
     CODE,
@@ -79,7 +79,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def claim(given: Verification | None, authority: x509.Certificate = ROOT) -> Claim:
     """The claim to own a CA, in the account that the tests are in."""
-    return Claim(given, authority, Registry(Target(ACCOUNT, REGION)), certificates.now())
+    return Claim(given, authority, Registry(Target(ACCOUNT, REGION)), utc.now())
 
 
 def made(given: Verification, authority: x509.Certificate = ROOT) -> x509.Certificate:
@@ -158,7 +158,7 @@ KeyFile = Callable[[str | bytes], Verification]
 def test_without_a_proof_it_is_said_how_to_give_one() -> None:
     said = refusal(None)
     assert f"common name {CODE}" in said
-    assert f"iot_ca.py csr --account-id {ACCOUNT} --region {REGION} > verification.csr`" in said
+    assert f"iot_ca csr --account-id {ACCOUNT} --region {REGION} > verification.csr`" in said
     assert "SNI_ONLY" in said
     for name in (
         *("verification.certificate_pem", "ca_private_key_file", "ca_private_key_secret_arn"),
@@ -172,12 +172,11 @@ def test_without_a_proof_it_is_said_how_to_give_one() -> None:
 def test_the_command_for_the_request_works_where_it_is_typed(
     tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = tmp_path / folder / "scripts" / "iot_ca.py"
-    (script.parent / "iot_ca").mkdir(parents=True)
-    script.touch()
+    script = tmp_path / folder / "scripts" / "iot_ca"
+    (script / "ownership").mkdir(parents=True)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(signers, "__file__", str(script.parent / "iot_ca" / "signers.py"))
+    monkeypatch.setattr(signers, "__file__", str(script / "ownership" / "signers.py"))
     command = refusal(None).partition("`")[2].partition("`")[0]
     python, path, csr, *_ = shlex.split(command)
     assert (python, csr) == ("python3", "csr")
@@ -729,7 +728,7 @@ def test_a_proof_is_issued_by_a_private_ca(kind: str, delay: int, aws: FakeAws) 
     assert csr.subject.rfc4514_string() == f"CN={CODE}"
     assert csr.public_key() != authority.public_key()
     expiry = datetime.fromtimestamp(request["Validity"]["Value"], timezone.utc)
-    now = certificates.now()
+    now = utc.now()
     assert now < expiry <= now + timedelta(minutes=31)
 
 
@@ -748,7 +747,7 @@ def test_a_private_ca_is_asked_for_a_named_template_and_once(partition: str, aws
 
 def test_a_private_ca_never_issues_beyond_its_own_end(aws: FakeAws) -> None:
     # Of this moment, not of the import's: the certificate is checked when it has been issued.
-    end = certificates.now() + timedelta(minutes=4)
+    end = utc.now() + timedelta(minutes=4)
     authority = issue(KEY, end=end)
     aws.issuers[PCA] = Issuer(KEY, authority)
     made(Verification(acm_pca_arn=PCA), authority)

@@ -22,21 +22,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from iot_ca import certificate, drift, page, report, status
-from iot_ca.drift import Observed
-from iot_ca.failure import Failure
-from iot_ca.fleet import Fleet, Place, Wanted
-from iot_ca.protocol import CertificateAuthority, Target
-from iot_ca.registry import Registry
-from iot_ca.shared import Entry, Member
-from iot_ca.status import STATES, Report, Row
+from iot_ca import model, utc
+from iot_ca.aws.registry import Registry
+from iot_ca.certificates import pem as pem_text
+from iot_ca.errors import Failure
+from iot_ca.fleet import status
+from iot_ca.fleet.clients import Entry, Member
+from iot_ca.fleet.inventory import Fleet, Place, Wanted
+from iot_ca.fleet.render import html as page
+from iot_ca.fleet.render import report
+from iot_ca.fleet.status import STATES, Report, Row
+from iot_ca.model import DesiredCa, ObservedCa, Target
+from iot_ca.reconcile import drift
 from tests.unit.support import ec_key, issue, pem
 
 NOW = datetime.now(timezone.utc)
 ROOT = issue(ec_key(), end=NOW + timedelta(days=400, hours=1))
-CERTIFICATE = certificate.read(pem(ROOT))
-TAGS = {drift.ORIGIN_TAG: "registered", drift.OWNER_TAG: "me", drift.REVISION_TAG: "register 1"}
-IN_SYNC = Observed("SNI_ONLY", "ACTIVE", True, tags=TAGS)
+CERTIFICATE = pem_text.read(pem(ROOT))
+TAGS = {model.ORIGIN_TAG: "registered", model.OWNER_TAG: "me", model.REVISION_TAG: "register 1"}
+IN_SYNC = ObservedCa("SNI_ONLY", "ACTIVE", True, tags=TAGS)
 
 
 def a_row(**more: Any) -> Row:
@@ -71,11 +75,11 @@ def a_report(*rows: Row, **more: Any) -> Report:
 
 def wanted(**more: Any) -> Wanted:
     """A CA as the file wants it."""
-    return Wanted(CertificateAuthority(CERTIFICATE.pem, **more), "template_name" in more)
+    return Wanted(DesiredCa(CERTIFICATE.pem, **more), "template_name" in more)
 
 
 def assessed(
-    found: Observed | Failure | None, moment: datetime = NOW, days: int = 90, **more: Any
+    found: ObservedCa | Failure | None, moment: datetime = NOW, days: int = 90, **more: Any
 ) -> Row:
     """The row of one look."""
     place = Place("one", Target("111111111111", "eu-west-1"), {"root": wanted(**more)})
@@ -106,7 +110,7 @@ def test_a_ca_as_wanted_is_in_sync() -> None:
         (IN_SYNC, {"template_name": "factory"}, "template is none, wanted factory"),
         (replace(IN_SYNC, tags={}), {}, "not managed by this module yet"),
         (
-            replace(IN_SYNC, tags={k: v for k, v in TAGS.items() if k != drift.REVISION_TAG}),
+            replace(IN_SYNC, tags={k: v for k, v in TAGS.items() if k != model.REVISION_TAG}),
             {},
             "tag iot-ca:revision is missing",
         ),
@@ -114,14 +118,14 @@ def test_a_ca_as_wanted_is_in_sync() -> None:
     ],
 )
 def test_what_differs_is_drift_in_words(
-    observed: Observed | None, more: dict[str, Any], told: str
+    observed: ObservedCa | None, more: dict[str, Any], told: str
 ) -> None:
     row = assessed(observed, **more)
     assert (row.state, row.wrong) == ("drifted", (told,))
 
 
 def test_tags_that_the_module_put_there_are_not_taken_for_drift() -> None:
-    authority = CertificateAuthority(CERTIFICATE.pem, tags={"team": "iot", "cost": "1"})
+    authority = DesiredCa(CERTIFICATE.pem, tags={"team": "iot", "cost": "1"})
     (register,) = drift.steps(authority, None, "register 1", "me")
     assert isinstance(register, drift.Register)
     tags = register.tags
@@ -206,7 +210,7 @@ def test_json_has_every_fact_by_name() -> None:
         "template": "factory",
         "managed": "registered",
         "revision": "register 1",
-        "not_after": certificate.rfc3339(NOW + timedelta(days=400, hours=1)),
+        "not_after": utc.rfc3339(NOW + timedelta(days=400, hours=1)),
         "days": 400,
     }
 
@@ -334,7 +338,7 @@ def test_accounts_are_entered_and_looked_at_together_up_to_the_bound(
         together.wait()
         return Entry(None, self.target.account_id)
 
-    def observe(self: Registry, ids: Iterable[str]) -> dict[str, Observed]:
+    def observe(self: Registry, ids: Iterable[str]) -> dict[str, ObservedCa]:
         del self
         together.wait()
         return dict.fromkeys(ids, IN_SYNC)

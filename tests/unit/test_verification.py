@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from iot_ca import certificate as certificates
-from iot_ca import verification
-from iot_ca.failure import Failure
+from iot_ca.certificates import pem as pem_text
+from iot_ca.errors import Failure
+from iot_ca.ownership import verification_certificate as verification
 from tests.unit.support import CODE, NOW, CaKey, der, ec_key, issue, key_pem, openssl, pem
 
 KEY = ec_key()
@@ -188,7 +188,7 @@ def test_a_proof_signed_in_an_unknown_way_is_refused() -> None:
         ObjectIdentifier("1.2.840.113549.1.1.99")
         == x509.load_der_x509_certificate(changed).signature_algorithm_oid
     )
-    said = refusal(certificates._pem(changed), authority)
+    said = refusal(pem_text._pem(changed), authority)
     assert "not signed by this CA" in said
 
 

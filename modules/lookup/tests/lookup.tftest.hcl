@@ -114,7 +114,7 @@ run "the_program_runs_with_the_given_python_and_credentials" {
 
   assert {
     condition = data.external.certificate_authorities.program == tolist([
-      "uv", "run", "python", "${path.module}/../../scripts/iot_ca.py", "inspect"
+      "uv", "run", "python", "${path.module}/../../scripts/iot_ca", "inspect"
     ])
     error_message = "The program is not called as it should be."
   }

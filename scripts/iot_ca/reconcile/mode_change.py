@@ -10,20 +10,21 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from iot_ca import drift, signers
-from iot_ca.certificate import Certificate
-from iot_ca.drift import Memory, Observed, Register, Remember, Step, Update
-from iot_ca.failure import Failure
-from iot_ca.protocol import CertificateAuthority
-from iot_ca.registry import Registry
-from iot_ca.signers import Claim
+from iot_ca.aws.registry import Registry
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure
+from iot_ca.model import DesiredCa, ObservedCa, Snapshot
+from iot_ca.ownership import signers
+from iot_ca.ownership.signers import Claim
+from iot_ca.reconcile import drift
+from iot_ca.reconcile.drift import Register, Remember, Step, Update
 
 
 @dataclass(frozen=True)
 class WayBack:
     """What restores the old registration: what it was, and its proof if it was in DEFAULT mode."""
 
-    memory: Memory
+    memory: Snapshot
     proof: str | None
 
     @property
@@ -32,7 +33,7 @@ class WayBack:
         return self.memory.mode != "DEFAULT" or self.proof is not None
 
 
-def check(desired: CertificateAuthority, claim: Claim) -> list[str]:
+def check(desired: DesiredCa, claim: Claim) -> list[str]:
     """What to know before a change of the mode that `refuse` lets pass, in words.
 
     Nothing is written, issued or signed. Raises Failure where a proof is missing or can't work.
@@ -49,7 +50,7 @@ def check(desired: CertificateAuthority, claim: Claim) -> list[str]:
     return warnings
 
 
-def refuse(desired: CertificateAuthority, observed: Observed) -> None:
+def refuse(desired: DesiredCa, observed: ObservedCa) -> None:
     """Raise Failure where the user has not allowed the change, or has no way back from it."""
     wanted = desired.certificate_mode
     if not desired.allow_mode_change:
@@ -74,7 +75,7 @@ def refuse(desired: CertificateAuthority, observed: Observed) -> None:
 
 def probe(
     way_back: WayBack,
-    desired: CertificateAuthority,
+    desired: DesiredCa,
     registration: Register,
     certificate: Certificate,
     proof: str | None,

@@ -8,76 +8,20 @@ and `deregister` take one JSON document.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from iot_ca.failure import Failure
-
-CertificateMode = Literal["SNI_ONLY", "DEFAULT"]
-Status = Literal["ACTIVE", "INACTIVE"]
-OnDestroy = Literal["delete", "deactivate", "retain"]
+from iot_ca.errors import Failure
+from iot_ca.model import (
+    CertificateMode,
+    DeregisterRequest,
+    DesiredCa,
+    RegisterRequest,
+    Status,
+    Target,
+)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """Where the program takes its credentials from; the AWS default chain where all are None."""
-
-    profile: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = None
-    session_name: str | None = None
-
-
-@dataclass(frozen=True)
-class Target:
-    """The account that Terraform's aws provider sees, its region, and how to reach it."""
-
-    account_id: str
-    region: str
-    credentials: Credentials = Credentials()
-
-    def __str__(self) -> str:
-        return f"account {self.account_id}, {self.region}"
-
-
-@dataclass(frozen=True)
-class Verification:
-    """How ownership of the CA is proved in DEFAULT mode.
-
-    Exactly one is set, and `ca_private_key_passphrase_env`, the name of an environment variable,
-    beside a key that is encrypted.
-    """
-
-    certificate_pem: str | None = None
-    ca_private_key_file: str | None = None
-    ca_private_key_secret_arn: str | None = None
-    ca_private_key_passphrase_env: str | None = None
-    kms_key_id: str | None = None
-    acm_pca_arn: str | None = None
-
-    def __post_init__(self) -> None:
-        """Raise Failure for none of them or several: one would win in silence."""
-        proofs = {f.name: getattr(self, f.name) for f in fields(self)}
-        del proofs["ca_private_key_passphrase_env"]
-        if sum(value is not None for value in proofs.values()) != 1:
-            raise Failure(f"set exactly one of {', '.join(proofs)}")
-
-
-@dataclass(frozen=True)
-class CertificateAuthority:
-    """One CA as the user wants it to be."""
-
-    certificate_pem: str
-    certificate_mode: CertificateMode = "SNI_ONLY"
-    status: Status = "ACTIVE"
-    auto_registration: bool = True
-    template_name: str | None = None
-    verification: Verification | None = None
-    allow_mode_change: bool = False
-    force_mode_change: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,35 +29,7 @@ class InspectRequest:
     """Look up every CA of one account and region."""
 
     target: Target
-    certificate_authorities: dict[str, CertificateAuthority]
-
-
-@dataclass(frozen=True)
-class RegisterRequest:
-    """Make AWS hold one CA as wanted, and write `revision` and `owner` on it last."""
-
-    name: str
-    target: Target
-    certificate_authority: CertificateAuthority
-    revision: str
-    owner: str
-
-
-@dataclass(frozen=True)
-class DeregisterRequest:
-    """Take one CA out, if it is still `owner`'s to take out.
-
-    `on_destroy` None leaves what that means to who registered the CA. `force_destroy` deletes it
-    also while certificates of its devices are registered.
-    """
-
-    name: str
-    target: Target
-    certificate_id: str
-    owner: str
-    template_name: str | None = None
-    on_destroy: OnDestroy | None = None
-    force_destroy: bool = False
+    certificate_authorities: dict[str, DesiredCa]
 
 
 @dataclass(frozen=True)
@@ -121,7 +37,8 @@ class Result:
     """What `inspect` answers for one CA.
 
     Everything but `drift` and `warnings` shows the CA as it will be after apply: an observed
-    value would change once more after the repair and the plan would never be empty.
+    value would change once more after the repair and the plan would never be empty. `request` is
+    what `register` needs, but for the revision and the owner.
     """
 
     certificate_id: str
@@ -132,6 +49,7 @@ class Result:
     not_before: str
     not_after: str
     revision: str
+    request: str
     drift: list[str]
     warnings: list[str]
 
@@ -169,8 +87,23 @@ def write_results(results: dict[str, Result]) -> str:
     return json.dumps({name: json.dumps(asdict(result)) for name, result in results.items()})
 
 
-def _certificate_authority(value: Any, name: str) -> CertificateAuthority:
-    return _decode(CertificateAuthority, value, f"certificate_authorities[{json.dumps(name)}]")
+def write_request(name: str, target: Target, desired: DesiredCa, pem: str) -> str:
+    """Return the request of `register` for one CA as JSON, without revision and owner.
+
+    Args:
+        pem: the CA's certificate alone, which takes the place of what came with or before it: a
+            request travels in an environment variable, and a bundle would be too long for one.
+    """
+    request = {
+        "name": name,
+        "target": asdict(target),
+        "certificate_authority": {**asdict(desired), "certificate_pem": pem},
+    }
+    return json.dumps(request)
+
+
+def _certificate_authority(value: Any, name: str) -> DesiredCa:
+    return _decode(DesiredCa, value, f"certificate_authorities[{json.dumps(name)}]")
 
 
 def _json(text: str, where: str) -> Any:

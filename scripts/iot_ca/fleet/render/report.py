@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from iot_ca.certificate import rfc3339
-from iot_ca.drift import enable
+from iot_ca.reconcile.drift import enable
+from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from iot_ca.status import Report, Row, State
+    from iot_ca.fleet.status import Report, Row, State
 
 # A state is told by its sign and its word; its colour only underlines them.
 SIGNS: dict[State, str] = {

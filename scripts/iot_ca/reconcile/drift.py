@@ -9,94 +9,28 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from iot_ca.protocol import CertificateAuthority
-
-# Tags of the module's own on every CA it manages. No secret is in them.
-TAG_PREFIX = "iot-ca:"
-REVISION_TAG = TAG_PREFIX + "revision"
-ORIGIN_TAG = TAG_PREFIX + "origin"
-OWNER_TAG = TAG_PREFIX + "owner"
-MANAGED_TAGS_TAG = TAG_PREFIX + "managed-tags"
-
-Origin = Literal["registered", "adopted"]
+from iot_ca.model import (
+    KEEP_AUTO_REGISTRATION,
+    MANAGED_TAGS_TAG,
+    ORIGIN_TAG,
+    OWNER_TAG,
+    REVISION_TAG,
+    TAG_PREFIX,
+    DesiredCa,
+    ObservedCa,
+    Origin,
+    Snapshot,
+    origin_in,
+)
 
 # Tags of AWS's own: nobody else can write them.
 _AWS_TAG_PREFIX = "aws:"
 
-# The revision of a CA that is being left, while its template is taken off it.
-_KEEP = "leave auto-registration="
-
 _DIGEST_LENGTH = 5
 _REVISION_LENGTH = 256
-
-
-@dataclass(frozen=True)
-class Observed:
-    """A CA as AWS has it, where the account has it at all.
-
-    Attributes:
-        mode, status: as DescribeCACertificate says.
-        auto_registration: autoRegistrationStatus is ENABLE.
-        registration_config: the registrationConfig in AWS's words: a templateName, or a
-            templateBody with a roleArn; empty where there is none.
-        tags: all tags, the module's own among them.
-        validity: of the certificate, from and to, if AWS says it.
-        tags_are_known: false where AWS would not say them, as right after a registration.
-    """
-
-    mode: str
-    status: str
-    auto_registration: bool
-    registration_config: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    validity: tuple[datetime, datetime] | None = None
-    tags_are_known: bool = True
-
-    @property
-    def template_name(self) -> str | None:
-        """The provisioning template that devices of this CA are provisioned with."""
-        return self.registration_config.get("templateName")
-
-    @property
-    def revision(self) -> str | None:
-        """The revision that last converged this CA."""
-        return self.tags.get(REVISION_TAG)
-
-    @property
-    def owner(self) -> str | None:
-        """The record in a Terraform state whose destruction takes this CA out."""
-        return self.tags.get(OWNER_TAG)
-
-    @property
-    def auto_registration_to_keep(self) -> bool | None:
-        """What auto-registration was before an interrupted run began to leave the CA."""
-        revision = self.revision or ""
-        return revision == f"{_KEEP}ENABLE" if revision.startswith(_KEEP) else None
-
-    @property
-    def origin(self) -> Origin:
-        """Whether this module registered the CA or found it there."""
-        return origin_in(self.tags)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What a CA was like before a change of its mode took it out of the account.
-
-    It is kept in AWS from before the first call of the change until after its last one, so that
-    whoever finishes an interrupted change knows what the configuration does not say: tags of
-    others, who registered the CA, and what to go back to. Attributes as of Observed.
-    """
-
-    mode: str
-    status: str
-    auto_registration: bool
-    registration_config: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,14 +61,14 @@ class Delete:
 
 @dataclass(frozen=True)
 class Remember:
-    """Keep a Memory of the CA in AWS."""
+    """Keep a Snapshot of the CA in AWS."""
 
-    memory: Memory
+    memory: Snapshot
 
 
 @dataclass(frozen=True)
 class Forget:
-    """Remove the CA's Memory."""
+    """Remove the CA's Snapshot."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +101,7 @@ class Difference:
         return f"{self.attribute} is {self.observed}{wanted}"
 
 
-def differences(desired: CertificateAuthority, observed: Observed) -> list[Difference]:
+def differences(desired: DesiredCa, observed: ObservedCa) -> list[Difference]:
     """Everything about a registered CA that is not as wanted."""
     found = []
     if observed.mode != desired.certificate_mode:
@@ -210,13 +144,13 @@ def differences(desired: CertificateAuthority, observed: Observed) -> list[Diffe
 
 
 def steps(
-    desired: CertificateAuthority,
-    observed: Observed | None,
+    desired: DesiredCa,
+    observed: ObservedCa | None,
     revision: str,
     owner: str,
     origin: Origin | None = None,
-    memory: Memory | None = None,
-    taken_out: Memory | None = None,
+    memory: Snapshot | None = None,
+    taken_out: Snapshot | None = None,
 ) -> list[Step]:
     """The next calls on the way from `observed` to `desired` carrying `revision`, in order.
 
@@ -263,12 +197,12 @@ def steps(
     return needed
 
 
-def before_change(observed: Observed, memory: Memory | None) -> Memory:
+def before_change(observed: ObservedCa, memory: Snapshot | None) -> Snapshot:
     """What a change of the mode has to keep, and to go back to if it fails.
 
     `memory` is that of an earlier attempt, which may have deactivated the CA and gone no further.
     """
-    now = Memory(
+    now = Snapshot(
         mode=observed.mode,
         status=observed.status,
         auto_registration=observed.auto_registration,
@@ -280,7 +214,7 @@ def before_change(observed: Observed, memory: Memory | None) -> Memory:
     return now
 
 
-def way_back(memory: Memory) -> Register:
+def way_back(memory: Snapshot) -> Register:
     """The registration that makes a CA again what it was."""
     return Register(
         certificate_mode=memory.mode,
@@ -291,9 +225,9 @@ def way_back(memory: Memory) -> Register:
     )
 
 
-def keep_auto_registration(observed: Observed) -> Tag:
-    """A tag for the time in which a CA's template is taken off, see Observed."""
-    return Tag({REVISION_TAG: f"{_KEEP}{enable(observed.auto_registration)}"})
+def keep_auto_registration(observed: ObservedCa) -> Tag:
+    """A tag for the time in which a CA's template is taken off, see ObservedCa."""
+    return Tag({REVISION_TAG: f"{KEEP_AUTO_REGISTRATION}{enable(observed.auto_registration)}"})
 
 
 def only_the_writer_differs(steps: list[Step]) -> bool:
@@ -303,7 +237,7 @@ def only_the_writer_differs(steps: list[Step]) -> bool:
     )
 
 
-def converged_revision(desired: CertificateAuthority, observed: Observed | None) -> str | None:
+def converged_revision(desired: DesiredCa, observed: ObservedCa | None) -> str | None:
     """The revision that the CA carries if there is nothing left to mend, else None.
 
     Who owns it is not asked: the plan that looks does not know its own record yet.
@@ -316,7 +250,7 @@ def converged_revision(desired: CertificateAuthority, observed: Observed | None)
     return None if left else observed.revision
 
 
-def fresh_revision(desired: CertificateAuthority, observed: Observed | None, token: str) -> str:
+def fresh_revision(desired: DesiredCa, observed: ObservedCa | None, token: str) -> str:
     """A revision that no CA has yet and that says why it is needed, as a tag value.
 
     Unique by `token`: a hash of wanted and observed would be the same again for a CA that was
@@ -339,7 +273,7 @@ def fresh_revision(desired: CertificateAuthority, observed: Observed | None, tok
     return f"{text[: _REVISION_LENGTH - len(token) - 1]} {token}"
 
 
-def forsaken_tags(desired: CertificateAuthority, observed: Observed) -> list[str]:
+def forsaken_tags(desired: DesiredCa, observed: ObservedCa) -> list[str]:
     """Keys that this module once put on the CA and that are no longer wanted, sorted.
 
     Tags that somebody else put there are nobody's business but theirs.
@@ -358,7 +292,7 @@ def enable(flag: bool) -> Literal["ENABLE", "DISABLE"]:
 
 
 def registration(
-    desired: CertificateAuthority, revision: str, owner: str, before: Mapping[str, str] | None
+    desired: DesiredCa, revision: str, owner: str, before: Mapping[str, str] | None
 ) -> Register:
     """The registration of a CA as wanted.
 
@@ -375,7 +309,7 @@ def registration(
     )
 
 
-def _update(desired: CertificateAuthority, observed: Observed) -> Update:
+def _update(desired: DesiredCa, observed: ObservedCa) -> Update:
     same_config = _same_config(desired, observed)
     same_status = observed.status == desired.status
     same_auto_registration = observed.auto_registration == desired.auto_registration
@@ -387,14 +321,7 @@ def _update(desired: CertificateAuthority, observed: Observed) -> Update:
     )
 
 
-def origin_in(tags: Mapping[str, str]) -> Origin:
-    """Whether this module registered the CA that carries these tags, or found it there."""
-    return "registered" if tags.get(ORIGIN_TAG) == "registered" else "adopted"
-
-
-def _wanted_tags(
-    desired: CertificateAuthority, origin: Origin, revision: str, owner: str
-) -> dict[str, str]:
+def _wanted_tags(desired: DesiredCa, origin: Origin, revision: str, owner: str) -> dict[str, str]:
     memory = _managed_tags(desired)
     return {
         **desired.tags,
@@ -419,7 +346,7 @@ def _foreign(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _managed_tags(desired: CertificateAuthority) -> str | None:
+def _managed_tags(desired: DesiredCa) -> str | None:
     """Which tags are this module's to remove: fixed-width digests of their keys.
 
     Not the keys themselves: 46 keys of 128 characters would not fit the value of one tag.
@@ -431,13 +358,13 @@ def _digest(key: str) -> str:
     return base64.b64encode(hashlib.sha256(key.encode()).digest())[:_DIGEST_LENGTH].decode()
 
 
-def _same_config(desired: CertificateAuthority, observed: Observed) -> bool:
+def _same_config(desired: DesiredCa, observed: ObservedCa) -> bool:
     if desired.template_name is None:
         return not observed.registration_config
     return observed.template_name == desired.template_name
 
 
-def template_in_words(observed: Observed) -> str:
+def template_in_words(observed: ObservedCa) -> str:
     """The template's name, `none`, or that the CA carries one of its own."""
     if observed.template_name:
         return observed.template_name

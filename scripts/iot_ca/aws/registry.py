@@ -8,16 +8,15 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from iot_ca import certificate as certificates
-from iot_ca.aws import Account
-from iot_ca.drift import (
+from iot_ca.aws.session import Account
+from iot_ca.certificates import pem
+from iot_ca.errors import Denied, Failure, one_line
+from iot_ca.model import ObservedCa, Snapshot, Target
+from iot_ca.reconcile.drift import (
     Delete,
     Forget,
-    Memory,
-    Observed,
     Register,
     Remember,
     Step,
@@ -26,13 +25,11 @@ from iot_ca.drift import (
     Update,
     enable,
 )
-from iot_ca.failure import Denied, Failure, one_line
-from iot_ca.protocol import Target
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from iot_ca.certificate import Certificate
+    from iot_ca.certificates.pem import Certificate
 
 # AWS allows about ten of these calls a second; more at once would only be throttled.
 _PARALLEL_CALLS = 10
@@ -56,18 +53,11 @@ class Registry:
     def _iot(self) -> Any:
         return self.account.client("iot")
 
-    @cached_property
-    def registration_code(self) -> str:
-        """What a verification certificate must carry as its common name, here and nowhere else."""
-        self.account.check()
-        with self.account.failures():
-            return str(self._iot.get_registration_code()["registrationCode"])
-
     def arn(self, certificate_id: str) -> str:
         """The ARN that a CA has, or will have, in this account and region."""
         return self._arn(f"cacert/{certificate_id}")
 
-    def observe(self, certificate_ids: Iterable[str]) -> dict[str, Observed | Failure | None]:
+    def observe(self, certificate_ids: Iterable[str]) -> dict[str, ObservedCa | Failure | None]:
         """Each CA as AWS has it: None where it is not registered, or what went wrong.
 
         Two calls a CA, all in parallel. The ARN of a CA that is found names the account; only
@@ -82,7 +72,7 @@ class Registry:
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
             described = {each: pool.submit(self._describe, each) for each in ids}
             tagged = {each: pool.submit(self._tags, arns[each]) for each in ids}
-        observed: dict[str, Observed | Failure | None] = {}
+        observed: dict[str, ObservedCa | Failure | None] = {}
         for each in ids:
             try:
                 observed[each] = self._put_together(each, described[each].result(), tagged[each])
@@ -96,7 +86,7 @@ class Registry:
                 observed.update(dict.fromkeys(doubtful, failure))
         return observed
 
-    def observe_one(self, certificate_id: str) -> Observed | None:
+    def observe_one(self, certificate_id: str) -> ObservedCa | None:
         """One CA as AWS has it, or None where this very account has no such CA."""
         found = self.observe([certificate_id])[certificate_id]
         if isinstance(found, Failure):
@@ -184,7 +174,7 @@ class Registry:
     # The memory of a change of mode: a thing group, since it outlives the CA, is found by a name
     # that is known beforehand, and has room for all of it in attributes, made and read by one call.
 
-    def recall(self, certificate_id: str) -> Memory | None:
+    def recall(self, certificate_id: str) -> Snapshot | None:
         """What an unfinished change of the CA's mode has left, if there is one."""
         name = _memory_name(certificate_id)
         with self.account.failures():
@@ -201,7 +191,7 @@ class Registry:
                 "been altered; delete it, and check the tags of the CA afterwards"
             ) from None
 
-    def remember(self, certificate_id: str, memory: Memory) -> None:
+    def remember(self, certificate_id: str, memory: Snapshot) -> None:
         """CreateThingGroup with all that `recall` answers."""
         name = _memory_name(certificate_id)
         request = {
@@ -306,7 +296,7 @@ class Registry:
     def _with_the_subject_of(self, certificate: Certificate) -> list[str]:
         from concurrent.futures import ThreadPoolExecutor
 
-        subject = certificates.parse(certificate).subject
+        subject = pem.parse(certificate).subject
         ids: list[str] = []
         request: dict[str, Any] = {"pageSize": _PAGE}
         while True:
@@ -322,7 +312,7 @@ class Registry:
         for answer in answers:
             description = answer["certificateDescription"]
             try:
-                held = certificates.parse(certificates.read(description["certificatePem"]))
+                held = pem.parse(pem.read(description["certificatePem"]))
             except Failure:
                 continue  # registered long ago, under other rules
             if held.subject == subject:
@@ -339,7 +329,7 @@ class Registry:
         certificate_id: str,
         answer: Mapping[str, Any] | None,
         tagged: Future[dict[str, str] | None],
-    ) -> Observed | None:
+    ) -> ObservedCa | None:
         if answer is None:
             return None
         self._check_answer(answer, certificate_id)
@@ -391,7 +381,7 @@ def _memory_name(certificate_id: str) -> str:
     return f"iot-ca-mode-change-{certificate_id}"
 
 
-def _attributes_of(memory: Memory) -> dict[str, str]:
+def _attributes_of(memory: Snapshot) -> dict[str, str]:
     """A memory as attributes of a thing group: 50 of 800 letters, digits and `_.,@/:#-` at most.
 
     Raises Failure for one that is larger, which takes dozens of tags at their longest.
@@ -407,16 +397,16 @@ def _attributes_of(memory: Memory) -> dict[str, str]:
     return {f"{start:05}": packed[start : start + _ATTRIBUTE] for start in starts}
 
 
-def _memory_in(attributes: Mapping[str, str]) -> Memory:
+def _memory_in(attributes: Mapping[str, str]) -> Snapshot:
     packed = "".join(attributes[name] for name in sorted(attributes))
     text = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
-    return Memory(**json.loads(text))
+    return Snapshot(**json.loads(text))
 
 
-def _observed(answer: Mapping[str, Any], tags: dict[str, str] | None) -> Observed:
+def _observed(answer: Mapping[str, Any], tags: dict[str, str] | None) -> ObservedCa:
     description = answer["certificateDescription"]
     config = answer.get("registrationConfig") or {}
-    return Observed(
+    return ObservedCa(
         # Registrations older than the modes carry none and behave as DEFAULT always did.
         mode=description.get("certificateMode") or "DEFAULT",
         status=description["status"],

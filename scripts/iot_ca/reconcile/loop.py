@@ -6,27 +6,17 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from iot_ca import certificate as certificates
-from iot_ca import drift, mode_change, signers
-from iot_ca.certificate import Certificate
-from iot_ca.drift import (
-    Delete,
-    Forget,
-    Memory,
-    Observed,
-    Origin,
-    Register,
-    Remember,
-    Step,
-    Tag,
-    Untag,
-    Update,
-)
-from iot_ca.failure import Failure, Gone
-from iot_ca.mode_change import WayBack
-from iot_ca.protocol import CertificateAuthority, RegisterRequest
-from iot_ca.registry import Registry
-from iot_ca.signers import Claim
+from iot_ca import model, utc
+from iot_ca.aws.registry import Registry
+from iot_ca.certificates import pem
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure, Gone
+from iot_ca.model import DesiredCa, ObservedCa, Origin, RegisterRequest, Snapshot
+from iot_ca.ownership import signers
+from iot_ca.ownership.signers import Claim
+from iot_ca.reconcile import drift, mode_change
+from iot_ca.reconcile.drift import Delete, Forget, Register, Remember, Step, Tag, Untag, Update
+from iot_ca.reconcile.mode_change import WayBack
 
 _DONE = {
     Register: "registered",
@@ -49,7 +39,7 @@ def converge(request: RegisterRequest) -> str:
     It ends when there is nothing left to write. What a run leaves that fails or dies, the next one
     takes up.
     """
-    certificate = certificates.read(request.certificate_authority.certificate_pem)
+    certificate = pem.read(request.certificate_authority.certificate_pem)
     run = _Run(request, certificate, Registry(request.target))
     before: list[Step] = []
     for _ in range(_LOOKS):
@@ -87,26 +77,26 @@ class _Run:
     registry: Registry
     done: list[str] = field(default_factory=list)
     origin: Origin | None = None
-    remembered: Memory | None = None
+    remembered: Snapshot | None = None
     forgot: bool = False
-    taken_out: Memory | None = None
+    taken_out: Snapshot | None = None
     seen: set[str | None] = field(default_factory=set)
     wrote_revision: bool = False
 
     @property
-    def _desired(self) -> CertificateAuthority:
+    def _desired(self) -> DesiredCa:
         return self.request.certificate_authority
 
     @cached_property
     def _claim(self) -> Claim:
-        return signers.claim(self._desired, self.certificate, self.registry, certificates.now())
+        return signers.claim(self._desired, self.certificate, self.registry, utc.now())
 
     @cached_property
     def _proof(self) -> str:
         # Once for all registrations of this run: an issuer is paid for each.
         return signers.certificate_pem(self._claim)
 
-    def recall(self, observed: Observed | None) -> Memory | None:
+    def recall(self, observed: ObservedCa | None) -> Snapshot | None:
         """What an unfinished change of the mode has left, this run's or an earlier one's."""
         if self.forgot:
             return None
@@ -116,7 +106,7 @@ class _Run:
             return self.remembered
         return found
 
-    def steps(self, observed: Observed | None, memory: Memory | None) -> list[Step]:
+    def steps(self, observed: ObservedCa | None, memory: Snapshot | None) -> list[Step]:
         """What there is to do next."""
         request = self.request
         steps = drift.steps(
@@ -139,7 +129,7 @@ class _Run:
         return steps
 
     def prepare(
-        self, steps: list[Step], observed: Observed | None, memory: Memory | None
+        self, steps: list[Step], observed: ObservedCa | None, memory: Snapshot | None
     ) -> WayBack | None:
         """Check and prove what a registration needs, before the first call that leads to it.
 
@@ -202,7 +192,7 @@ class _Run:
         self.done.append(_DONE[type(step)])
         self.wrote_revision |= registered or isinstance(step, Tag)
         if isinstance(step, Register) and registered:
-            self.origin = drift.origin_in(step.tags)
+            self.origin = model.origin_in(step.tags)
         elif isinstance(step, Register) and way_back is not None:
             self.taken_out = way_back.memory
         elif isinstance(step, Remember):
@@ -214,7 +204,7 @@ class _Run:
         in_default = isinstance(step, Register) and step.certificate_mode == "DEFAULT"
         return self._proof if in_default else None
 
-    def _proof_of_before(self, before: Memory, must: bool) -> str | None:
+    def _proof_of_before(self, before: Snapshot, must: bool) -> str | None:
         """The proof for going back to DEFAULT mode; None where there is none, or need not be."""
         if before.mode != "DEFAULT" or self._desired.verification is None:
             return None

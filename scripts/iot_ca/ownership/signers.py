@@ -20,19 +20,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iot_ca import certificate as certificates
-from iot_ca import verification
-from iot_ca.aws import Account
-from iot_ca.certificate import Certificate
-from iot_ca.failure import Denied, Failure
-from iot_ca.protocol import CertificateAuthority, Target, Verification
-from iot_ca.registry import Registry
+from iot_ca.aws.registry import Registry
+from iot_ca.aws.session import Account
+from iot_ca.certificates import pem, validation
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Denied, Failure
+from iot_ca.model import DesiredCa, Target, Verification
+from iot_ca.ownership import verification_certificate as verification
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
-    from iot_ca.verification import Key
+    from iot_ca.ownership.verification_certificate import Key
 
 # Such as the parameters of a curve in front of its key.
 _ONE_LINE_BLOCK = re.compile(r" *-----BEGIN ([A-Z0-9 ]+)----- *(.*?) *-----END \1-----")
@@ -64,15 +64,13 @@ class Claim:
     now: datetime
 
 
-def claim(
-    desired: CertificateAuthority, certificate: Certificate, registry: Registry, now: datetime
-) -> Claim:
+def claim(desired: DesiredCa, certificate: Certificate, registry: Registry, now: datetime) -> Claim:
     """The claim to a CA, by the `verification` that is wanted for it.
 
     Raises Failure for a certificate that AWS IoT would not register in any mode.
     """
-    authority = certificates.parse(certificate)
-    certificates.check(authority, now)
+    authority = pem.parse(certificate)
+    validation.check(authority, now)
     return Claim(desired.verification, authority, registry, now)
 
 
@@ -86,7 +84,7 @@ def check(claim: Claim) -> list[str]:
     if given is None:
         raise _missing(claim.registry)
     if given.certificate_pem is not None:
-        code = claim.registry.registration_code
+        code = claim.registry.account.registration_code
         verification.check(given.certificate_pem, authority, code, claim.now)
     elif given.acm_pca_arn is not None:
         _check_issuer(given.acm_pca_arn, authority, account)
@@ -111,20 +109,20 @@ def certificate_pem(claim: Claim) -> str:
     if given is None:
         raise _missing(registry)
     if given.certificate_pem is not None:
-        code = registry.registration_code
+        code = registry.account.registration_code
         return verification.check(given.certificate_pem, authority, code, claim.now)
     if given.acm_pca_arn is not None:
         return _issue(given.acm_pca_arn, claim)
     key = _key(given, authority, registry.account)
-    return verification.sign(key, authority, registry.registration_code, claim.now)
+    return verification.sign(key, authority, registry.account.registration_code, claim.now)
 
 
 def _missing(registry: Registry) -> Failure:
     return Failure(
         "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
         f"`{_csr(registry.target)} > verification.csr` makes (common name "
-        f"{registry.registration_code}, the registration code of this account and region) and set "
-        "verification.certificate_pem to the certificate; or set verification to where the CA's "
+        f"{registry.account.registration_code}, the registration code of this account and region) "
+        "and set verification.certificate_pem to the certificate; or set verification to where the CA's "
         "key is: ca_private_key_file, ca_private_key_secret_arn, kms_key_id or acm_pca_arn; "
         "SNI_ONLY mode needs none, and a destroy of a CA that is gone already takes -refresh=false"
     )
@@ -147,7 +145,7 @@ def _csr(target: Target) -> str:
 
 def _program() -> str:
     """The path of this program's entry point, as short as it gets from the working directory."""
-    path = Path(__file__).resolve().parents[1] / "iot_ca.py"
+    path = Path(__file__).resolve().parents[1]
     relative = os.path.relpath(path)
     return min(relative, str(path), key=len)
 
@@ -266,7 +264,7 @@ def _kms_key(key_id: str, authority: x509.Certificate, account: Account) -> Key:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    from iot_ca import kms_key
+    from iot_ca.ownership import kms_key
 
     where = _where("kms_key_id", key_id)
     client = account.client("kms", _region_of(key_id))
@@ -316,7 +314,7 @@ def _issue(arn: str, claim: Claim) -> str:
 
     authority, account = claim.authority, claim.registry.account
     _check_issuer(arn, authority, account)
-    code = claim.registry.registration_code
+    code = claim.registry.account.registration_code
     request = verification.request(code)
     family = "RSA" if isinstance(authority.public_key(), rsa.RSAPublicKey) else "ECDSA"
     client = account.client("acm-pca", _region_of(arn))

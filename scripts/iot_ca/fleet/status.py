@@ -21,14 +21,16 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from iot_ca import certificate as certificates
-from iot_ca import drift, fleet
-from iot_ca.drift import Observed
-from iot_ca.failure import Failure, one_line
-from iot_ca.fleet import Fleet, Place, Wanted
+from iot_ca import model, utc
+from iot_ca.certificates import pem
+from iot_ca.errors import Failure, one_line
+from iot_ca.fleet import inventory as fleet
+from iot_ca.fleet.inventory import Fleet, Place, Wanted
+from iot_ca.model import ObservedCa
+from iot_ca.reconcile import drift
 
 if TYPE_CHECKING:
-    from iot_ca.shared import Entry
+    from iot_ca.fleet.clients import Entry
 
 State = Literal["failed", "drifted", "expired", "expiring", "in sync"]
 
@@ -46,7 +48,7 @@ _CALLS_AT_ONCE = 64
 _CALLS_OF_ONE_LOOK = 10
 
 _MODULE_TAGS = tuple(
-    f"tag {key}" for key in (drift.ORIGIN_TAG, drift.OWNER_TAG, drift.REVISION_TAG)
+    f"tag {key}" for key in (model.ORIGIN_TAG, model.OWNER_TAG, model.REVISION_TAG)
 )
 
 
@@ -128,7 +130,7 @@ def run(argv: Sequence[str]) -> int:
 
 def look(
     wanted: Fleet, advance: Callable[[], None] = lambda: None
-) -> dict[Place, Mapping[str, Observed | Failure | None]]:
+) -> dict[Place, Mapping[str, ObservedCa | Failure | None]]:
     """What AWS has at each place, by certificate ID; calls `advance` after each place.
 
     Credentials are got once for each account and used in all its regions; any of them may be the
@@ -137,8 +139,8 @@ def look(
     from concurrent.futures import Future, ThreadPoolExecutor
     from queue import SimpleQueue
 
-    from iot_ca.registry import Registry
-    from iot_ca.shared import Clients, Member
+    from iot_ca.aws.registry import Registry
+    from iot_ca.fleet.clients import Clients, Member
 
     ids = {ca: each.certificate_id for ca, each in wanted.certificates.items()}
     clients = Clients(_CALLS_AT_ONCE)
@@ -156,11 +158,11 @@ def look(
             )
         return entry
 
-    def observe(place: Place, entry: Entry) -> Mapping[str, Observed | Failure | None]:
+    def observe(place: Place, entry: Entry) -> Mapping[str, ObservedCa | Failure | None]:
         member = Member(place.target, clients, entry)
         return Registry(place.target, member).observe(ids[ca] for ca in place.wanted)
 
-    found: dict[Place, Mapping[str, Observed | Failure | None]] = {}
+    found: dict[Place, Mapping[str, ObservedCa | Failure | None]] = {}
     done: SimpleQueue[Future[object]] = SimpleQueue()
     works: dict[Future[object], Sequence[Place] | Place] = {}
     each_look = max(1, min(_CALLS_OF_ONE_LOOK, 2 * len(ids)))
@@ -202,15 +204,12 @@ def look(
 
 def assess(
     wanted: Fleet,
-    looked: Mapping[Place, Mapping[str, Observed | Failure | None]],
+    looked: Mapping[Place, Mapping[str, ObservedCa | Failure | None]],
     moment: datetime,
     warning_days: int = EXPIRY_WARNING_DAYS,
 ) -> Report:
     """What the looks mean: one row for each CA of each place, worst first. Pure."""
-    ends = {
-        ca: certificates.validity(certificates.parse(each))[1]
-        for ca, each in wanted.certificates.items()
-    }
+    ends = {ca: pem.validity(pem.parse(each))[1] for ca, each in wanted.certificates.items()}
     rows = [
         _row(place, ca, wanted, looked[place], ends[ca], moment, warning_days)
         for place in wanted.places
@@ -221,7 +220,7 @@ def assess(
     return Report(tuple(rows), moment, warning_days, tuple(fleet.notes(wanted)))
 
 
-def differences(wanted: Wanted, observed: Observed) -> list[str]:
+def differences(wanted: Wanted, observed: ObservedCa) -> list[str]:
     """What is not as wanted, in words, as far as the file says what is.
 
     The next plan may know more: tags, and whatever else only the configuration says.
@@ -245,7 +244,7 @@ def _row(
     place: Place,
     ca: str,
     wanted: Fleet,
-    looked: Mapping[str, Observed | Failure | None],
+    looked: Mapping[str, ObservedCa | Failure | None],
     end: datetime,
     moment: datetime,
     warning_days: int,
@@ -269,9 +268,9 @@ def _row(
     ending: State | None = None
     wrong: list[str] = []
     if end < moment:
-        ending, wrong = "expired", [f"expired at {certificates.rfc3339(end)}"]
+        ending, wrong = "expired", [f"expired at {utc.rfc3339(end)}"]
     elif days < warning_days:
-        ending, wrong = "expiring", [f"expires at {certificates.rfc3339(end)}"]
+        ending, wrong = "expiring", [f"expires at {utc.rfc3339(end)}"]
     observed = looked[certificate_id]
     if isinstance(observed, Failure):
         return replace(row, state="failed", wrong=(one_line(str(observed)), *wrong))
@@ -289,7 +288,7 @@ def _row(
         status=observed.status,
         auto_registration=observed.auto_registration,
         template=None if template == "none" else template,
-        managed=observed.origin if drift.ORIGIN_TAG in observed.tags else None,
+        managed=observed.origin if model.ORIGIN_TAG in observed.tags else None,
         revision=observed.revision,
     )
 
@@ -298,7 +297,7 @@ class _Parser(argparse.ArgumentParser):
     """One line and status 1 like every failure: argparse's own 2 would mean drift."""
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(f"status: {message}; see iot_ca.py status --help")
+        raise Failure(f"status: {message}; see iot_ca status --help")
 
 
 def _days(text: str) -> int:
@@ -310,7 +309,7 @@ def _days(text: str) -> int:
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
-        prog="iot_ca.py status",
+        prog="iot_ca status",
         description="Shows what every account and region has of each CA. Never writes to AWS.",
         epilog="Exit status: 1 if a look failed, else 2 if something has drifted, else 0.",
         allow_abbrev=False,
@@ -348,12 +347,12 @@ def _show(report: Report, options: argparse.Namespace) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that lacks a sign shows another one; names in the file may be of any script.
         sys.stdout.reconfigure(errors="replace")
-    from iot_ca import report as form
+    from iot_ca.fleet.render import report as form
 
     if options.json:
         print(form.as_json(report))
     elif options.html is not None:
-        from iot_ca import page
+        from iot_ca.fleet.render import html as page
 
         _write(page.render(report), options.html)
         if options.html != "-":

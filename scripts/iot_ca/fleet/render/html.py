@@ -14,13 +14,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iot_ca.certificate import rfc3339
-from iot_ca.drift import enable
-from iot_ca.report import SIGNS, days_in_words, findings, headline
+from iot_ca.fleet.render.report import SIGNS, days_in_words, findings, headline
+from iot_ca.reconcile.drift import enable
+from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
-    from iot_ca.report import Finding
-    from iot_ca.status import Report, Row, State
+    from iot_ca.fleet.render.report import Finding
+    from iot_ca.fleet.status import Report, Row, State
 
 _FOLDER = Path(__file__).parent
 # Of the list of what is wrong, how much is unfolded.

@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from iot_ca import aws
-from iot_ca.aws import Account
-from iot_ca.failure import Denied, Failure
+from iot_ca.aws import session as aws
+from iot_ca.aws.session import Account
+from iot_ca.errors import Denied, Failure
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
     from botocore.session import Session
 
-    from iot_ca.protocol import Target
+    from iot_ca.model import Target
 
 # Settings of a profile that say where credentials come from, and those that are always told
 # (AWS CLI user guide, "Configuration and credential file settings"). Profiles that differ in

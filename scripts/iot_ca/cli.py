@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from iot_ca import certificate as certificates
-from iot_ca import drift, mode_change, protocol, signers
-from iot_ca.certificate import Certificate
-from iot_ca.deregister import leave
-from iot_ca.drift import Observed
-from iot_ca.failure import Failure, one_line
-from iot_ca.protocol import CertificateAuthority, Result, Target
-from iot_ca.register import converge
-from iot_ca.registry import Registry
+from iot_ca import utc
+from iot_ca.aws.registry import Registry
+from iot_ca.certificates import pem
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure, one_line
+from iot_ca.model import DesiredCa, ObservedCa, Target
+from iot_ca.ownership import signers
+from iot_ca.reconcile import drift, mode_change
+from iot_ca.reconcile.deregistration import leave
+from iot_ca.reconcile.loop import converge
+from iot_ca.terraform import protocol
+from iot_ca.terraform.protocol import Result
 
 T = TypeVar("T")
 
@@ -49,15 +52,15 @@ def run(argv: Sequence[str]) -> int:
     }
     try:
         if argv and argv[0] == "csr":
-            from iot_ca import csr
+            from iot_ca.ownership import csr
 
             return csr.run(argv[1:])
         if argv and argv[0] == "status":
-            from iot_ca import status
+            from iot_ca.fleet import status
 
             return status.run(argv[1:])
         if len(argv) != 1 or argv[0] not in commands:
-            raise Failure(f"usage: iot_ca.py {' | '.join([*commands, 'csr', 'status'])}")
+            raise Failure(f"usage: iot_ca {' | '.join([*commands, 'csr', 'status'])}")
         print(commands[argv[0]]())
         return 0
     except Failures as failures:
@@ -84,21 +87,21 @@ def inspect(query: str) -> str:
     """
     request = protocol.read_inspect(query)
     wanted = request.certificate_authorities
-    read, failures = _each(wanted, lambda name: certificates.read(wanted[name].certificate_pem))
+    read, failures = _each(wanted, lambda name: pem.read(wanted[name].certificate_pem))
     failures.update(_same_certificate_twice(read))
     registry = Registry(request.target)
-    observed: Mapping[str, Observed | Failure | None] = {}
+    observed: Mapping[str, ObservedCa | Failure | None] = {}
     if read:
         try:
             observed = registry.observe(each.certificate_id for each in read.values())
         except Failure as failure:
             by_name = {**dict.fromkeys(read, failure), **failures}
             raise Failures(request.target, by_name) from failure
-    now = certificates.now()
+    now = utc.now()
     results, refused = _each(
         read,
         lambda name: _result(
-            registry, wanted[name], read[name], observed[read[name].certificate_id], now
+            registry, name, wanted[name], read[name], observed[read[name].certificate_id], now
         ),
     )
     failures = {**refused, **failures}
@@ -150,9 +153,10 @@ def _each(
 
 def _result(
     registry: Registry,
-    desired: CertificateAuthority,
+    name: str,
+    desired: DesiredCa,
     certificate: Certificate,
-    observed: Observed | Failure | None,
+    observed: ObservedCa | Failure | None,
     now: datetime,
 ) -> Result:
     if isinstance(observed, Failure):
@@ -166,20 +170,18 @@ def _result(
         claim = signers.claim(desired, certificate, registry, now)
         if desired.certificate_mode == "DEFAULT":
             warnings += signers.check(claim)
-        not_before, not_after = certificates.validity(claim.authority)
+        not_before, not_after = pem.validity(claim.authority)
     else:
         # AWS has read it from the very same certificate: importing what parses one takes as long
         # as the calls.
-        not_before, not_after = observed.validity or certificates.validity(
-            certificates.parse(certificate)
-        )
+        not_before, not_after = observed.validity or pem.validity(pem.parse(certificate))
         if observed.mode != desired.certificate_mode:
             mode_change.refuse(desired, observed)
             claim = signers.claim(desired, certificate, registry, now)
             warnings += mode_change.check(desired, claim)
         if now > not_after:
             warnings.append(
-                f"expired at {certificates.rfc3339(not_after)}; it stays registered, but its "
+                f"expired at {utc.rfc3339(not_after)}; it stays registered, but its "
                 "devices' certificates no longer verify"
             )
     revision = drift.converged_revision(desired, observed) or drift.fresh_revision(
@@ -191,9 +193,10 @@ def _result(
         certificate_mode=desired.certificate_mode,
         status=desired.status,
         auto_registration_status=drift.enable(desired.auto_registration),
-        not_before=certificates.rfc3339(not_before),
-        not_after=certificates.rfc3339(not_after),
+        not_before=utc.rfc3339(not_before),
+        not_after=utc.rfc3339(not_after),
         revision=revision,
+        request=protocol.write_request(name, registry.target, desired, certificate.pem),
         drift=(
             ["not registered"]
             if observed is None

@@ -11,8 +11,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from iot_ca import certificate as certificates
-from iot_ca.failure import Failure
+from iot_ca import utc
+from iot_ca.certificates import pem
+from iot_ca.errors import Failure
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -37,8 +38,8 @@ def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> s
     from cryptography.x509.oid import NameOID
 
     try:
-        certificate = certificates.read(text)
-        proof = certificates.parse(certificate)
+        certificate = pem.read(text)
+        proof = pem.parse(certificate)
     except Failure as failure:
         raise Failure(
             str(failure).replace("certificate_pem", "verification.certificate_pem")
@@ -58,8 +59,8 @@ def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> s
     if not proof.not_valid_before_utc <= now <= proof.not_valid_after_utc:
         raise Failure(
             "the verification certificate is not valid now (from "
-            f"{certificates.rfc3339(proof.not_valid_before_utc)} to "
-            f"{certificates.rfc3339(proof.not_valid_after_utc)}); have it issued again"
+            f"{utc.rfc3339(proof.not_valid_before_utc)} to "
+            f"{utc.rfc3339(proof.not_valid_after_utc)}); have it issued again"
         )
     return certificate.pem
 

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from iot_ca.failure import Denied, Failure, Gone, one_line
-from iot_ca.protocol import Credentials, Target
+from iot_ca.errors import Denied, Failure, Gone, one_line
+from iot_ca.model import Credentials, Target
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -107,6 +107,13 @@ class Account:
                 f"account {self.target.account_id}; nothing was written; set credentials (profile "
                 "or role_arn) so that both are the same account"
             )
+
+    @cached_property
+    def registration_code(self) -> str:
+        """What a verification certificate must carry as its common name, here and nowhere else."""
+        self.check()
+        with self.failures():
+            return str(self.client("iot").get_registration_code()["registrationCode"])
 
     @contextmanager
     def failures(self, service: str = "iot") -> Iterator[None]:

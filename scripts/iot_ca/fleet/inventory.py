@@ -18,16 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-from iot_ca import certificate as certificates
-from iot_ca.certificate import Certificate
-from iot_ca.failure import Failure
-from iot_ca.protocol import (
-    CertificateAuthority,
-    CertificateMode,
-    Credentials,
-    Status,
-    Target,
-)
+from iot_ca.certificates import pem
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure
+from iot_ca.model import CertificateMode, Credentials, DesiredCa, Status, Target
 
 HCL_SUFFIXES = (".tfvars", ".hcl")
 
@@ -104,7 +98,7 @@ class Wanted:
             any template is as good as none.
     """
 
-    authority: CertificateAuthority
+    authority: DesiredCa
     template_matters: bool
 
 
@@ -361,8 +355,8 @@ def _beside(file: str, folders: Sequence[Path]) -> Path:
 
 def _certificate(text: str, name: str) -> Certificate:
     try:
-        certificate = certificates.read(text)
-        certificates.parse(certificate)
+        certificate = pem.read(text)
+        pem.parse(certificate)
     except Failure as failure:
         raise Failure(f"CA {name}: {failure}") from None
     return certificate
@@ -508,7 +502,7 @@ def _names(written: Any, layer: _Layer, key: str) -> dict[str, Any]:
 
 def _wanted(name: str, certificate: Certificate, layers: Sequence[_Layer]) -> Wanted:
     """Each setting from the first layer that has it, else as the root module has it by default."""
-    default = CertificateAuthority(certificate.pem)
+    default = DesiredCa(certificate.pem)
     mode: CertificateMode = default.certificate_mode
     status: Status = default.status
     flag, template, matters = default.auto_registration, default.template_name, False
@@ -525,7 +519,7 @@ def _wanted(name: str, certificate: Certificate, layers: Sequence[_Layer]) -> Wa
             # An empty name says that there must be no template.
             template, matters = _text(layer, "template_name") or None, True
     return Wanted(
-        CertificateAuthority(certificate.pem, mode, status, flag, template),
+        DesiredCa(certificate.pem, mode, status, flag, template),
         template_matters=matters,
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from iot_ca import drift
-from iot_ca.drift import Memory, Observed, Untag, Update
-from iot_ca.failure import Failure
-from iot_ca.protocol import DeregisterRequest, OnDestroy
-from iot_ca.registry import Registry
+from iot_ca import model
+from iot_ca.aws.registry import Registry
+from iot_ca.errors import Failure
+from iot_ca.model import DeregisterRequest, ObservedCa, OnDestroy, Snapshot
+from iot_ca.reconcile import drift
+from iot_ca.reconcile.drift import Untag, Update
 
 _LEFT = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
 
@@ -23,7 +24,7 @@ def leave(request: DeregisterRequest) -> str:
     observed = registry.observe_one(certificate_id)
     memory = registry.recall(certificate_id)
     tags = observed.tags if observed is not None else memory.tags if memory is not None else {}
-    if tags.get(drift.OWNER_TAG) not in (None, request.owner):
+    if tags.get(model.OWNER_TAG) not in (None, request.owner):
         return "left alone, since another record in a Terraform state manages it now"
     on_destroy, why = _what_to_do(request, tags)
     if observed is None:
@@ -48,12 +49,12 @@ def leave(request: DeregisterRequest) -> str:
 def _what_to_do(request: DeregisterRequest, tags: Mapping[str, str]) -> tuple[OnDestroy, str]:
     if request.on_destroy is not None:
         return request.on_destroy, "on_destroy says so"
-    if drift.origin_in(tags) == "registered":
+    if model.origin_in(tags) == "registered":
         return "delete", "this module registered it"
     return "retain", "this module only adopted it"
 
 
-def _delete(registry: Registry, request: DeregisterRequest, observed: Observed, why: str) -> None:
+def _delete(registry: Registry, request: DeregisterRequest, observed: ObservedCa, why: str) -> None:
     certificate_id = request.certificate_id
     _refuse_with_devices(registry, request, why)
     if observed.status == "ACTIVE":
@@ -81,8 +82,8 @@ def _refuse_with_devices(registry: Registry, request: DeregisterRequest, why: st
 def _stay(
     registry: Registry,
     request: DeregisterRequest,
-    observed: Observed,
-    memory: Memory | None,
+    observed: ObservedCa,
+    memory: Snapshot | None,
     on_destroy: OnDestroy,
 ) -> str:
     """Take off a CA that stays what goes: the template, the module's own tags, and its activity.
@@ -90,7 +91,7 @@ def _stay(
     All else stays as it is. Returns what was done beside that, in words.
     """
     certificate_id = request.certificate_id
-    own = {key for key in observed.tags if key.startswith(drift.TAG_PREFIX)}
+    own = {key for key in observed.tags if key.startswith(model.TAG_PREFIX)}
     attached = request.template_name is not None and request.template_name == observed.template_name
     auto_registration = observed.auto_registration
     if observed.auto_registration_to_keep is not None:
@@ -99,7 +100,7 @@ def _stay(
         # Whether taking the template off switches auto-registration off is not documented; and
         # whoever finishes an interrupted run must know what it was.
         registry.tag(certificate_id, drift.keep_auto_registration(observed))
-        own.add(drift.REVISION_TAG)
+        own.add(model.REVISION_TAG)
     if attached:
         registry.update(certificate_id, Update(remove_registration_config=True))
     if attached or auto_registration != observed.auto_registration:

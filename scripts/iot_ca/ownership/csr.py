@@ -1,4 +1,4 @@
-"""`iot_ca.py csr`: the request for a verification certificate, for whoever holds the CA's key."""
+"""`iot_ca csr`: the request for a verification certificate, for whoever holds the CA's key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from iot_ca import aws, verification
-from iot_ca.failure import Failure
-from iot_ca.protocol import Credentials, Target
-from iot_ca.registry import Registry
+from iot_ca.aws import session as aws
+from iot_ca.aws.registry import Registry
+from iot_ca.errors import Failure
+from iot_ca.model import Credentials, Target
+from iot_ca.ownership import verification_certificate as verification
 
 
 def run(argv: Sequence[str]) -> int:
@@ -28,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
             "set --profile or --role-arn, or AWS_PROFILE"
         )
     try:
-        code = Registry(target).registration_code
+        code = Registry(target).account.registration_code
     except Failure as failure:
         raise Failure(f"{target}: {failure}") from failure
     print(verification.request(code), end="")
@@ -48,7 +49,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="iot_ca.py csr",
+        prog="iot_ca csr",
         description="Print a certificate signing request (PEM) for a verification certificate: its "
         "common name is the registration code of the account and region. Its private key is thrown "
         "away, since nobody ever needs it. Have it signed by the CA that is to be registered in "

@@ -1,0 +1,108 @@
+"""From PEM text to a certificate and its fingerprint."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from iot_ca.errors import Failure
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The first certificate of a PEM text.
+
+    Attributes:
+        der: its DER encoding.
+        certificate_id: lowercase hex SHA-256 of the DER, which is AWS IoT's certificateId
+            (checked against a registered CA; line ends, leading text and a chain don't count).
+        pem: the certificate alone, written the standard way.
+        followers: how many certificates come behind it in the text.
+    """
+
+    der: bytes
+    certificate_id: str
+    pem: str
+    followers: int
+
+
+def read(text: str) -> Certificate:
+    """The first certificate in a PEM text, which may have leading text, CRLF or a chain behind it.
+
+    Raises Failure, without quoting the text, where there is a private key in it or its first
+    block is no certificate. Whether AWS accepts it as a CA is for `validation` to say.
+    """
+    if "PRIVATE KEY-----" in text:
+        raise Failure(
+            "certificate_pem holds a private key; give the CA's certificate alone, and treat the "
+            "key as exposed if this configuration was stored or logged"
+        )
+    blocks = list(_PEM_BLOCK.finditer(text))
+    if not blocks:
+        raise Failure(_why_no_block(text))
+    label = blocks[0].group(1)
+    if label in ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"):
+        raise Failure("certificate_pem is a certificate signing request; give the certificate")
+    if label != "CERTIFICATE":
+        raise Failure(f"certificate_pem is a PEM block of type {label}; give a CERTIFICATE")
+    try:
+        der = base64.b64decode(re.sub(r"\s+", "", blocks[0].group(2)), validate=True)
+    except ValueError:  # binascii.Error is one; a character beyond ASCII gives another
+        raise Failure("certificate_pem is damaged: its body is not base64") from None
+    return Certificate(
+        der=der,
+        certificate_id=hashlib.sha256(der).hexdigest(),
+        pem=_pem(der),
+        followers=sum(block.group(1) == "CERTIFICATE" for block in blocks[1:]),
+    )
+
+
+def _why_no_block(text: str) -> str:
+    if "-----BEGIN" in text:
+        return "certificate_pem is truncated: it has a BEGIN line and no matching END line"
+    body = re.sub(r"\s+", "", text)
+    if re.fullmatch(r"MI[A-Za-z0-9+/]{100,}=*", body):
+        return (
+            "certificate_pem is base64 without PEM's BEGIN and END lines, as of a DER file; "
+            "convert it with `openssl x509 -inform der -in FILE`"
+        )
+    return (
+        "certificate_pem holds no PEM certificate (-----BEGIN CERTIFICATE-----); if it names a "
+        'file, read it with file("PATH")'
+    )
+
+
+def _pem(der: bytes) -> str:
+    text = base64.b64encode(der).decode("ascii")
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
+
+
+def parse(certificate: Certificate) -> x509.Certificate:
+    """The certificate as cryptography knows it; raises Failure if the DER is damaged."""
+    from cryptography import x509
+
+    try:
+        with warnings.catch_warnings():
+            # Of a serial number that breaks RFC 5280: stderr is for failures.
+            warnings.simplefilter("ignore")
+            return x509.load_der_x509_certificate(certificate.der)
+    except (ValueError, x509.InvalidVersion):
+        raise Failure(
+            "certificate_pem is damaged or truncated: it is no X.509 certificate"
+        ) from None
+
+
+def validity(certificate: x509.Certificate) -> tuple[datetime, datetime]:
+    """From when and to when the certificate is valid, timezone-aware."""
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
