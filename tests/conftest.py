@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.providers import NEEDED, Providers, resolve
-from tools.terraform import (
+from tools.engine.terraform import (
     Completed,
     Engine,
     Terraform,
@@ -26,6 +25,7 @@ from tools.terraform import (
     missing_engines,
     numbers,
 )
+from tools.providers.resolution import NEEDED, Providers, resolve
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox

@@ -28,8 +28,8 @@ from rich.table import Table
 from sandbox.control import Call, Sandbox, SandboxError, start
 from tools.bench_fleet import HUB, LATENCY_SECONDS, REGIONS, make_fleet
 from tools.bench_plans import Case, write_ours, write_theirs
-from tools.providers import Providers, resolve
-from tools.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+from tools.engine.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+from tools.providers.resolution import Providers, resolve
 
 PROGRAM = ROOT / "scripts" / "iot_ca"
 REGION = "eu-west-1"

@@ -32,9 +32,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.control import Sandbox, SandboxError, start
+from tools.engine.terraform import ROOT, Completed, Terraform, ToolError, environment, find_engine
 from tools.lint_terraform import copy_configuration
-from tools.providers import resolve
-from tools.terraform import ROOT, Completed, Terraform, ToolError, environment, find_engine
+from tools.providers.resolution import resolve
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

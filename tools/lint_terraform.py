@@ -8,8 +8,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.providers import resolve
-from tools.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+from tools.engine.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+from tools.providers.resolution import resolve
 
 
 def main(arguments: list[str]) -> int:

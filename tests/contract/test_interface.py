@@ -25,9 +25,9 @@ from iot_ca.model import (
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import InspectRequest, Result
 from tests.contract.hcl import Type, blocks, output_attributes, read, text, variable_type
+from tools.engine.terraform import ROOT, Engine, Terraform, environment
 from tools.lint_terraform import copy_configuration
-from tools.providers import Providers
-from tools.terraform import ROOT, Engine, Terraform, environment
+from tools.providers.resolution import Providers
 
 CAS = "certificate_authorities"
 ROOT_CAS = variable_type(".", CAS)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.contract.hcl import MODULES, ROOT
-from tools.providers import Providers
-from tools.terraform import Terraform, environment, find_engines
+from tools.engine.terraform import Terraform, environment, find_engines
+from tools.providers.resolution import Providers
 
 VALIDATIONS = "validations.tftest.hcl"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.hcl import MODULES, ROOT, read
 from tests.contract.versions import FUNCTIONS, LEAST, UNKNOWN, Version, needs, needs_of
-from tools.terraform import Engine, Terraform, environment
+from tools.engine.terraform import Engine, Terraform, environment
 
 EXAMPLES = sorted(
     {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "examples").rglob("main.tf")}

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, Stack
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ from cryptography.x509.oid import NameOID
 from sandbox.control import Call, Sandbox
 from tests.clients import client_for
 from tools.device import Device
-from tools.terraform import Completed, Terraform
+from tools.engine.terraform import Completed, Terraform
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

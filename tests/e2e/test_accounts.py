@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import PROGRAM, Account, Outcome, Stack, new_ca
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("whose credentials are used is decided in the program alone")
 

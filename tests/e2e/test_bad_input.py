@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Stack, closed_port, issue, new_ca, openssl, write_key
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("the program judges the input; Terraform only passes it on")
 

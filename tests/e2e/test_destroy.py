@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Outcome, Stack, issue, new_ca
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 
 @pytest.mark.one_engine("what leaving means is the program's doing; order is tested on both")

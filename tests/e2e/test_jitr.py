@@ -20,8 +20,8 @@ import pytest
 from sandbox.control import Sandbox
 from tests.clients import client_for
 from tests.e2e.support import Account, new_ca
-from tools.providers import Providers
-from tools.terraform import ROOT, Engine, Terraform, environment
+from tools.engine.terraform import ROOT, Engine, Terraform, environment
+from tools.providers.resolution import Providers
 
 MODULE = ROOT / "modules" / "jitr"
 SOURCE = {

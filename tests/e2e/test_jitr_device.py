@@ -15,8 +15,8 @@ from sandbox.control import Listener, Sandbox, start
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
-from tools.providers import Providers
-from tools.terraform import ROOT, Terraform, environment
+from tools.engine.terraform import ROOT, Terraform, environment
+from tools.providers.resolution import Providers
 
 HOOK_ARN = f"arn:aws:lambda:{REGION}:{ONE}:function:admit"
 

@@ -14,7 +14,7 @@ import pytest
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, TEMPLATE_BODY, Account, issue, new_ca
 from tests.examples.support import blocks_below, run_as_typed
-from tools.terraform import ROOT, Terraform
+from tools.engine.terraform import ROOT, Terraform
 
 GUIDE = (ROOT / "MIGRATION.md").read_text(encoding="utf-8")
 TITLE = "Moving a CA to this module, and back"

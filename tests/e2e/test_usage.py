@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Stack, deregistration, new_ca, registration
-from tools.terraform import ROOT, Terraform
+from tools.engine.terraform import ROOT, Terraform
 
 
 @pytest.mark.one_engine("both engines quote a command alike: it is a list of words")

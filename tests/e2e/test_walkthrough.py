@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, Outcome, openssl, read_outcome
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 # One configuration for all accounts; the workspace says which.
 CONFIGURATION = """

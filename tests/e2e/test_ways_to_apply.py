@@ -18,7 +18,7 @@ from tests.e2e.support import (
     registration,
     template,
 )
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 
 def test_saved_plans_refresh_only_and_target_converge(stack: Stack) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import NewFolder
 from tests.examples.support import REGION, NewExample
+from tools.engine.terraform import ROOT, Terraform, environment
 from tools.lint_terraform import copy_configuration
-from tools.providers import Providers
-from tools.terraform import ROOT, Terraform, environment
+from tools.providers.resolution import Providers
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox

@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox.control import Sandbox
 from tests.clients import client_for
-from tools.terraform import Terraform, unwrapped
+from tools.engine.terraform import Terraform, unwrapped
 
 REGION = "eu-west-1"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.bench import Measurement, compare
-from tools.terraform import ROOT
+from tools.engine.terraform import ROOT
 
 
 @pytest.mark.timeout(600)

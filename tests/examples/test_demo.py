@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.terraform import ROOT, Engine
+from tools.engine.terraform import ROOT, Engine
 
 TREES = ("examples", "modules", "sandbox", "scripts", "tools")
 MARK = "IOT_CA_TEST_DEMO"

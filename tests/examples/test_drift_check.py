@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.examples.support import REGION, Cloud, NewExample, fingerprint, make_ca, path_with
-from tools.terraform import ROOT, Terraform
+from tools.engine.terraform import ROOT, Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox

@@ -25,7 +25,7 @@ from tests.examples.support import (
     run_as_typed,
     shell,
 )
-from tools.terraform import ROOT, Completed, Terraform
+from tools.engine.terraform import ROOT, Completed, Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Call, Sandbox

@@ -14,7 +14,7 @@ import hcl2
 import pytest
 
 from tests.examples.support import Cloud, make_ca
-from tools.terraform import ROOT, Terraform
+from tools.engine.terraform import ROOT, Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox

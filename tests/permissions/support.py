@@ -28,7 +28,7 @@ from tests.faults.support import Call as OneCall
 from tests.faults.support import Fault, Program, Terraform
 from tests.faults.test_every_call import DEFAULT, PATHS, Way, begin
 from tests.sandbox.kms_keys import kms_ca
-from tools import terraform as tool
+from tools.engine import terraform as tool
 
 MODULE = tool.ROOT / "modules" / "iam-policies"
 ANY_ID = "0" * 64

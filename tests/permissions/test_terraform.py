@@ -11,7 +11,7 @@ import pytest
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, Stack, issue, new_ca
 from tests.permissions.support import Need, Role, allowed_by, needs, render
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("permissions are those of the program and of the provider")
 

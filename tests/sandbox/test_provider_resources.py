@@ -15,7 +15,7 @@ import pytest
 from sandbox.control import Sandbox
 from tests.sandbox import pki
 from tests.sandbox.conftest import BODY, ONE, REGION, TWO, Clients
-from tools.terraform import Terraform
+from tools.engine.terraform import Terraform
 
 CONFIGURATION = """
 terraform {

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tools import providers as module
-from tools.providers import HOST, holds, install_stand_in, mirrors, platform_name, resolve
-from tools.terraform import Engine, Terraform, ToolError, environment
+from tools.engine.terraform import Engine, Terraform, ToolError, environment
+from tools.providers import resolution as module
+from tools.providers.resolution import (
+    HOST,
+    holds,
+    install_stand_in,
+    mirrors,
+    platform_name,
+    resolve,
+)
 
 EXTERNAL = "hashicorp/external"
 

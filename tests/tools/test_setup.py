@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.terraform import ROOT
+from tools.engine.terraform import ROOT
 
 SETUP = ROOT / "tools" / "setup.sh"
 

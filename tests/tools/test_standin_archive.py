@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.providers import Found, Providers, _configuration, _write_once, install_stand_in
+from tools.engine.terraform import Engine, Terraform, environment
+from tools.providers.resolution import (
+    Found,
+    Providers,
+    _configuration,
+    _write_once,
+    install_stand_in,
+)
 from tools.standin.archive import glob_pattern
-from tools.terraform import Engine, Terraform, environment
 
 REQUIRED = """
 terraform {

@@ -13,9 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.providers import Found, Providers, _configuration, _write_once, install_stand_in
+from tools.engine.terraform import Engine, Terraform, environment
+from tools.providers.resolution import (
+    Found,
+    Providers,
+    _configuration,
+    _write_once,
+    install_stand_in,
+)
 from tools.standin.external import Programs, parse_result
-from tools.terraform import Engine, Terraform, environment
 
 REQUIRED = """
 terraform {

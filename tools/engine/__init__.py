@@ -1,0 +1,1 @@
+"""The Terraform engines of this machine, and running them. Knows nothing of providers."""
