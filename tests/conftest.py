@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.engine.terraform import (
-    Completed,
-    Engine,
-    Terraform,
-    ToolError,
-    environment,
-    find_engines,
-    missing_engines,
-    numbers,
-)
+from tools.engine.discovery import Engine, find_engines, missing_engines, version_numbers
+from tools.engine.terraform import Completed, Terraform
+from tools.errors import ToolError
+from tools.providers.environment import environment
 from tools.providers.resolution import NEEDED, Providers, resolve
 
 if TYPE_CHECKING:
@@ -121,7 +115,7 @@ def _is_for(item: pytest.Item, engines: list[Engine]) -> bool:
     if engine is None:
         return True
     if item.get_closest_marker("newest_engine"):
-        return bool(engine == max(engines, key=lambda each: numbers(each.version)))
+        return bool(engine == max(engines, key=lambda each: version_numbers(each.version)))
     return engine == engines[0] or not item.get_closest_marker("one_engine")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 
 def load() -> None:

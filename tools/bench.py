@@ -28,7 +28,11 @@ from rich.table import Table
 from sandbox.control import Call, Sandbox, SandboxError, start
 from tools.bench_fleet import HUB, LATENCY_SECONDS, REGIONS, make_fleet
 from tools.bench_plans import Case, write_ours, write_theirs
-from tools.engine.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+from tools.checkout import ROOT
+from tools.engine.discovery import Engine, find_engine
+from tools.engine.terraform import Terraform
+from tools.errors import ToolError
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers, resolve
 
 PROGRAM = ROOT / "scripts" / "iot_ca"
@@ -365,7 +369,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, object]:
 def _stands_in(providers: Providers) -> bool:
     return any(
         found.provider == "hashicorp/external" and found.origin == "a stand-in"
-        for found in providers.found
+        for found in providers.located
     )
 
 

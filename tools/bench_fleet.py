@@ -150,7 +150,7 @@ def ask_one_by_one(accounts: Sequence[dict[str, Any]], certificate_id: str) -> i
 def measure(count: int) -> float:
     """The seconds of `status`, as a process, of so many accounts in all regions."""
     from sandbox.control import start
-    from tools.engine.terraform import ROOT
+    from tools.checkout import ROOT
 
     with tempfile.TemporaryDirectory(prefix="iot-ca-bench-") as place, start() as sandbox:
         file = make_fleet(sandbox.endpoint, Path(place), count)

@@ -32,8 +32,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.control import Sandbox, SandboxError, start
-from tools.engine.terraform import ROOT, Completed, Terraform, ToolError, environment, find_engine
-from tools.lint_terraform import copy_configuration
+from tools.checkout import ROOT, copy_configuration
+from tools.engine.discovery import find_engine
+from tools.engine.terraform import Completed, Terraform
+from tools.errors import ToolError
+from tools.providers.environment import environment
 from tools.providers.resolution import resolve
 
 if TYPE_CHECKING:

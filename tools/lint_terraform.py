@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.engine.terraform import ROOT, Engine, Terraform, ToolError, environment, find_engine
+from tools.checkout import ROOT, copy_configuration, folders
+from tools.engine.discovery import Engine, find_engine
+from tools.engine.terraform import Terraform
+from tools.errors import ToolError
+from tools.providers.environment import environment
 from tools.providers.resolution import resolve
 
 
@@ -22,22 +25,6 @@ def main(arguments: list[str]) -> int:
     except ToolError as error:
         print(error, file=sys.stderr)
         return 1
-
-
-def folders(root: Path) -> list[Path]:
-    """The root module, the modules and the examples: every one that a user may use by itself."""
-    candidates = [root, *sorted(root.glob("modules/*")), *sorted(root.glob("examples/*"))]
-    return [folder for folder in candidates if any(folder.glob("*.tf"))]
-
-
-def copy_configuration(root: Path, target: Path) -> None:
-    """Copy what Terraform needs of a checkout, so that nothing is written into the checkout."""
-    for path in [*root.glob("*.tf"), *root.glob("*.tfvars")]:
-        shutil.copy2(path, target)
-    ignored = shutil.ignore_patterns(".terraform*", "__pycache__", "*.tfstate*")
-    for name in ("modules", "examples", "scripts", "tests"):
-        if (root / name).is_dir():
-            shutil.copytree(root / name, target / name, ignore=ignored)
 
 
 def _fmt(engine: Engine, *options: str) -> int:

@@ -6,7 +6,7 @@ import sys
 
 from mypy import api
 
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 TREES = ("tools", "sandbox", "tests", "examples", "scripts/iot_ca", "modules")
 

@@ -25,8 +25,10 @@ from iot_ca.model import (
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import InspectRequest, Result
 from tests.contract.hcl import Type, blocks, output_attributes, read, text, variable_type
-from tools.engine.terraform import ROOT, Engine, Terraform, environment
-from tools.lint_terraform import copy_configuration
+from tools.checkout import ROOT, copy_configuration
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 CAS = "certificate_authorities"

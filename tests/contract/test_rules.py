@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.hcl import MODULES, ROOT
-from tools.engine.terraform import Terraform, environment, find_engines
+from tools.engine.discovery import find_engines
+from tools.engine.terraform import Terraform
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 VALIDATIONS = "validations.tftest.hcl"

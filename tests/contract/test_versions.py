@@ -10,7 +10,9 @@ import pytest
 
 from tests.contract.hcl import MODULES, ROOT, read
 from tests.contract.versions import FUNCTIONS, LEAST, UNKNOWN, Version, needs, needs_of
-from tools.engine.terraform import Engine, Terraform, environment
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+from tools.providers.environment import environment
 
 EXAMPLES = sorted(
     {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "examples").rglob("main.tf")}

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.e2e.support import CA, Account, Key, new_ca, openssl
 from tests.sandbox.kms_keys import kms_ca
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 PASSPHRASE_VARIABLE = "CA_KEY_PASSPHRASE"
 PASSPHRASE = "correct-horse-battery-staple"

@@ -20,7 +20,10 @@ import pytest
 from sandbox.control import Sandbox
 from tests.clients import client_for
 from tests.e2e.support import Account, new_ca
-from tools.engine.terraform import ROOT, Engine, Terraform, environment
+from tools.checkout import ROOT
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 MODULE = ROOT / "modules" / "jitr"

@@ -15,7 +15,9 @@ from sandbox.control import Listener, Sandbox, start
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
-from tools.engine.terraform import ROOT, Terraform, environment
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 HOOK_ARN = f"arn:aws:lambda:{REGION}:{ONE}:function:admit"

@@ -14,7 +14,8 @@ import pytest
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, TEMPLATE_BODY, Account, issue, new_ca
 from tests.examples.support import blocks_below, run_as_typed
-from tools.engine.terraform import ROOT, Terraform
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
 
 GUIDE = (ROOT / "MIGRATION.md").read_text(encoding="utf-8")
 TITLE = "Moving a CA to this module, and back"

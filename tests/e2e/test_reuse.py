@@ -18,8 +18,8 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, Outcome, Stack, new_ca, read_outcome, registration
-from tools.engine.terraform import ROOT, Terraform
-from tools.lint_terraform import copy_configuration
+from tools.checkout import ROOT, copy_configuration
+from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("it is about the files of the module, not about Terraform")
 

@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.control import Sandbox
 from tests.e2e.support import Stack, deregistration, new_ca, registration
-from tools.engine.terraform import ROOT, Terraform
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
 
 
 @pytest.mark.one_engine("both engines quote a command alike: it is a list of words")

@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import NewFolder
 from tests.examples.support import REGION, NewExample
-from tools.engine.terraform import ROOT, Terraform, environment
-from tools.lint_terraform import copy_configuration
+from tools.checkout import ROOT, copy_configuration
+from tools.engine.terraform import Terraform
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 if TYPE_CHECKING:

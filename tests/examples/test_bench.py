@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.bench import Measurement, compare
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 
 @pytest.mark.timeout(600)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import ROOT, Engine
+from tools.checkout import ROOT
+from tools.engine.discovery import Engine
 
 TREES = ("examples", "modules", "sandbox", "scripts", "tools")
 MARK = "IOT_CA_TEST_DEMO"

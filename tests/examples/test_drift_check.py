@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from tests.examples.support import REGION, Cloud, NewExample, fingerprint, make_ca, path_with
-from tools.engine.terraform import ROOT, Terraform
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox

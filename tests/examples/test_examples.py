@@ -25,7 +25,8 @@ from tests.examples.support import (
     run_as_typed,
     shell,
 )
-from tools.engine.terraform import ROOT, Completed, Terraform
+from tools.checkout import ROOT
+from tools.engine.terraform import Completed, Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Call, Sandbox

@@ -14,7 +14,8 @@ import hcl2
 import pytest
 
 from tests.examples.support import Cloud, make_ca
-from tools.engine.terraform import ROOT, Terraform
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox

@@ -20,7 +20,7 @@ from iot_ca.cli import REQUEST_VARIABLE
 from sandbox.control import Sandbox
 from tests.e2e.support import Account, new_ca
 from tests.faults.support import TEMPLATE, Call, Program, Terraform, leftovers, seen
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 OTHERS = {"owner": "somebody else", "cost-center": "4711"}
 # Long enough to be killed in, on the slowest machine.

@@ -30,7 +30,7 @@ from iot_ca.reconcile import loop as register
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, OWN_TAGS, Account, Registered, new_ca
 from tests.faults.support import TEMPLATE, leftovers
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 TIMES = 50
 TAGS = {"stage": "production"}

@@ -28,9 +28,12 @@ from tests.faults.support import Call as OneCall
 from tests.faults.support import Fault, Program, Terraform
 from tests.faults.test_every_call import DEFAULT, PATHS, Way, begin
 from tests.sandbox.kms_keys import kms_ca
-from tools.engine import terraform as tool
+from tools.checkout import ROOT
+from tools.engine import terraform as engine
+from tools.engine.discovery import find_engine
+from tools.providers.environment import environment
 
-MODULE = tool.ROOT / "modules" / "iam-policies"
+MODULE = ROOT / "modules" / "iam-policies"
 ANY_ID = "0" * 64
 ROLE = "pipeline"
 NUMBERS = itertools.count(1)
@@ -54,7 +57,7 @@ def render(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> dict[str,
     }
     folder.mkdir()
     (folder / "main.tf.json").write_text(json.dumps(configuration), encoding="utf-8")
-    terraform = tool.Terraform(folder, tool.find_engine(), tool.environment(None))
+    terraform = engine.Terraform(folder, find_engine(), environment(None))
     terraform.init()
     terraform.run("apply", "-auto-approve")
     # What `terraform output -json` prints, without another command.

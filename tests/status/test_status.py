@@ -19,7 +19,7 @@ from iot_ca.aws.registry import Registry
 from sandbox.control import Sandbox
 from tests.status.support import Run, World, rows
 from tests.unit.support import NOW, ec_key, issue, pem
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 SCRIPT = ROOT / "scripts" / "iot_ca"
 

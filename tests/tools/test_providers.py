@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import Engine, Terraform, ToolError, environment
-from tools.providers import resolution as module
-from tools.providers.resolution import (
-    HOST,
-    holds,
-    install_stand_in,
-    mirrors,
-    platform_name,
-    resolve,
-)
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+from tools.errors import ToolError
+from tools.providers import mirrors as mirrors_module
+from tools.providers import resolution
+from tools.providers.environment import environment
+from tools.providers.mirrors import HOST, holds, mirrors, platform_name
+from tools.providers.resolution import resolve
+from tools.providers.stand_ins import install_stand_in
 
 EXTERNAL = "hashicorp/external"
 
@@ -24,8 +23,8 @@ EXTERNAL = "hashicorp/external"
 @pytest.fixture(autouse=True)
 def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No prefix of this machine, no registry, and another working folder."""
-    monkeypatch.setattr(module, "PREFIXES", (str(tmp_path / "opt"),))
-    monkeypatch.setattr(module, "DISCOVERY", "http://127.0.0.1:9/")
+    monkeypatch.setattr(mirrors_module, "PREFIXES", (str(tmp_path / "opt"),))
+    monkeypatch.setattr(resolution, "DISCOVERY", "http://127.0.0.1:9/")
     monkeypatch.chdir(tmp_path)
 
 
@@ -53,7 +52,7 @@ def test_the_stand_in_comes_last(engine: Engine, tmp_path: Path, environ: dict[s
     assert str(found) == "external from a stand-in"
     mirror = _mirror(tmp_path / "opt" / "some" / "where")
     found = resolve(engine, [EXTERNAL], cache, environ)
-    assert found.found[0].mirror == mirror
+    assert found.located[0].mirror == mirror
     assert str(found) == f"external from {mirror}"
 
 
@@ -96,7 +95,7 @@ def test_a_variable_that_names_a_missing_file_counts_as_no_configuration(
     assert str(found) == "external from a stand-in"
 
 
-def _use(engine: Engine, found: module.Providers, tmp_path: Path) -> None:
+def _use(engine: Engine, found: resolution.Providers, tmp_path: Path) -> None:
     folder = tmp_path / "used"
     folder.mkdir()
     terraform = Terraform(folder, engine, environment(found))

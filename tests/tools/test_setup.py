@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import ROOT
+from tools.checkout import ROOT
 
 SETUP = ROOT / "tools" / "setup.sh"
 

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import Engine, Terraform, environment
-from tools.providers.resolution import (
-    Found,
-    Providers,
-    _configuration,
-    _write_once,
-    install_stand_in,
-)
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+from tools.providers.configuration import LocatedProvider, cli_configuration, write_once
+from tools.providers.environment import environment
+from tools.providers.resolution import Providers
+from tools.providers.stand_ins import install_stand_in
 from tools.standin.archive import glob_pattern
 
 REQUIRED = """
@@ -34,8 +32,8 @@ Archive = Callable[[str], Terraform]
 def archive(tmp_path: Path, engine: Engine) -> Archive:
     """Writes a data source with the given arguments, and initialises."""
     cache = tmp_path / "cache"
-    found = [Found("hashicorp/archive", install_stand_in("hashicorp/archive", cache), "")]
-    config = _write_once(cache, "cli", "config.tfrc", _configuration(found))
+    found = [LocatedProvider("hashicorp/archive", install_stand_in("hashicorp/archive", cache), "")]
+    config = write_once(cache, "cli", "config.tfrc", cli_configuration(found))
     folder = tmp_path / "a folder"
     (folder / "source" / "deep").mkdir(parents=True)
     for name in ("b.py", "a.py", "deep/c.py", "deep/note.txt"):

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import Engine, Terraform, environment
-from tools.providers.resolution import (
-    Found,
-    Providers,
-    _configuration,
-    _write_once,
-    install_stand_in,
-)
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+from tools.providers.configuration import LocatedProvider, cli_configuration, write_once
+from tools.providers.environment import environment
+from tools.providers.resolution import Providers
+from tools.providers.stand_ins import install_stand_in
 from tools.standin.external import Programs, parse_result
 
 REQUIRED = """
@@ -44,8 +42,10 @@ print(json.dumps(answer))
 def terraform(tmp_path: Path, engine: Engine) -> Terraform:
     """A Terraform with the stand-in, whatever else this machine has, in a path with spaces."""
     cache = tmp_path / "cache of the run"
-    found = [Found("hashicorp/external", install_stand_in("hashicorp/external", cache), "")]
-    config = _write_once(cache, "cli", "config.tfrc", _configuration(found))
+    found = [
+        LocatedProvider("hashicorp/external", install_stand_in("hashicorp/external", cache), "")
+    ]
+    config = write_once(cache, "cli", "config.tfrc", cli_configuration(found))
     folder = tmp_path / "a folder"
     folder.mkdir()
     home = {"HOME": str(tmp_path / "home")}

@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import (
-    Completed,
-    Engine,
-    Terraform,
-    TerraformFailed,
-    ToolError,
-    environment,
-    find_engines,
-    probe_engine,
-    unwrapped,
-)
+from tools.engine.discovery import Engine, find_engines, probe_engine
+from tools.engine.terraform import Completed, Terraform, TerraformFailed, unwrapped
+from tools.errors import ToolError
+from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 CONFIGURATION = """

