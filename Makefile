@@ -46,6 +46,10 @@ lint: $(STAMP) ## Run the linters: ruff, mypy, terraform fmt and validate
 	@"$(BIN)/python" -m tools.typecheck
 	@"$(BIN)/python" -m tools.lint_terraform
 
+.PHONY: docs
+docs: $(STAMP) ## Write the tables of inputs and outputs into the READMEs
+	@"$(BIN)/python" -m tools.docs
+
 .PHONY: fmt
 fmt: $(STAMP) ## Format Python and Terraform in place
 	@"$(BIN)/python" -m ruff check --fix-only --quiet .

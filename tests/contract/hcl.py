@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hcl2
+
+from tools.docs.types import Type, parse_type
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
@@ -19,38 +20,6 @@ MODULES = (
     "modules/lookup",
     "modules/registration",
 )
-
-_TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[\w.]+|[(){}\[\]=,:])')
-
-
-@dataclass(frozen=True)
-class Type:
-    """A type constraint: `object` with its attributes, or any other with what is in it."""
-
-    name: str
-    of: Type | None = None
-    attributes: tuple[tuple[str, Attribute], ...] = ()
-
-    def attribute(self, *path: str) -> Attribute:
-        """An attribute of an object, or of the objects in a map."""
-        kind = self.of if self.name == "map" and self.of else self
-        found = dict(kind.attributes)[path[0]]
-        return found.type.attribute(*path[1:]) if path[1:] else found
-
-    @property
-    def names(self) -> set[str]:
-        """The attributes of an object, or of the objects in a map."""
-        kind = self.of if self.name == "map" and self.of else self
-        return {name for name, _ in kind.attributes}
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute of an object; `default` is its text, None where there is none."""
-
-    type: Type
-    optional: bool = False
-    default: str | None = None
 
 
 def folders() -> list[str]:
@@ -90,49 +59,6 @@ def output_attributes(name: str) -> set[str]:
     outputs = (ROOT / "outputs.tf").read_text(encoding="utf-8")
     (block,) = re.findall(rf'^output "{name}" {{\n(.*?)^}}', outputs, re.DOTALL | re.MULTILINE)
     return set(re.findall(r"^      (\w+) +=", block, re.MULTILINE))
-
-
-def parse_type(constraint: str) -> Type:
-    """A type constraint as python-hcl2 gives it."""
-    tokens = _TOKEN.findall(constraint.removeprefix("${").removesuffix("}"))
-    return _parse(tokens)
-
-
-def _parse(tokens: list[str]) -> Type:
-    name = tokens.pop(0)
-    if not tokens or tokens[0] != "(":
-        return Type(name)
-    tokens.pop(0)
-    if name != "object":
-        inner = _parse(tokens)
-        assert tokens.pop(0) == ")"
-        return Type(name, inner)
-    assert tokens.pop(0) == "{"
-    attributes = []
-    while tokens[0] != "}":
-        if tokens[0] == ",":
-            tokens.pop(0)
-            continue
-        key = tokens.pop(0)
-        assert tokens.pop(0) == "="
-        attributes.append((key, _attribute(tokens)))
-    assert (tokens.pop(0), tokens.pop(0)) == ("}", ")")
-    return Type(name, attributes=tuple(attributes))
-
-
-def _attribute(tokens: list[str]) -> Attribute:
-    if tokens[0] != "optional":
-        return Attribute(_parse(tokens))
-    assert (tokens.pop(0), tokens.pop(0)) == ("optional", "(")
-    kind = _parse(tokens)
-    default: list[str] = []
-    depth = 0
-    while depth or tokens[0] != ")":
-        token = tokens.pop(0)
-        depth += (token in "({[") - (token in ")}]")
-        default.append(token)
-    tokens.pop(0)
-    return Attribute(kind, True, " ".join(default[1:]) or None)
 
 
 def _plain(value: Any) -> Any:

@@ -24,8 +24,9 @@ from iot_ca.model import (
 )
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import InspectRequest, Result
-from tests.contract.hcl import Type, blocks, output_attributes, read, text, variable_type
+from tests.contract.hcl import blocks, output_attributes, read, text, variable_type
 from tools.checkout import ROOT, copy_configuration
+from tools.docs.types import Type
 from tools.engine.discovery import Engine
 from tools.engine.terraform import Terraform
 from tools.providers.environment import environment
@@ -54,7 +55,7 @@ def provisioning_settings(kind: str) -> set[str]:
 
 def literal(value: object) -> str:
     """A default as it is written in Terraform."""
-    return json.dumps(value).replace("{}", "{ }")
+    return json.dumps(value)
 
 
 def test_the_lookup_sends_the_query_that_the_program_reads() -> None:
