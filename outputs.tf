@@ -3,13 +3,14 @@ output "certificate_authorities" {
     Each CA by its name in the input, as it is once this configuration is applied:
 
     - `certificate_id`: the certificate ID in AWS IoT, which is the fingerprint (lowercase hex SHA-256
-      of the DER). The same in every account and region.
-    - `certificate_arn`: ARN of the CA certificate in this account and region.
+      of the DER). The same in every account and Region.
+    - `certificate_arn`: ARN of the CA certificate in this account and Region.
     - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
     - `status`: `ACTIVE` or `INACTIVE`.
-    - `auto_registration_status`: `ENABLE` or `DISABLE`, in the words of AWS IoT.
+    - `auto_registration_status`: `ENABLE` or `DISABLE`, as the AWS IoT API returns it.
     - `not_before`, `not_after`: the certificate's validity, RFC 3339 in UTC.
-    - `provisioning_template_name`, `provisioning_template_arn`: null where there is no template.
+    - `provisioning_template_name`, `provisioning_template_arn`: name and ARN of the CA's provisioning
+      template; null if it has none.
   EOT
   value = {
     for name in keys(var.certificate_authorities) : name => {
@@ -31,12 +32,12 @@ output "certificate_authorities" {
 
 output "jitr" {
   description = <<-EOT
-    What answers AWS IoT's events, for each CA with JITR by its name:
+    The resources that answer AWS IoT's events, for each CA with JITR by its name:
 
     - `function_name`, `log_group_name`: the function that provisions its devices, and where it logs.
     - `rule_name`: the topic rule that calls it.
     - `policy_name`: the policy that each device gets.
-    - `role_arn`: that function's role, which a hook in another account must allow to call it.
+    - `role_arn`: the function's role. A hook in another account must allow this role to call it.
     - `dead_letter_queue_url`, `dead_letter_queue_arn`: the queue with the events that failed for good.
     - `alarm_arns`: the alarms that go off when an event has failed for good, was not kept, or got lost.
   EOT

@@ -1,63 +1,76 @@
 variable "certificate_authorities" {
   description = <<-EOT
-    The certificate authorities (CAs) that AWS IoT Core shall know in this account and region, by a
-    name of your choosing. The name appears in messages and in Terraform's addresses, and is the
-    default name of the CA's provisioning template.
+    The certificate authorities (CAs) that this module registers with AWS IoT Core in this account
+    and Region, by a name of your choosing. The name appears in messages and in Terraform's addresses,
+    and is the default name of the CA's provisioning template.
 
-    - `certificate_pem`: the CA's certificate, as PEM text (`file("root-ca.pem")`). Of several
-      certificates the first one counts. Never the private key.
+    - `certificate_pem`: the CA's certificate, as PEM text (`file("root-ca.pem")`). If the text has
+      several certificates, only the first one is used. Never the private key.
     - `certificate_mode`: `SNI_ONLY` (any number of accounts, no proof of ownership, devices must
-      send SNI) or `DEFAULT` (one account per region, needs `verification`).
+      send SNI) or `DEFAULT` (one account per Region, needs `verification`).
     - `status`: `ACTIVE` or `INACTIVE`. New devices can only be provisioned under an active CA.
     - `auto_registration`: whether an unknown device certificate of this CA is registered when the
       device first connects. JITP and JITR need it.
     - `provisioning`: what happens when a device connects for the first time.
-      - `type`: `JITP` (an `aws_iot_provisioning_template` is made and attached to the CA), `JITR` (a topic
-        rule and a function are made that answer AWS IoT's event) or `NONE`.
-      - `device_policy`: policy document (JSON) that is attached to each device.
-        Default: connect as its own thing, publish and subscribe below its own name and shadow.
-      - `permissions_boundary_arn`: IAM policy that bounds the roles that are made. Default: none.
+      - `type`: `JITP` (the module creates an `aws_iot_provisioning_template` and attaches it to the
+        CA), `JITR` (the module creates a topic rule and a function that answer AWS IoT's event) or
+        `NONE`.
+      - `device_policy`: policy document (JSON) that is attached to each device; with JITP, that of the
+        default template. Default: connect as its own thing, publish and subscribe below its own name
+        and shadow.
+      - `permissions_boundary_arn`: ARN of the IAM policy that limits the permissions of the roles that
+        the module creates. Default: none.
       - `template_name` (JITP): name of the template, 1 to 36 letters, digits, `_` and `-`. Default: the
         CA's name.
       - `template_body` (JITP): the template as JSON. Default: a thing named by the device certificate's
         common name with the CA's ID and mode as attributes, the certificate, and `device_policy`.
-      - `role_arn` (JITP): role that AWS IoT assumes to provision. Default: one is made for this template.
-      - `create_role` (JITP): whether to make that role. Default: made where `role_arn` is null. Set it to
-        `false` if `role_arn` is only known after apply.
-      - `thing_type_name` (JITR): type of the things that are made, which must exist. Default: none.
-      - `subject_attributes` (JITR): attributes that a thing gets beside the CA's ID and mode, each with the
-        field of the device certificate's subject that it is taken from. More than one needs a
+      - `role_arn` (JITP): ARN of the role that AWS IoT assumes to provision devices. Default: the module
+        creates a role for this template.
+      - `create_role` (JITP): whether the module creates that role. Set it to `false` if `role_arn` is
+        only known after apply. Default: `true` if `role_arn` is null.
+      - `thing_type_name` (JITR): type of the things that the function creates, which must exist.
+        Default: none.
+      - `subject_attributes` (JITR): attributes of a thing in addition to the CA's ID and mode, each with
+        the field of the device certificate's subject that it is taken from. More than one needs a
         `thing_type_name`. Default: `{ serial_number = "SerialNumber" }`.
-      - `hook_function_arn` (JITR): Lambda function that is asked before a device is let in, and can refuse.
-      - `on_refusal` (JITR): status of a device certificate that it refused, `INACTIVE` (default) or `REVOKED`.
-      - `alarm_actions` (JITR): ARNs of what is told when an event has failed for good.
-      - `log_retention_days`, `reserved_concurrency`, `runtime` (JITR): of the function; see `modules/jitr`.
-    - `verification`: how ownership is proved in `DEFAULT` mode: exactly one of its attributes, and
-      `ca_private_key_passphrase_env` where the key is encrypted. Read only while the CA is not
-      registered in this mode yet; leaving it out later changes nothing.
+      - `hook_function_arn` (JITR): ARN of a Lambda function that is called before a device is activated
+        and that can refuse the device. Default: none.
+      - `on_refusal` (JITR): status of a device certificate that the hook refused, `INACTIVE` or
+        `REVOKED`. Default: `"INACTIVE"`.
+      - `alarm_actions` (JITR): ARNs of the alarms' actions, such as an SNS topic, for events that failed
+        for good. Default: `[]`.
+      - `log_retention_days` (JITR): how many days CloudWatch keeps the function's log. Default: `90`.
+      - `reserved_concurrency` (JITR): how many devices are provisioned at once at most; the others
+        wait. Default: as many as the account may run.
+      - `runtime` (JITR): the Python that Lambda runs the function with. Default: `"python3.12"`.
+    - `verification`: proof of ownership in `DEFAULT` mode: exactly one of its attributes, and
+      `ca_private_key_passphrase_env` if the key is encrypted. It is read only while the CA is not
+      registered in this mode; removing it after registration changes nothing.
       - `certificate_pem`: a verification certificate, signed by the CA, whose common name is the
-        registration code of this account and region (`scripts/iot_ca csr` makes the request).
+        registration code of this account and Region (`scripts/iot_ca csr` makes the request).
       - `ca_private_key_file`: path of the CA's private key (PEM or PKCS#8) on the machine that runs
-        Terraform. The path is all that is stored.
+        Terraform. Only the path is stored.
       - `ca_private_key_secret_arn`: ARN of a secret in AWS Secrets Manager, in this or another
         account, whose value is the CA's private key.
       - `ca_private_key_passphrase_env`: name of the environment variable that holds the passphrase
         of an encrypted key. Never the passphrase.
-      - `kms_key_id`: ID, ARN or alias of an asymmetric key in AWS KMS that is the CA's key. It signs
-        in KMS and never leaves it.
+      - `kms_key_id`: ID, ARN or alias of the asymmetric key in AWS KMS that is the CA's key. It signs
+        in KMS and never leaves KMS.
       - `acm_pca_arn`: ARN of the CA in AWS Private CA, which issues the verification certificate.
     - `allow_mode_change`: whether a CA that is registered in the other mode is deleted and registered
-      again in this one, with its settings and tags. Otherwise the plan fails. Such a change needs a
-      way back: `verification` where the CA was in `DEFAULT` mode.
-    - `force_mode_change`: change the mode also where the old registration could not be restored, or
-      where AWS refuses what is tried beforehand.
-    - `on_destroy`: what happens to the CA when it leaves this map or the module is destroyed:
-      `delete`, `deactivate` or `retain`. Default: delete what this module registered, retain what
-      it adopted. What provisions its devices goes in any case; a template is taken off a CA that stays.
-    - `force_destroy`: delete the CA also while certificates of its devices are registered in the
-      account. Otherwise that is refused. As with `on_destroy`, destroy uses what was applied last.
-    - `tags`: tags of the CA and of what provisions its devices, beside the module's `tags`. Tags on the CA
-      that somebody else put there are left alone.
+      again in this mode, with its settings and tags. If `false`, the plan fails. A change needs a
+      rollback: `verification` if the CA was in `DEFAULT` mode.
+    - `force_mode_change`: change the mode even if the old registration could not be restored, or if
+      AWS refuses what is tried beforehand.
+    - `on_destroy`: what happens to the CA when it is removed from this map or the module is destroyed:
+      `delete`, `deactivate` or `retain`. What provisions its devices is deleted in any case; a template
+      is detached from a CA that is retained. Default: delete what this module registered, retain what
+      it adopted.
+    - `force_destroy`: delete the CA even if certificates of its devices are registered in the
+      account. If `false`, the deletion is refused. As with `on_destroy`, destroy uses the value that
+      was applied last.
+    - `tags`: tags of the CA and of what provisions its devices, in addition to the module's `tags`.
+      Unmanaged tags on the CA are not changed.
   EOT
   type = map(object({
     certificate_pem   = string
@@ -339,11 +352,11 @@ variable "credentials" {
   description = <<-EOT
     Where the program behind the module takes its AWS credentials from. It does not inherit the
     settings of the `aws` provider; by default it uses the environment, as the AWS CLI does. It
-    refuses to work in another account than the provider's.
+    refuses to work in an account other than the provider's.
 
     - `profile`: name of a profile in the AWS configuration files.
-    - `role_arn`: role to assume, with the profile's or the environment's credentials.
-    - `external_id`: external ID that the role asks for.
+    - `role_arn`: role to assume, with the credentials of the profile or the environment.
+    - `external_id`: external ID that the role requires.
     - `session_name`: name of the session, as CloudTrail shows it. Default: `terraform-aws-iot-ca`.
   EOT
   type = object({
@@ -367,7 +380,7 @@ variable "credentials" {
 }
 
 variable "expiry_warning_days" {
-  description = "From how many days before a CA expires each plan warns of it. 0: never before it has expired. A warning changes nothing else: no output, and not the exit status of the plan."
+  description = "From how many days before a CA expires each plan warns of it. `0`: never before it has expired. A warning changes nothing else: no output, and not the exit status of the plan."
   type        = number
   default     = 90
   nullable    = false
@@ -385,7 +398,7 @@ variable "expiry_warning_days" {
 }
 
 variable "python_command" {
-  description = "The command that runs a Python 3.10 or later with boto3 1.35 and cryptography 42 or later, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). Where the packages are missing and `uv` is on the PATH, the program fetches them through it. Kept in the state: destroy uses it too."
+  description = "The command that runs a Python 3.10 or later with boto3 1.35 and cryptography 42 or later, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). If the packages are missing and `uv` is on the PATH, the program fetches them through `uv`. Kept in the state: destroy uses it too."
   type        = list(string)
   default     = ["python3"]
   nullable    = false
@@ -397,7 +410,7 @@ variable "python_command" {
 }
 
 variable "tags" {
-  description = "Tags of everything this module makes: CAs and what provisions their devices. A CA's own `tags` win."
+  description = "Tags of everything that this module creates: CAs and what provisions their devices. A CA's own `tags` take precedence."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,9 +1,9 @@
 output "plan_json" {
-  description = "Policy document (JSON) for whoever plans, and for checks of drift: reads, and nothing of a secret."
+  description = "Policy document (JSON) for plans and drift checks: read access, but not to secrets."
   value       = local.documents.plan
 }
 
 output "apply_json" {
-  description = "Policy document (JSON) for whoever applies and destroys. What it takes to plan is part of it."
+  description = "Policy document (JSON) for apply and destroy. Includes the permissions for plans."
   value       = local.documents.apply
 }

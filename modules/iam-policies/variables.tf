@@ -60,14 +60,14 @@ variable "certificate_ids" {
 }
 
 variable "default_mode" {
-  description = "Whether a CA is, or is to be, in `DEFAULT` mode: the registration code is needed then."
+  description = "Whether a CA is or will be in `DEFAULT` mode, which needs the registration code."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "kms_key_arns" {
-  description = "ARNs of the keys behind `verification.kms_key_id`, in any account. An alias has no ARN that policies can name: give the key's."
+  description = "ARNs of the keys behind `verification.kms_key_id`, in any account. Not the ARNs of aliases: policies cannot name these."
   type        = set(string)
   default     = []
   nullable    = false
@@ -79,7 +79,7 @@ variable "kms_key_arns" {
 }
 
 variable "secret_arns" {
-  description = "ARNs of the secrets behind `verification.ca_private_key_secret_arn`, in any account. Only the policy for applying lets them be read."
+  description = "ARNs of the secrets behind `verification.ca_private_key_secret_arn`, in any account. Only `apply_json` has the permission to read them."
   type        = set(string)
   default     = []
   nullable    = false
@@ -91,7 +91,7 @@ variable "secret_arns" {
 }
 
 variable "secret_kms_key_arns" {
-  description = "ARNs of the KMS keys that the secrets are encrypted with, where those are not the accounts' `aws/secretsmanager`."
+  description = "ARNs of the KMS keys that the secrets are encrypted with, unless these are the accounts' `aws/secretsmanager`."
   type        = set(string)
   default     = []
   nullable    = false
@@ -115,7 +115,7 @@ variable "acm_pca_arns" {
 }
 
 variable "mode_change" {
-  description = "Whether a CA may be moved from one mode to the other (`allow_mode_change`). What is remembered meanwhile is in a thing group."
+  description = "Whether a CA may be moved from one mode to the other (`allow_mode_change`). A change keeps its snapshot in a thing group."
   type        = bool
   default     = false
   nullable    = false
@@ -129,21 +129,21 @@ variable "deletion" {
 }
 
 variable "device_check" {
-  description = "Whether a CA may be deleted without `force_destroy`: then it is looked for certificates of its devices, which IAM can't limit to this CA."
+  description = "Whether a CA may be deleted without `force_destroy`, which lists the certificates of its devices. IAM can't limit this to the CA."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "quota_check" {
-  description = "Whether an apply that hits the quota of CAs with the same subject may name those that are there. It may then look at every CA of the account in these regions."
+  description = "Whether an apply that exceeds the quota of CAs with the same subject may read all CAs of the account in these Regions, to name the ones with that subject."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "jitp_template_names" {
-  description = "Names of the JITP templates: `provisioning.template_name`, or else the names of the CAs in the map. `*` stands for any letters. Empty: no JITP."
+  description = "Names of the JITP templates: `provisioning.template_name`, or the names of the CAs in the map if that is not set. `*` stands for any characters. Empty: no JITP."
   type        = set(string)
   default     = []
   nullable    = false
@@ -155,7 +155,7 @@ variable "jitp_template_names" {
 }
 
 variable "jitp_role_arns" {
-  description = "ARNs of the roles behind `provisioning.role_arn`, and of those in the registration of a CA that is adopted with a template body of its own. They are handed to AWS IoT and nothing else."
+  description = "ARNs of the roles behind `provisioning.role_arn`, and of those in the registration of a CA that is adopted with a template body of its own. They can be passed to AWS IoT only."
   type        = set(string)
   default     = []
   nullable    = false
@@ -167,14 +167,14 @@ variable "jitp_role_arns" {
 }
 
 variable "jitp_create_roles" {
-  description = "Whether a role may be made for a template, as where `provisioning.role_arn` is left out."
+  description = "Whether a role may be created for a template, which happens if `provisioning.role_arn` is not set."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "jitr_names" {
-  description = "Names of what JITR makes: `name` of `modules/jitr`. `*` stands for any letters. Empty: no JITR."
+  description = "Names of the resources of JITR: `name` of `modules/jitr`. `*` stands for any characters. Empty: no JITR."
   type        = set(string)
   default     = []
   nullable    = false
@@ -186,7 +186,7 @@ variable "jitr_names" {
 }
 
 variable "assume_role_arns" {
-  description = "ARNs of roles that are assumed (`credentials.role_arn`, or the aws provider's), where these policies are for whoever assumes them. The roles themselves need policies of their own."
+  description = "ARNs of roles to assume (`credentials.role_arn`, or the aws provider's), if the policies are for the caller that assumes them. The roles themselves need policies of their own."
   type        = set(string)
   default     = []
   nullable    = false

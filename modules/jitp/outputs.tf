@@ -1,5 +1,5 @@
 output "template_name" {
-  description = "Name of the provisioning template."
+  description = "Name of the provisioning template, known once its role has its permissions."
   value       = aws_iot_provisioning_template.provisioning.name
 
   # Without its permissions the role provisions nothing: no CA before them.
@@ -12,6 +12,6 @@ output "template_arn" {
 }
 
 output "role_arn" {
-  description = "Role that AWS IoT assumes to provision devices."
+  description = "ARN of the role that AWS IoT assumes to provision devices."
   value       = aws_iot_provisioning_template.provisioning.provisioning_role_arn
 }

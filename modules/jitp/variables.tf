@@ -1,5 +1,5 @@
 variable "template_name" {
-  description = "Name of the provisioning template."
+  description = "Name of the provisioning template: 1 to 36 letters, digits, `_` and `-`."
   type        = string
   nullable    = false
 
@@ -28,7 +28,7 @@ variable "certificate_mode" {
 }
 
 variable "template_body" {
-  description = "The template as JSON. Default: thing, certificate and policy, see README."
+  description = "The template as JSON. Default: thing, certificate and policy."
   type        = string
   default     = null
 }
@@ -40,19 +40,19 @@ variable "device_policy" {
 }
 
 variable "role_arn" {
-  description = "Role that AWS IoT assumes to provision devices. Default: one is made."
+  description = "ARN of the role that AWS IoT assumes to provision devices. Default: the module creates one."
   type        = string
   default     = null
 }
 
 variable "create_role" {
-  description = "Whether to make that role. Default: made where `role_arn` is null. Set it to `false` if `role_arn` is only known after apply."
+  description = "Whether the module creates that role. Set it to `false` if `role_arn` is only known after apply. Default: `true` if `role_arn` is null."
   type        = bool
   default     = null
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the IAM policy that bounds what the role that is made may do. Default: none."
+  description = "ARN of the IAM policy that limits the permissions of the role that the module creates. Default: none."
   type        = string
   default     = null
 

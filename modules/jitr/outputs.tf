@@ -1,5 +1,5 @@
 output "rule_name" {
-  description = "Name of the topic rule that hears of new devices."
+  description = "Name of the topic rule that receives the events of new devices."
   value       = aws_iot_topic_rule.registered.name
 
   # Without its permission the rule reaches nobody: no CA before it.
@@ -34,7 +34,7 @@ output "policy_name" {
 }
 
 output "role_arn" {
-  description = "Role of the function."
+  description = "ARN of the function's role."
   value       = aws_iam_role.function.arn
 }
 

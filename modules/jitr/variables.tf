@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of what is made for the CA: function, rule, policy, queue and so on begin with `iot-jitr-` and end with it. No two CAs of an account and region may have the same."
+  description = "Name of the resources for the CA: the names of function, rule, policy, queue and so on begin with `iot-jitr-` and end with it. Must be unique in the account and Region."
   type        = string
   nullable    = false
 
@@ -39,7 +39,7 @@ variable "device_policy" {
 }
 
 variable "thing_type_name" {
-  description = "Type of the things that are made, which must exist. Default: none. A thing without a type has room for three attributes."
+  description = "Type of the things that the function creates, which must exist. More than one of `subject_attributes` needs it, because a thing without a type has room for three attributes. Default: none."
   type        = string
   default     = null
 
@@ -50,7 +50,7 @@ variable "thing_type_name" {
 }
 
 variable "subject_attributes" {
-  description = "Attributes that a thing gets beside `ca_certificate_id` and `ca_certificate_mode`: the attribute's name, and the field of the device certificate's subject that it is taken from (`Country`, `Organization`, `OrganizationalUnit`, `DistinguishedNameQualifier`, `StateName`, `CommonName` or `SerialNumber`). A device whose certificate lacks the field goes without the attribute. More than one needs a `thing_type_name`."
+  description = "Attributes of a thing in addition to `ca_certificate_id` and `ca_certificate_mode`: the attribute's name, and the field of the device certificate's subject that it is taken from (`Country`, `Organization`, `OrganizationalUnit`, `DistinguishedNameQualifier`, `StateName`, `CommonName` or `SerialNumber`). A device whose certificate lacks the field goes without the attribute. More than one needs a `thing_type_name`."
   type        = map(string)
   default     = { serial_number = "SerialNumber" }
   nullable    = false
@@ -92,7 +92,7 @@ variable "subject_attributes" {
 }
 
 variable "hook_function_arn" {
-  description = "ARN of a Lambda function that is asked before a device is let in, and can refuse it; see README. Default: nobody is asked."
+  description = "ARN of a Lambda function that is called before a device is activated and that can refuse the device. Default: none."
   type        = string
   default     = null
 
@@ -103,7 +103,7 @@ variable "hook_function_arn" {
 }
 
 variable "on_refusal" {
-  description = "Status of a device certificate that the hook refused: `INACTIVE`, or `REVOKED`."
+  description = "Status of a device certificate that the hook refused: `INACTIVE` or `REVOKED`."
   type        = string
   default     = "INACTIVE"
   nullable    = false
@@ -115,7 +115,7 @@ variable "on_refusal" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs of what is told when an event has failed for good, such as an SNS topic. The alarms are there in any case."
+  description = "ARNs of the alarms' actions, such as an SNS topic, for events that failed for good. The module creates the alarms in any case."
   type        = list(string)
   default     = []
   nullable    = false
@@ -152,7 +152,7 @@ variable "reserved_concurrency" {
 }
 
 variable "runtime" {
-  description = "Python that Lambda runs the function with."
+  description = "The Python that Lambda runs the function with."
   type        = string
   default     = "python3.12"
   nullable    = false
@@ -164,7 +164,7 @@ variable "runtime" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the IAM policy that bounds what the two roles that are made may do. Default: none."
+  description = "ARN of the IAM policy that limits the permissions of the two roles that the module creates. Default: none."
   type        = string
   default     = null
 
@@ -182,7 +182,7 @@ variable "package_folder" {
 }
 
 variable "tags" {
-  description = "Tags of everything that is made."
+  description = "Tags of everything that this module creates."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,19 +1,26 @@
 variable "certificate_authorities" {
   description = <<-EOT
-    The CAs to look up, by a name of your choosing, each as it should be. What AWS has is compared
-    with this; nothing is written.
+    The CAs to look up, by a name of your choosing, each in its desired state. The module compares
+    this with the observed state and writes nothing.
 
-    - `certificate_pem`: the CA's certificate, as PEM text.
+    - `certificate_pem`: the CA's certificate, as PEM text. If the text has several certificates, only
+      the first one is used. Never the private key.
     - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
     - `status`: `ACTIVE` or `INACTIVE`.
     - `auto_registration`: whether unknown device certificates of this CA are registered.
-    - `template_name`: name of the provisioning template attached to the CA; null for none.
-    - `verification`: how ownership is proved in `DEFAULT` mode, where the CA is not registered so yet:
-      one of `certificate_pem`, `ca_private_key_file`, `ca_private_key_secret_arn` (both with
-      `ca_private_key_passphrase_env` if the key is encrypted), `kms_key_id` and `acm_pca_arn`.
+    - `template_name`: name of the provisioning template attached to the CA. Default: none.
+    - `verification`: proof of ownership in `DEFAULT` mode, if the CA is not registered in this mode
+      yet: exactly one of its attributes, and `ca_private_key_passphrase_env` if the key is encrypted.
+      - `certificate_pem`: a verification certificate.
+      - `ca_private_key_file`: path of the CA's private key.
+      - `ca_private_key_secret_arn`: ARN of a secret whose value is the CA's private key.
+      - `ca_private_key_passphrase_env`: name of the environment variable with the passphrase.
+      - `kms_key_id`: ID, ARN or alias of the key in AWS KMS that is the CA's key.
+      - `acm_pca_arn`: ARN of the CA in AWS Private CA.
     - `allow_mode_change`: whether a CA that is registered in the other mode may be deleted and
-      registered again; otherwise looking it up fails. `force_mode_change`: also without a way back.
-    - `tags`: tags that the CA should carry.
+      registered again, and is reported as drift. If `false`, the lookup fails.
+    - `force_mode_change`: whether the mode may be changed even if a rollback is not possible.
+    - `tags`: tags that the CA should have.
   EOT
   type = map(object({
     certificate_pem   = string
@@ -63,7 +70,14 @@ variable "certificate_authorities" {
 }
 
 variable "credentials" {
-  description = "Where the program takes its AWS credentials from: `profile`, `role_arn`, `external_id`, `session_name`, all optional. By default the environment, as the AWS CLI does."
+  description = <<-EOT
+    Where the program takes its AWS credentials from. By default the environment, as the AWS CLI does.
+
+    - `profile`: name of a profile in the AWS configuration files.
+    - `role_arn`: role to assume, with the credentials of the profile or the environment.
+    - `external_id`: external ID that the role requires.
+    - `session_name`: name of the session, as CloudTrail shows it.
+  EOT
   type = object({
     profile      = optional(string)
     role_arn     = optional(string)

@@ -1,5 +1,15 @@
 variable "target" {
-  description = "The account and region to register in, as `modules/lookup` answers it: `account_id`, `region`, `credentials`."
+  description = <<-EOT
+    The account and Region to register in: `target` of `modules/lookup`.
+
+    - `account_id`: ID of the account.
+    - `region`: name of the Region.
+    - `credentials`: where the program takes its AWS credentials from.
+      - `profile`: name of a profile in the AWS configuration files.
+      - `role_arn`: role to assume, with the credentials of the profile or the environment.
+      - `external_id`: external ID that the role requires.
+      - `session_name`: name of the session, as CloudTrail shows it.
+  EOT
   type = object({
     account_id = string
     region     = string
@@ -15,14 +25,31 @@ variable "target" {
 
 variable "certificate_authorities" {
   description = <<-EOT
-    The CAs to register, by name: everything that `modules/lookup` was asked about, and its answers.
+    The CAs to register, by name: the input of `modules/lookup`, and its results.
 
-    - `certificate_pem`, `certificate_mode`, `status`, `auto_registration`, `template_name`,
-      `verification`, `allow_mode_change`, `force_mode_change`, `tags`: as in `modules/lookup`.
-    - `certificate_id`: the looked-up ID; what destroy takes out.
-    - `revision`: the looked-up revision; a CA is registered or mended when it changes.
-    - `on_destroy`: `delete`, `deactivate`, `retain`, or null for what fits the CA's origin.
-    - `force_destroy`: delete also while certificates of the CA's devices are registered.
+    - `certificate_pem`: the CA's certificate, as PEM text.
+    - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
+    - `status`: `ACTIVE` or `INACTIVE`.
+    - `auto_registration`: whether an unknown device certificate of this CA is registered when the
+      device first connects.
+    - `template_name`: name of the provisioning template attached to the CA. Default: none.
+    - `verification`: proof of ownership in `DEFAULT` mode, if the CA is not registered in this mode
+      yet: exactly one of its attributes, and `ca_private_key_passphrase_env` if the key is encrypted.
+      - `certificate_pem`: a verification certificate.
+      - `ca_private_key_file`: path of the CA's private key.
+      - `ca_private_key_secret_arn`: ARN of a secret whose value is the CA's private key.
+      - `ca_private_key_passphrase_env`: name of the environment variable with the passphrase.
+      - `kms_key_id`: ID, ARN or alias of the key in AWS KMS that is the CA's key.
+      - `acm_pca_arn`: ARN of the CA in AWS Private CA.
+    - `allow_mode_change`: whether a CA that is registered in the other mode is deleted and registered
+      again.
+    - `force_mode_change`: change the mode even if a rollback is not possible.
+    - `tags`: tags of the CA.
+    - `certificate_id`: `certificate_id` of the lookup: the CA that destroy deregisters.
+    - `revision`: `revision` of the lookup: the CA is registered or repaired when it changes.
+    - `on_destroy`: `delete`, `deactivate` or `retain`. Default: delete what was registered, retain
+      what was adopted.
+    - `force_destroy`: delete the CA even if certificates of its devices are registered.
   EOT
   type = map(object({
     certificate_pem   = string

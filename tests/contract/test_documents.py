@@ -8,136 +8,41 @@ import subprocess
 from pathlib import Path
 
 import hcl2
-import pytest
 import yaml
 from botocore import xform_name
 from botocore.session import get_session
 
-from tests.contract.hcl import MODULES, ROOT, Type, blocks, output_attributes, read, variable_type
+from tests.contract.hcl import ROOT, blocks, output_attributes, read
+from tools.docs.markdown import inputs_table
+from tools.docs.modules import read_inputs, read_outputs
 
 README = ROOT / "README.md"
-SUBMODULES = MODULES[1:]
 HEADER = re.compile(r"^# /// script\n(.*?)^# ///$", re.DOTALL | re.MULTILINE)
 
 
-def section(name: str, readme: Path = README) -> str:
-    """What is between two markers of a README."""
-    document = readme.read_text(encoding="utf-8")
-    assert document.count(f"<!-- {name} -->") == 1
-    assert document.count(f"<!-- /{name} -->") == 1
-    return document.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0]
+def test_a_description_names_every_attribute_of_an_output() -> None:
+    for output in read_outputs(ROOT):
+        named = {name for item in output.description.items for name in item.names}
+        assert named, output.name
+        assert named == output_attributes(output.name), output.name
 
 
-def tables(name: str, readme: Path = README) -> list[dict[str, list[str]]]:
-    """The tables of a section: their rows by what is in the first column."""
-    found: list[dict[str, list[str]]] = []
-    row_before = False
-    for line in section(name, readme).splitlines():
-        if not line.startswith("|"):
-            row_before = False
-            continue
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-        if not row_before:
-            found.append({})
-        elif not set(cells[0]) <= set("- :"):
-            for key in re.findall(r"`([^`]+)`", cells[0]):
-                assert key not in found[-1], f"{key} is listed twice"
-                found[-1][key] = cells
-        row_before = True
-    return found
+def defaults(folder: str, heading: str = "") -> dict[str, str]:
+    """The last column of the table of inputs that follows a text, by the first column."""
+    after = inputs_table(read_inputs(ROOT / folder)).partition(heading or "|")[2]
+    table = after.partition("| --- |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return {re.findall(r"`(\w+)`", row[0])[0]: row[-1] for row in rows}
 
 
-def all_attributes(kind: Type, before: str = "") -> set[str]:
-    """The attributes of the objects in a map, those within them as `outer.inner`."""
-    inner = kind.of if kind.name == "map" and kind.of else kind
-    names = set()
-    for name, attribute in inner.attributes:
-        names.add(before + name)
-        if attribute.type.name == "object":
-            names |= all_attributes(attribute.type, f"{before}{name}.")
-    return names
-
-
-def test_the_readme_lists_every_input_and_nothing_else() -> None:
-    assert set(tables("inputs")[0]) == set(blocks(".", "variable"))
-
-
-@pytest.mark.parametrize("name", blocks(".", "variable"))
-def test_the_readme_has_the_type_and_default_of_an_input(name: str) -> None:
-    _, description, kind, default = tables("inputs")[0][name]
-    variable = blocks(".", "variable")[name]
-    assert len(description) > 10
-    constraint = variable["type"].removeprefix("${").removesuffix("}")
-    assert constraint.startswith(kind.strip("`").rstrip(")"))
-    if "default" not in variable:
-        assert default == "required"
-    else:
-        written = re.sub(r"[\s\"'`]", "", default)
-        assert written == re.sub(r"[\s\"'`]", "", str(variable["default"]))
-
-
-@pytest.mark.parametrize("folder", SUBMODULES)
-def test_the_readme_of_a_submodule_lists_its_inputs_and_outputs_as_they_are(folder: str) -> None:
-    readme = ROOT / folder / "README.md"
-    variables = blocks(folder, "variable")
-    inputs, *attributes = tables("inputs", readme)
-    assert list(inputs) == list(variables)
-    for name, (_, description, kind, default) in inputs.items():
-        variable = variables[name]
-        assert len(description) > 10
-        constraint = variable["type"].removeprefix("${").removesuffix("}")
-        # Objects are named as such; their attributes are in a table of their own, or in the words.
-        assert constraint.startswith(kind.strip("`").rstrip(")")), name
-        assert constraint == kind.strip("`") or "object" in kind, name
-        given = "required" if "default" not in variable else str(variable["default"])
-        # As Python writes them, and as Terraform does.
-        for python, hcl in {"None": "null", "True": "true", "False": "false"}.items():
-            given = hcl if given == python else given
-        bare = [re.sub(r"[\s\"'`:=]", "", text) for text in (default, given)]
-        assert bare[0] == bare[1], name
-        if "object" in kind and not attributes:
-            assert variable_type(folder, name).names <= set(re.findall(r"`(\w+)`", description))
-    (outputs,) = tables("outputs", readme)
-    assert list(outputs) == list(blocks(folder, "output"))
-    assert all(len(description) > 10 for _, description in outputs.values())
-
-
-@pytest.mark.parametrize("folder", [".", "modules/lookup", "modules/registration"])
-def test_the_readme_has_every_attribute_of_a_ca_and_its_default(folder: str) -> None:
-    kind = variable_type(folder, "certificate_authorities")
-    listed = tables("inputs", ROOT / folder / "README.md")[1]
-    assert set(listed) == all_attributes(kind)
-    for name, (_, _, type_, default) in listed.items():
-        attribute = kind.attribute(*name.split("."))
-        assert attribute.type.name == type_.strip("`").partition("(")[0], name
-        assert (default == "required") == (not attribute.optional), name
-        if attribute.default is not None:
-            # Compared without spaces: the two are formatted by different hands.
-            bare = [re.sub(r"\s", "", each) for each in (default.strip("`"), attribute.default)]
-            assert bare[0] == bare[1], name
-
-
-def test_a_setting_of_jitr_has_the_default_of_its_module_in_the_readme() -> None:
-    (module,) = tables("inputs", ROOT / "modules" / "jitr" / "README.md")
-    compared = 0
-    for name, (_, _, _, default) in tables("inputs")[1].items():
-        setting = name.removeprefix("provisioning.")
-        if setting != name and setting in module and module[setting][3] != "`null`":
-            assert default == module[setting][3], name
-            compared += 1
-    assert compared
-
-
-def test_the_readme_lists_every_output_and_nothing_else() -> None:
-    assert set(tables("outputs")[0]) == set(blocks(".", "output"))
-
-
-def test_the_readme_lists_every_attribute_of_an_output_and_nothing_else() -> None:
-    _, *attributes = tables("outputs")
-    for name, rows in zip(blocks(".", "output"), attributes, strict=True):
-        written = output_attributes(name)
-        assert written, name
-        assert set(rows) == written, name
+def test_a_setting_of_jitr_has_the_default_of_its_module() -> None:
+    module = defaults("modules/jitr")
+    settings = defaults(".", "Attributes of `certificate_authorities.provisioning`:")
+    variables = blocks("modules/jitr", "variable")
+    unset = {name for name, body in variables.items() if body.get("default") in (None, "null")}
+    shared = (settings.keys() & module.keys()) - unset
+    assert {"on_refusal", "runtime", "subject_attributes", "log_retention_days"} <= shared
+    assert {name: settings[name] for name in shared} == {name: module[name] for name in shared}
 
 
 def test_the_readme_names_the_versions_that_are_required() -> None:
