@@ -26,8 +26,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from sandbox.control import Call, Sandbox, SandboxError, start
-from tools.bench_fleet import HUB, LATENCY_SECONDS, REGIONS, make_fleet
-from tools.bench_plans import Case, write_ours, write_theirs
+from tools.bench.configurations import Case, write_ours, write_theirs
+from tools.bench.fleet import HUB, LATENCY_SECONDS, REGIONS, make_fleet
 from tools.checkout import ROOT
 from tools.engine.discovery import Engine, find_engine
 from tools.engine.terraform import Terraform
@@ -119,7 +119,7 @@ class Bench:
             "output": str(output),
         }
         child = subprocess.run(
-            [sys.executable, "-I", "-S", str(ROOT / "tools" / "bench_child.py")],
+            [sys.executable, "-I", "-S", str(ROOT / "tools" / "bench" / "child.py")],
             input=json.dumps(order),
             capture_output=True,
             text=True,
@@ -263,7 +263,7 @@ def lookup_commands(plans: Plans, case: Case) -> dict[str, Command]:
     python = sys.executable
     # As its first line starts it, which may hold a path that is too long for that.
     aws = (python, "-m", "awscli", "iot", "describe-ca-certificate")
-    request = (python, str(ROOT / "tools" / "bench_request.py"))
+    request = (python, str(ROOT / "tools" / "bench" / "request.py"))
     # In sync, or the program would have more to do.
     drift = '\\"drift\\": []'
     query = json.dumps(lookup["query"])
@@ -303,7 +303,7 @@ def measure_fleet(bench: Bench, count: int) -> Measurement:
     variables = bench.environment(HUB)
     status = (sys.executable, str(PROGRAM), "status", str(file), "--json")
     ours = Command(status, variables, f'"in_sync": {count * len(REGIONS)}')
-    script = (sys.executable, "-m", "tools.bench_fleet", str(file))
+    script = (sys.executable, "-m", "tools.bench.fleet", str(file))
     theirs = {
         some: Command((*script, str(some)), variables, f"{some * len(REGIONS)} found")
         for some in (FEWER, FEW)

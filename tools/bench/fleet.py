@@ -1,10 +1,10 @@
 """A fleet on the sandbox, how long `status` takes of it, and the plain way to ask its accounts.
 
-`python -m tools.bench_fleet` measures `status` of 200 accounts in 4 regions, every call taking
+`python -m tools.bench.fleet` measures `status` of 200 accounts in 4 regions, every call taking
 50 ms more than the sandbox does, and prints the seconds. No test holds it to its target of 30 s:
 how fast a shared machine is says nothing about the program. `make bench` compares besides.
 
-`python -m tools.bench_fleet FILE.tfvars COUNT` asks the first COUNT accounts, as a script around
+`python -m tools.bench.fleet FILE.tfvars COUNT` asks the first COUNT accounts, as a script around
 boto3 does it: a session for each role, a client for each region, two calls for each CA.
 """
 
@@ -39,7 +39,7 @@ def make_fleet(endpoint: str, folder: Path, count: int) -> Path:
     each account and region would take longer than all that is measured.
     """
     # Not for the plain way, whose start is measured.
-    from tools.bench_plans import make_ca
+    from tools.bench.configurations import make_ca
 
     certificate_pem = make_ca("fleet")
     connection = http.client.HTTPConnection(urlsplit(endpoint).netloc)

@@ -1,4 +1,4 @@
-"""Run one command and measure it: `python -I -S tools/bench_child.py`, a JSON object in, one out.
+"""Run one command and measure it: `python -I -S tools/bench/child.py`, a JSON object in, one out.
 
 A process of its own, and a small one: Linux counts the memory of whoever starts a program into that
 program's peak, up to the moment of its start. The benchmarks themselves are too big for that.

@@ -1,6 +1,6 @@
 """The least that Python can do to ask AWS IoT for one CA: what the program is measured against.
 
-`python tools/bench_request.py botocore|stdlib CERTIFICATE_ID`. The first signs and sends with
+`python tools/bench/request.py botocore|stdlib CERTIFICATE_ID`. The first signs and sends with
 botocore's own signer and HTTP session, without its clients and models; the second does without
 botocore, as a program must not: signing is not to be written twice.
 """

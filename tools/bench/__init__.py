@@ -1,0 +1,1 @@
+"""What the program and the plans cost, measured on the sandbox: `make bench`."""
