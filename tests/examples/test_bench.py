@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.bench.__main__ import Measurement, compare
+from tools.bench.measurement import Measurement, compare
 from tools.checkout import ROOT
 
 

@@ -1,0 +1,112 @@
+"""Plans with nothing to do: this module against the resource of the aws provider."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.control import Call
+from tools.bench.configurations import Case, write_ours, write_theirs
+from tools.bench.measurement import Measurement, compare
+from tools.bench.runner import Bench, Command
+from tools.checkout import ROOT
+from tools.engine.discovery import Engine
+from tools.engine.terraform import Terraform
+
+OURS, THEIRS = "ours", "theirs"
+
+# The program puts this into its user agent; the aws provider's calls come with another.
+USER_AGENT = "terraform-aws-iot-ca"
+# One CA's tags are no listing: it is a call about that CA.
+LISTINGS = {"ListCACertificates", "ListCertificatesByCA", "ListCertificates"}
+FEWEST_PLANS = 5
+
+
+class Plans:
+    """Both sides of each case, applied once and then planned in turns."""
+
+    def __init__(self, bench: Bench, engine: Engine, cases: Sequence[Case], external: bool) -> None:
+        self.bench = bench
+        self.engine = engine
+        self.cases = cases
+        self.external = external
+        self.accounts = {
+            (case, side): f"{2 + index}{number:011d}"
+            for index, side in enumerate((OURS, THEIRS))
+            for number, case in enumerate(cases)
+        }
+
+    def folder(self, case: Case, side: str) -> Path:
+        """Where the configuration of a case and side is."""
+        return self.bench.folder / f"{side}-{case.count}"
+
+    def set_up(self, case: Case, side: str) -> None:
+        """Write a configuration and apply it."""
+        folder = self.folder(case, side)
+        variables = self.bench.environment(self.accounts[case, side])
+        terraform = Terraform(folder, self.engine, variables)
+        if side == OURS:
+            write_ours(folder, case, os.path.relpath(ROOT, folder.resolve()))
+        else:
+            write_theirs(folder, case, self.external)
+        terraform.init()
+        terraform.apply()
+
+    def lookup(self, case: Case) -> dict[str, Any]:
+        """Return the `query` and the `result` of the lookup."""
+        variables = self.bench.environment(self.accounts[case, OURS])
+        shown = Terraform(self.folder(case, OURS), self.engine, variables).show_json()
+        (module,) = shown["values"]["root_module"]["child_modules"]
+        resources = [r for child in module["child_modules"] for r in child["resources"]]
+        (lookup,) = [r["values"] for r in resources if r["type"] == "external"]
+        return dict(lookup)
+
+    def command(self, case: Case, side: str) -> Command:
+        """Return the plan to measure; it fails if there is something to do."""
+        return Command(
+            (*self.engine.argv, "plan", "-detailed-exitcode", "-no-color"),
+            self.bench.environment(self.accounts[case, side]),
+            "No changes.",
+            self.folder(case, side),
+        )
+
+    def count_calls(self, case: Case) -> Measurement:
+        """The program's calls of AWS IoT in one plan."""
+        account = self.accounts[case, OURS]
+        self.bench.sandbox.forget_calls()
+        self.bench.measure(self.command(case, OURS))
+        calls = self.bench.sandbox.calls(account=account, service="iot")
+        ours = [call for call in calls if USER_AGENT in call.user_agent]
+        listings = [call for call in ours if call.operation in LISTINGS]
+        per_ca = len(ours) / case.count
+        summary = f"{len(ours)} of IoT, {_operations(listings)}"
+        # Two per CA are met only without a listing, whatever the number.
+        ratio = per_ca if not listings else float("inf")
+        return Measurement(f"calls, {case}", summary, "", per_ca, None, ratio, None, 1, 2.0)
+
+    def measure(self, turns: int, until: float) -> list[Measurement]:
+        """Plan in turns; fewer of them if time runs out."""
+        keys = [(case, side) for case in self.cases for side in (OURS, THEIRS)]
+        seconds: dict[tuple[Case, str], list[float]] = {key: [] for key in keys}
+        for turn in range(turns):
+            if turn >= FEWEST_PLANS and time.monotonic() > until:
+                break
+            for key in reversed(keys) if turn % 2 else keys:
+                seconds[key].append(self.bench.measure(self.command(*key)).seconds)
+        return [
+            compare(
+                f"plan, {case}",
+                "aws_iot_ca_certificate",
+                seconds[case, OURS],
+                seconds[case, THEIRS],
+                1.0,
+            )
+            for case in self.cases
+        ]
+
+
+def _operations(listings: Sequence[Call]) -> str:
+    return ", ".join(sorted({call.operation for call in listings})) or "no listing"
