@@ -1,0 +1,1 @@
+"""The demo: one CA in three accounts on the sandbox, each claim checked: `make demo`."""
