@@ -128,7 +128,11 @@ def test_every_claim_holds(place: Place, engine: Engine) -> None:
 def test_a_claim_that_does_not_hold_ends_it_with_a_word_and_a_status(place: Place) -> None:
     """The demo expects another template than the example makes."""
     status, output = place.run(
-        "-c", "import sys, tools.demo.__main__ as d; d.CA = 'workshop'; sys.exit(d.main())"
+        "-c",
+        "import sys, tools.demo.steps.registration as registration\n"
+        "from tools.demo.__main__ import main\n"
+        "registration.CA_NAME = 'workshop'\n"
+        "sys.exit(main())",
     )
 
     assert status == 1, output
