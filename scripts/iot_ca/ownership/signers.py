@@ -122,8 +122,8 @@ def _missing(registry: Registry) -> Failure:
         "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
         f"`{_csr(registry.target)} > verification.csr` makes (common name "
         f"{registry.account.registration_code}, the registration code of this account and region) "
-        "and set verification.certificate_pem to the certificate; or set verification to where the CA's "
-        "key is: ca_private_key_file, ca_private_key_secret_arn, kms_key_id or acm_pca_arn; "
+        "and set verification.certificate_pem to the certificate; or set verification to where the "
+        "CA's key is: ca_private_key_file, ca_private_key_secret_arn, kms_key_id or acm_pca_arn; "
         "SNI_ONLY mode needs none, and a destroy of a CA that is gone already takes -refresh=false"
     )
 
