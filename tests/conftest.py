@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.not_run import not_run
 from tools.engine.discovery import Engine, find_engines, missing_engines, version_numbers
 from tools.engine.terraform import Completed, Terraform
 from tools.errors import ToolError
@@ -83,11 +84,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were tried, which no count of tests tells."""
+    """Say how many faults were tried, and which tests did not run and what they need."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
     tried = [n for each in reports for name, n in each.user_properties if name == "faults"]
     if tried:
         terminalreporter.write_line(f"faults tried: {sum(tried)}, on {len(tried)} paths")
+    for line in not_run(terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(line, yellow=True)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -36,17 +36,21 @@ _FIRST_FREE = 10
 
 
 class BrowserError(Exception):
-    """The browser is missing, has ended, or refuses what it was told."""
+    """The browser has ended, or refuses a command."""
+
+
+class BrowserMissingError(BrowserError):
+    """There is no browser on this machine; the message says what to install."""
 
 
 def executable() -> str:
-    """The path of a Chromium; raises BrowserError with what to install."""
+    """Return the path of a Chromium; raise BrowserMissingError if there is none."""
     for name in NAMES:
         path = shutil.which(name)
         if path:
             return path
-    raise BrowserError(
-        f"none of {', '.join(NAMES)} is on the PATH; install one, such as Debian's package chromium"
+    raise BrowserMissingError(
+        "they need Chromium or Chrome; on Debian: apt-get install chromium fonts-dejavu-core"
     )
 
 
@@ -112,7 +116,10 @@ class Browser:
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        self._write.write(json.dumps(message).encode() + b"\0")
+        try:
+            self._write.write(json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            raise self._ended() from None
         while True:
             answer = self._message()
             if answer.get("id") == self._count:
@@ -172,8 +179,7 @@ class Browser:
         while end < 0:
             part = self._read.read1(1 << 20)
             if not part:
-                said = self._log.read_text(encoding="utf-8", errors="replace")
-                raise BrowserError(f"Chromium has ended:\n{said[-2000:]}")
+                raise self._ended()
             end = part.find(b"\0")
             end = end if end < 0 else len(self._rest) + end
             self._rest += part
@@ -182,3 +188,8 @@ class Browser:
         if "id" not in message:
             self.events.append(message)
         return message
+
+    def _ended(self) -> BrowserError:
+        self._process.wait()
+        log = self._log.read_text(encoding="utf-8", errors="replace")
+        return BrowserError(f"Chromium has ended:\n{log[-2000:]}")

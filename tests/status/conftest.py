@@ -1,8 +1,9 @@
-"""Fixtures for the tests of `status`: a hub, a CA, and the command."""
+"""Fixtures for the tests of `status`: a hub, a CA, the command, and a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography import x509
 
 from iot_ca import cli as commands
 from sandbox.control import Sandbox
+from tests.status.browser import Browser, BrowserMissingError
 from tests.status.support import Run, World
 from tests.unit.support import NOW, ec_key, issue, pem
 
@@ -49,3 +51,20 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return exit_status, out, err
 
     return status
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One Chromium for all tests of a module: starting it takes longest.
+
+    Without one these tests are skipped, which tests/conftest.py says at the end of the run; in
+    continuous integration, where nobody may read that, they fail.
+    """
+    try:
+        running = Browser(tmp_path_factory.mktemp("chromium"))
+    except BrowserMissingError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with running:
+        yield running

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ import pytest
 
 from iot_ca.fleet.render import html as page
 from iot_ca.fleet.status import STATES, Report, Row
-from tests.status import browser as browsers
-from tests.status.browser import Browser, BrowserError
+from tests.status.browser import Browser
 
 NOW = datetime.now(timezone.utc)
 PHONE = (360, 740)
@@ -67,17 +65,6 @@ def file(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "status.html"
     path.write_text(page.render(report), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One Chromium for all tests here: starting it takes longest."""
-    try:
-        running = Browser(tmp_path_factory.mktemp("chromium"))
-    except BrowserError as error:
-        pytest.fail(str(error))
-    with running:
-        yield running
 
 
 def column(browser: Browser, index: int) -> list[str]:
@@ -302,9 +289,3 @@ def test_without_javascript_it_is_all_there(browser: Browser, file: Path) -> Non
         assert len(column(browser, 0)) == 24
     finally:
         browser.tell("Emulation.setScriptExecutionDisabled", value=False)
-
-
-def test_a_browser_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(BrowserError, match="install one, such as Debian's package chromium"):
-        browsers.executable()
