@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 3
 PYTEST_ARGS ?=
+LOCK_ARGS ?=
 
 # uv must not look after Pythons of its own in the home folder.
 COMPILE := UV_PYTHON_DOWNLOADS=never UV_PYTHON_INSTALL_DIR=.cache/uv-python "$(BIN)/python" -m uv \
-	pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
-	--no-annotate --upgrade --system-certs --cache-dir .cache/uv
+	pip compile pyproject.toml --quiet --universal --python-version 3.10 --generate-hashes --no-header \
+	--no-annotate --system-certs --cache-dir .cache/uv
 
 .PHONY: help
 help: ## Show this list
@@ -57,11 +58,10 @@ fmt: $(STAMP) ## Format Python and Terraform in place
 	@"$(BIN)/python" -m tools.lint_terraform --fix
 
 .PHONY: lock
-lock: $(STAMP) ## Choose the newest packages and write requirements*.txt
-	@$(COMPILE) requirements.in --output-file requirements.txt
-	@$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
-	@sed "s/^\(tf==[^ ]*\) ; python_full_version >= '3.11' /\1 /" requirements-dev.txt > .cache/lock
-	@mv .cache/lock requirements-dev.txt
+lock: $(STAMP) ## Compile requirements*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes the newest packages)
+	@$(COMPILE) $(LOCK_ARGS) --output-file requirements.txt
+	@$(COMPILE) $(LOCK_ARGS) --extra status --group dev --constraints requirements.txt \
+		--output-file requirements-dev.txt
 
 .PHONY: clean
 clean: ## Remove everything that make has made

@@ -21,6 +21,7 @@ from tools.engine.terraform import Completed, Terraform
 from tools.errors import ToolError
 from tools.providers.environment import environment
 from tools.providers.resolution import NEEDED, Providers, resolve
+from tools.providers.stand_ins import stand_ins_run
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox
@@ -76,6 +77,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines += [f"not tested: {why}" for why in missing_engines()]
     if "IOT_CA_ENGINE" in os.environ:
         lines.append(f"not tested: all but {os.environ['IOT_CA_ENGINE']} (IOT_CA_ENGINE)")
+    if not stand_ins_run():
+        lines.append("not tested: tools/standin (it needs Python 3.11 or later)")
     if PROVIDERS in config.stash:
         lines.append(f"providers: {config.stash[PROVIDERS]}")
     if TROUBLE in config.stash:

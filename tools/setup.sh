@@ -59,9 +59,8 @@ if ! new_enough "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/de
 fi
 
 say "installing the packages of requirements-dev.txt into $venv ($("$venv/bin/python" --version)); once, about a minute"
-# --ignore-requires-python: see requirements-dev.in; the lock names the right versions for each Python.
 "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input \
-    --require-hashes --ignore-requires-python -r requirements-dev.txt
+    --require-hashes -r requirements-dev.txt
 
 # The AWS CLI's own script cannot be run from a path with spaces.
 printf '#!/bin/sh\nexec "${0%%/*}/python" -m awscli "$@"\n' > "$venv/bin/aws"

@@ -13,6 +13,7 @@ from botocore import xform_name
 from botocore.session import get_session
 
 from tests.contract.hcl import ROOT, blocks, output_attributes, read
+from tests.project import project
 from tools.docs.markdown import inputs_table
 from tools.docs.modules import read_inputs, read_outputs
 
@@ -167,20 +168,19 @@ def test_tflint_asks_for_nothing_that_does_not_come_with_it() -> None:
     assert all(rule.startswith("terraform_") for rule in rules)
 
 
-def test_the_program_asks_for_the_packages_of_the_requirements() -> None:
+def test_the_header_of_the_program_names_the_dependencies_of_the_package() -> None:
     (line,) = re.findall(r"dependencies = (\[.*\])", _header())
-    requirements = (ROOT / "requirements.in").read_text(encoding="utf-8")
-    listed = {each for each in requirements.splitlines() if each and not each.startswith("#")}
-    assert set(ast.literal_eval(line)) == listed
+    assert ast.literal_eval(line) == project()["dependencies"]
+    (version,) = re.findall(r'requires-python = "(.*)"', _header())
+    assert version == project()["requires-python"]
 
 
-def test_the_requirements_are_locked_in_versions_that_are_asked_for() -> None:
+def test_the_lock_has_the_versions_that_the_package_requires() -> None:
     locked = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    for requirement in (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines():
-        if requirement and not requirement.startswith("#"):
-            name, _, least = requirement.partition(">=")
-            (version,) = set(re.findall(rf"^{name}==([\d.]+)", locked, re.MULTILINE))
-            assert _numbers(version) >= _numbers(least)
+    for requirement in project()["dependencies"]:
+        name, _, least = requirement.partition(">=")
+        (version,) = set(re.findall(rf"^{name}==([\d.]+)", locked, re.MULTILINE))
+        assert _numbers(version) >= _numbers(least)
     assert "--hash=sha256:" in locked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from tools.providers import resolution
 from tools.providers.environment import environment
 from tools.providers.mirrors import HOST, holds, mirrors, platform_name
 from tools.providers.resolution import resolve
-from tools.providers.stand_ins import install_stand_in
+from tools.providers.stand_ins import install_stand_in, stand_ins_run
 
 EXTERNAL = "hashicorp/external"
+needs_stand_ins = pytest.mark.skipif(
+    not stand_ins_run(), reason="they use a stand-in, which needs Python 3.11 or later"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +50,7 @@ def _mirror(folder: Path, provider: str = EXTERNAL, source: Path | None = None) 
     return folder
 
 
+@needs_stand_ins
 def test_the_stand_in_comes_last(engine: Engine, tmp_path: Path, environ: dict[str, str]) -> None:
     cache = tmp_path / "cache"
     found = resolve(engine, [EXTERNAL], cache, environ)
@@ -68,6 +73,7 @@ def test_the_folders_that_terraform_implies_come_before_others(
     assert list(mirrors(environ)) == [implied, other]
 
 
+@needs_stand_ins
 def test_the_users_own_configuration_comes_first(
     engine: Engine, tmp_path: Path, environ: dict[str, str]
 ) -> None:
@@ -87,6 +93,7 @@ def test_the_users_own_configuration_comes_first(
     assert str(found).endswith("archive from a stand-in")
 
 
+@needs_stand_ins
 def test_a_variable_that_names_a_missing_file_counts_as_no_configuration(
     engine: Engine, tmp_path: Path, environ: dict[str, str]
 ) -> None:
@@ -108,6 +115,7 @@ def _use(engine: Engine, found: resolution.Providers, tmp_path: Path) -> None:
     assert terraform.plan().status == 0
 
 
+@needs_stand_ins
 def test_a_provider_is_linked_not_copied(
     engine: Engine, tmp_path: Path, environ: dict[str, str]
 ) -> None:
@@ -128,6 +136,7 @@ def test_nothing_found_says_where_and_what_to_do(
     assert "~/.terraform.d/plugins" in message
 
 
+@needs_stand_ins
 def test_two_runs_write_the_same(engine: Engine, tmp_path: Path, environ: dict[str, str]) -> None:
     first = resolve(engine, [EXTERNAL], tmp_path / "cache", environ)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}
@@ -150,3 +159,17 @@ def test_the_search_is_bounded(tmp_path: Path, environ: dict[str, str]) -> None:
     deep = tmp_path / "opt" / "1" / "2" / "3" / "4"
     (deep / HOST).mkdir(parents=True)
     assert list(mirrors(environ)) == []
+
+
+def test_without_the_stand_ins_framework_the_message_names_both_remedies(
+    engine: Engine, tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tf", None)
+    assert not stand_ins_run()
+    with pytest.raises(ToolError) as caught:
+        resolve(engine, [EXTERNAL], tmp_path / "cache", environ)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"{EXTERNAL} for {platform_name()} was not found" in message
+    assert "~/.terraform.d/plugins" in message
+    assert "use Python 3.11 or later for `make setup`" in message

@@ -1,14 +1,18 @@
-"""`make setup` picks a Python that runs, and says in a line what to do if there is none."""
+"""`make setup` picks a Python that runs; the locks and the package are complete."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
+from tests.project import project
 from tools.checkout import ROOT
 
 SETUP = ROOT / "tools" / "setup.sh"
@@ -76,3 +80,47 @@ def test_both_locks_agree() -> None:
         return {line.split()[0] for line in lines if "==" in line}
 
     assert pins("requirements.txt") <= pins("requirements-dev.txt")
+
+
+def test_the_tools_install_only_what_the_lock_names() -> None:
+    setup = SETUP.read_text(encoding="utf-8")
+    assert "--require-hashes -r requirements-dev.txt" in setup
+    assert "--ignore-requires-python" not in setup
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The program's package, built from a copy of the checkout."""
+    folder = tmp_path_factory.mktemp("package")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "scripts"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = (folder / "dist").glob("terraform_aws_iot_ca-*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_package_holds_the_program_and_its_data(wheel: zipfile.ZipFile) -> None:
+    files = [path for path in (ROOT / "scripts" / "iot_ca").rglob("*") if path.is_file()]
+    wanted = {
+        path.relative_to(ROOT / "scripts").as_posix()
+        for path in files
+        if "__pycache__" not in path.parts
+    }
+    assert {Path(name).suffix for name in wanted} == {".py", ".css", ".js"}
+    assert wanted <= set(wheel.namelist())
+    assert all(name.startswith(("iot_ca/", "terraform_aws_iot_ca-")) for name in wheel.namelist())
+
+
+def test_the_package_requires_what_pyproject_names(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = message_from_bytes(wheel.read(name))
+    required = metadata.get_all("Requires-Dist") or []
+    assert set(project()["dependencies"]) == {line for line in required if "extra ==" not in line}
+    assert metadata["Requires-Python"] == project()["requires-python"]
+    assert metadata.get_all("Provides-Extra") == ["status"]

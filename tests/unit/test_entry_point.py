@@ -18,6 +18,7 @@ from types import ModuleType
 import pytest
 from cryptography import x509
 
+from tests.project import project
 from tests.unit.support import ACCOUNT, REGION, pem
 
 ROOT = Path(__file__).parents[2]
@@ -382,5 +383,6 @@ def test_everybody_is_told_the_same_requirements(script: ModuleType) -> None:
         assert requirement.partition(">=")[2] == ".".join(map(str, least))
     (line,) = re.findall(r"^# dependencies = (.*)$", SCRIPT.read_text(encoding="utf-8"), re.M)
     assert json.loads(line) == wanted
-    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if not line.startswith("#")] == wanted
+    assert project()["dependencies"] == wanted
+    extra = [*script.TABLE.values(), *script.HCL.values()]
+    assert project()["optional-dependencies"]["status"] == extra

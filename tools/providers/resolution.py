@@ -21,7 +21,7 @@ from tools.engine.discovery import Engine
 from tools.errors import ToolError
 from tools.providers.configuration import LocatedProvider, cli_configuration, digest, write_once
 from tools.providers.mirrors import HOST, holds, mirrors, platform_name, user_configuration
-from tools.providers.stand_ins import STAND_INS, install_stand_in
+from tools.providers.stand_ins import STAND_INS, install_stand_in, stand_ins_run
 
 NEEDED = ("hashicorp/aws", "hashicorp/external", "hashicorp/archive")
 DISCOVERY = f"https://{HOST}/.well-known/terraform.json"
@@ -105,7 +105,7 @@ class _Search:
         return LocatedProvider(provider, mirror, "the registry") if mirror else None
 
     def _stand_in(self, provider: str) -> LocatedProvider | None:
-        if provider not in STAND_INS:
+        if provider not in STAND_INS or not stand_ins_run():
             return None
         return LocatedProvider(provider, install_stand_in(provider, self.cache), "a stand-in")
 
@@ -163,8 +163,10 @@ class _Search:
         looked = [f"the CLI configuration {config}"] if config else []
         looked += [f"mirrors ({', '.join(map(str, self._mirrors or [])) or 'none found'})"]
         looked += [] if config else [f"the registry {HOST} (did not give it)"]
+        python = "; or use Python 3.11 or later for `make setup`: its stand-in needs that"
         return (
             f"the Terraform provider {provider} for {platform_name()} was not found; looked at "
             f"{', '.join(looked)}; connect to the registry, or put a mirror of it "
             f"(`terraform providers mirror`) at ~/.terraform.d/plugins"
+            f"{python if provider in STAND_INS else ''}"
         )

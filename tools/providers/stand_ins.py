@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import sys
 from pathlib import Path
@@ -11,6 +12,11 @@ from tools.providers.configuration import write_once
 from tools.providers.mirrors import HOST, platform_name
 
 STAND_INS = {"hashicorp/external": "2.3.5", "hashicorp/archive": "2.7.1"}
+
+
+def stand_ins_run() -> bool:
+    """Return whether the framework of the stand-ins is installed: it needs Python 3.11."""
+    return importlib.util.find_spec("tf") is not None
 
 
 def install_stand_in(provider: str, cache: Path, python: str = sys.executable) -> Path:
