@@ -51,7 +51,6 @@ locals {
   proof_keys         = sort(var.kms_key_arns)
   secrets            = sort(var.secret_arns)
   private_cas        = sort(var.acm_pca_arns)
-  jitp               = length(var.jitp_template_names) > 0
   has_jitr           = length(var.jitr_names) > 0
 
   # Each statement once, with what it takes to plan and what it takes to apply beside that.
