@@ -43,6 +43,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("release") / RELEASE
     folder.mkdir()
     copy_configuration(ROOT, folder)
+    shutil.copy2(ROOT / ".gitattributes", folder)
     return folder
 
 
@@ -94,15 +95,21 @@ def test_from_a_git_repository(
 
 def test_from_the_tarball_of_a_tag(
     workspace: Terraform,
-    release: Path,
+    repository: str,
     website: tuple[Path, str],
     sandbox: Sandbox,
     account: str,
     region: str,
 ) -> None:
     folder, address = website
-    with tarfile.open(folder / "v1.0.0.tar.gz", "w:gz") as archive:
-        archive.add(release, RELEASE)
+    archive = folder / "v1.0.0.tar.gz"
+    subprocess.run(
+        ["git", "archive", f"--prefix={RELEASE}/", f"--output={archive}", "v1.0.0"],
+        cwd=repository.removeprefix("git::file://"),
+        check=True,
+    )
+    with tarfile.open(archive) as files:
+        assert not [name for name in files.getnames() if "/tests" in name]
     source = f"{address}/v1.0.0.tar.gz//{RELEASE}"
     stack = Stack(workspace, sandbox, account, region, source=source)
 
