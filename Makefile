@@ -17,6 +17,8 @@ COMPILE := UV_PYTHON_DOWNLOADS=never UV_PYTHON_INSTALL_DIR=.cache/uv-python "$(B
 	pip compile pyproject.toml --quiet --universal --python-version 3.10 --generate-hashes --no-header \
 	--no-annotate --system-certs --cache-dir .cache/uv
 
+SCHEMA := "$(BIN)/python" -m check_jsonschema --builtin-schema
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,11 +43,18 @@ bench: $(STAMP) ## Measure the program and the plans against what else there is
 	@"$(BIN)/python" -m tools.bench
 
 .PHONY: lint
-lint: $(STAMP) ## Run the linters: ruff, mypy, terraform fmt and validate
+lint: $(STAMP) ## Check Python, Terraform, spelling, and the files that GitHub reads
 	@"$(BIN)/python" -m ruff check .
 	@"$(BIN)/python" -m ruff format --check .
 	@"$(BIN)/python" -m tools.typecheck
 	@"$(BIN)/python" -m tools.lint_terraform
+	@"$(BIN)/python" -m tools.lint_unused
+	@"$(BIN)/python" -m codespell_lib
+	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml examples/*/*.yml
+	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*))
 
 .PHONY: docs
 docs: $(STAMP) ## Write the tables of inputs and outputs into the READMEs
