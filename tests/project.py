@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the program's package."""
+"""What pyproject.toml says of the program's package and of its development."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ else:
 
 def project() -> dict[str, Any]:
     """Return the table `[project]`."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    table: dict[str, Any] = settings["project"]
+    table: dict[str, Any] = _settings()["project"]
     return table
+
+
+def development_requirements() -> list[str]:
+    """Return the requirements of all dependency groups."""
+    groups: dict[str, list[str | dict[str, str]]] = _settings()["dependency-groups"]
+    return [line for group in groups.values() for line in group if isinstance(line, str)]
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import project
+from tests.project import development_requirements, project
 from tools.checkout import ROOT
 
 SETUP = ROOT / "tools" / "setup.sh"
@@ -80,6 +81,14 @@ def test_both_locks_agree() -> None:
         return {line.split()[0] for line in lines if "==" in line}
 
     assert pins("requirements.txt") <= pins("requirements-dev.txt")
+
+
+def test_the_lock_names_every_dependency() -> None:
+    locked = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    extra = project()["optional-dependencies"]["status"]
+    for requirement in [*project()["dependencies"], *extra, *development_requirements()]:
+        name = re.split(r"[\[=<> ;]", requirement)[0].lower()
+        assert re.search(rf"^{re.escape(name)}==", locked, re.MULTILINE), requirement
 
 
 def test_the_tools_install_only_what_the_lock_names() -> None:
