@@ -43,10 +43,11 @@ bench: $(STAMP) ## Measure the program and the plans against what else there is
 	@"$(BIN)/python" -m tools.bench
 
 .PHONY: lint
-lint: $(STAMP) ## Check Python, Terraform, spelling, and the files that GitHub reads
+lint: $(STAMP) ## Check Python, its imports, Terraform, spelling, and the files that GitHub reads
 	@"$(BIN)/python" -m ruff check .
 	@"$(BIN)/python" -m ruff format --check .
 	@"$(BIN)/python" -m tools.typecheck
+	@PYTHONPATH=.:scripts "$(BIN)/lint-imports" --no-logo
 	@"$(BIN)/python" -m tools.lint_terraform
 	@"$(BIN)/python" -m tools.lint_unused
 	@"$(BIN)/python" -m codespell_lib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -133,3 +134,9 @@ def test_the_package_requires_what_pyproject_names(wheel: zipfile.ZipFile) -> No
     assert set(project()["dependencies"]) == {line for line in required if "extra ==" not in line}
     assert metadata["Requires-Python"] == project()["requires-python"]
     assert metadata.get_all("Provides-Extra") == ["status"]
+
+
+def test_the_console_script_names_a_function_of_the_program(wheel: zipfile.ZipFile) -> None:
+    module, _, function = project()["scripts"]["iot-ca"].partition(":")
+    tree = ast.parse(wheel.read(f"{module.replace('.', '/')}.py"))
+    assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
