@@ -50,6 +50,7 @@ lint: $(STAMP) ## Check Python, its imports, Terraform, spelling, and the files 
 	@PYTHONPATH=.:scripts "$(BIN)/lint-imports" --no-logo
 	@"$(BIN)/python" -m tools.lint_terraform
 	@"$(BIN)/python" -m tools.lint_unused
+	@"$(BIN)/python" -m tools.docs --check
 	@"$(BIN)/python" -m codespell_lib
 	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml examples/*/*.yml
 	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib

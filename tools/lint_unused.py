@@ -11,7 +11,7 @@ from pathlib import Path
 import hcl2
 from lark import Token, Tree
 
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 Node = Tree[Token]
 # Where an address such as `data.aws_region.current` ends, by its first word.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 WORKFLOWS = sorted(path.name for path in (ROOT / ".github" / "workflows").glob("*.yml"))
 # What the module, the program as a package, and their users need.

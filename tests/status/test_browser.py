@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.status import browser
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 
 def run_page_tests(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

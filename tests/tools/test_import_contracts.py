@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 MODULES = (
     "iot_ca/__main__.py",

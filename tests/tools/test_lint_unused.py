@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tools import lint_unused
+from tools.checkout import ROOT
 from tools.lint_unused import terraform_folders, unused_declarations
-from tools.terraform import ROOT
 
 
 def unused(folder: Path, *texts: str) -> list[str]:

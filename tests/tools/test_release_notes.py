@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from tools import release_notes
+from tools.checkout import ROOT
 from tools.release_notes import main, notes
-from tools.terraform import ROOT
 
 CHANGELOG = """# Changelog
 
