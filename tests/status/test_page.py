@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from iot_ca.fleet.assessment import STATES, Report, Row
 from iot_ca.fleet.render import html as page
-from iot_ca.fleet.status import STATES, Report, Row
 from tests.status.browser import Browser
 
 NOW = datetime.now(timezone.utc)
@@ -119,9 +119,7 @@ def _unfiltered(kind: int, line: bytes, above: bytearray, channels: int) -> byte
 
 
 @pytest.mark.parametrize("size", [(320, 600), PHONE, (768, 1024), (1216, 800), (1217, 800), DESK])
-def test_nothing_sticks_out_of_the_screen(
-    browser: Browser, file: Path, size: tuple[int, int]
-) -> None:
+def test_no_element_exceeds_the_screen(browser: Browser, file: Path, size: tuple[int, int]) -> None:
     browser.open(file, *size)
     wide, inner = browser.run("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= inner == size[0]
@@ -133,7 +131,7 @@ def test_nothing_sticks_out_of_the_screen(
     assert sticking_out == []
 
 
-def test_the_browser_has_nothing_to_complain_about(
+def test_the_page_loads_without_errors_or_requests(
     browser: Browser, file: Path, report: Report
 ) -> None:
     browser.open(file, *DESK)
@@ -150,7 +148,7 @@ def test_the_browser_has_nothing_to_complain_about(
     assert [event["params"]["request"]["url"] for event in asked] == [file.as_uri()]
 
 
-def test_what_is_wrong_is_in_sight_first(browser: Browser, file: Path) -> None:
+def test_the_findings_are_visible_without_scrolling(browser: Browser, file: Path) -> None:
     browser.open(file, *PHONE)
     assert column(browser, 3)[0] == "✕ failed"
     tops = browser.run(
@@ -161,7 +159,7 @@ def test_what_is_wrong_is_in_sight_first(browser: Browser, file: Path) -> None:
     assert tops[2] < PHONE[1]
 
 
-def test_a_click_sorts_and_another_turns_it_round(browser: Browser, file: Path) -> None:
+def test_a_click_sorts_and_a_second_one_reverses_the_order(browser: Browser, file: Path) -> None:
     browser.open(file, *DESK)
     regions = column(browser, 1)
     assert regions != sorted(regions)
@@ -182,7 +180,7 @@ def test_a_click_sorts_and_another_turns_it_round(browser: Browser, file: Path) 
     assert states == sorted(states, key=[str(state) for state in STATES].index)
 
 
-def test_on_a_phone_a_list_sorts(browser: Browser, file: Path) -> None:
+def test_on_a_phone_the_table_is_sorted_by_a_list(browser: Browser, file: Path) -> None:
     browser.open(file, *PHONE)
     browser.run(
         "(() => { const list = document.getElementById('sort'); list.value = '2';"
@@ -193,7 +191,7 @@ def test_on_a_phone_a_list_sorts(browser: Browser, file: Path) -> None:
     assert browser.run("getComputedStyle(document.querySelector('tbody tr')).display") == "grid"
 
 
-def test_typing_filters_and_so_do_the_states(browser: Browser, file: Path, report: Report) -> None:
+def test_text_and_states_filter_the_table(browser: Browser, file: Path, report: Report) -> None:
     browser.open(file, *DESK)
     browser.click("#filter")
     browser.type("AP-SOUTH root-1")
@@ -210,7 +208,7 @@ def test_typing_filters_and_so_do_the_states(browser: Browser, file: Path, repor
     assert browser.run("document.querySelectorAll('[aria-pressed=true]').length") == 2
 
 
-def test_light_and_dark_by_the_system_and_by_hand(browser: Browser, file: Path) -> None:
+def test_light_and_dark_follow_the_system_and_the_button(browser: Browser, file: Path) -> None:
     grounds = {}
     for dark in (False, True):
         browser.open(file, *DESK, dark=dark)
@@ -248,13 +246,13 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_all_text_can_be_read(browser: Browser, file: Path, dark: bool) -> None:
+def test_all_text_has_enough_contrast(browser: Browser, file: Path, dark: bool) -> None:
     """WCAG 2.2, 1.4.3: a contrast of 4.5 to 1 at least."""
     browser.open(file, *DESK, dark=dark)
     assert browser.run(CONTRAST) == []
 
 
-def test_everything_has_a_name_for_those_who_do_not_see_it(browser: Browser, file: Path) -> None:
+def test_every_control_has_an_accessible_name(browser: Browser, file: Path) -> None:
     browser.open(file, *PHONE)
     nodes = browser.tell("Accessibility.getFullAXTree")["nodes"]
     nameless = [
@@ -280,7 +278,7 @@ def test_the_picture_is_not_empty(browser: Browser, file: Path, dark: bool) -> N
     assert (bytes((0x11, 0x15, 0x1A)) if dark else bytes((0xF4, 0xF6, 0xF8))) in seen
 
 
-def test_without_javascript_it_is_all_there(browser: Browser, file: Path) -> None:
+def test_without_javascript_the_page_is_complete(browser: Browser, file: Path) -> None:
     browser.tell("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(file, *DESK)

@@ -1,4 +1,4 @@
-"""`status` on the sandbox: many accounts, their roles, what is wrong with some of them."""
+"""`status` on the sandbox: accounts, their roles, and what is wrong with some of them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from tools.checkout import ROOT
 SCRIPT = ROOT / "scripts" / "iot_ca"
 
 
-def test_a_fleet_in_which_everything_that_can_be_is_wrong(
+def test_all_that_is_wrong_in_a_fleet_is_reported(
     world: World, run: Run, ca: x509.Certificate, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
     soon = issue(ec_key(), common_name="soon", end=NOW + timedelta(days=30))
     (world.folder / "soon.pem").write_text(pem(soon), encoding="utf-8")
     both = ["eu-west-1", "us-east-1"]
-    del_region = {"region": None, "regions": both}
-    world.add("good", new_account(), **del_region)
-    world.add("drifted", new_account(), **del_region)
+    two_regions = {"region": None, "regions": both}
+    world.add("good", new_account(), **two_regions)
+    world.add("drifted", new_account(), **two_regions)
     world.add("by hand", new_account(), certificate_authorities=["root"])
-    world.add("no role", new_account(), **del_region)
+    world.add("no role", new_account(), **two_regions)
     world.add("other account", new_account())
     world.accounts["no role"]["role_arn"] += "-typo"
     world.accounts["other account"]["role_arn"] = world.accounts["good"]["role_arn"]
@@ -52,47 +52,47 @@ def test_a_fleet_in_which_everything_that_can_be_is_wrong(
     exit_status, out, err = run(path, "--json")
 
     assert (exit_status, err) == (1, "")
-    found = rows(out)
-    told = {key: (row["state"], row["wrong"]) for key, row in found.items()}
+    reported = rows(out)
+    states = {key: (row["state"], row["wrong"]) for key, row in reported.items()}
     expiring = [f"expires at {soon.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"]
     for region in both:
-        assert told["good", region, "root"] == ("in_sync", [])
-        assert told["good", region, "soon"] == ("expiring", expiring)
-        state, wrong = told["no role", region, "root"]
+        assert states["good", region, "root"] == ("in_sync", [])
+        assert states["good", region, "soon"] == ("expiring", expiring)
+        state, wrong = states["no role", region, "root"]
         assert state == "failed"
         assert "may not call sts:AssumeRole; allow it in their policy" in wrong[0]
         assert "the role's name or its trust policy" in wrong[0]
-        assert told["no role", region, "soon"] == ("failed", [wrong[0], *expiring])
-    assert told["drifted", "eu-west-1", "root"] == (
+        assert states["no role", region, "soon"] == ("failed", [wrong[0], *expiring])
+    assert states["drifted", "eu-west-1", "root"] == (
         "drifted",
         ["status is INACTIVE, wanted ACTIVE"],
     )
-    assert told["drifted", "us-east-1", "root"] == (
+    assert states["drifted", "us-east-1", "root"] == (
         "drifted",
         ["not registered, wanted SNI_ONLY, ACTIVE"],
     )
-    assert told["drifted", "us-east-1", "soon"] == ("expiring", expiring)
-    assert told["by hand", "eu-west-1", "root"] == ("drifted", ["not managed by this module yet"])
-    assert ("by hand", "eu-west-1", "soon") not in told
+    assert states["drifted", "us-east-1", "soon"] == ("expiring", expiring)
+    assert states["by hand", "eu-west-1", "root"] == ("drifted", ["not managed by this module yet"])
+    assert ("by hand", "eu-west-1", "soon") not in states
     good = world.accounts["good"]["account_id"]
-    state, wrong = told["other account", "eu-west-1", "root"]
+    state, wrong = states["other account", "eu-west-1", "root"]
     assert state == "failed"
     assert wrong[0].startswith(f"the credentials belong to account {good}; set profile or role_arn")
-    states = [row["state"] for row in json.loads(out)["certificate_authorities"]]
-    assert states == sorted(states, key=["failed", "drifted", "expiring", "in_sync"].index)
-    registered = found["good", "us-east-1", "root"]
+    order = [row["state"] for row in json.loads(out)["certificate_authorities"]]
+    assert order == sorted(order, key=["failed", "drifted", "expiring", "in_sync"].index)
+    registered = reported["good", "us-east-1", "root"]
     assert (registered["managed"], registered["revision"]) == ("registered", "register 1")
     assert (registered["mode"], registered["days"]) == ("SNI_ONLY", 1999)
 
-    # Each role is assumed once, each CA costs two calls, nobody speaks for another, all is reading.
+    # Each role is assumed once, each CA takes two calls with its account's role, no call writes.
     calls = sandbox.calls()
     assert not [call for call in calls if call.write]
     by_operation = Counter(call.operation for call in calls)
-    looks = 2 * 2 + 2 * 2 + 1
+    lookups = 2 * 2 + 2 * 2 + 1
     assert by_operation == {
         "AssumeRole": 5,
-        "DescribeCACertificate": looks,
-        "ListTagsForResource": looks,
+        "DescribeCACertificate": lookups,
+        "ListTagsForResource": lookups,
     }
     for call in calls:
         if call.operation != "AssumeRole":
@@ -102,7 +102,7 @@ def test_a_fleet_in_which_everything_that_can_be_is_wrong(
 
 
 @pytest.mark.parametrize(("changed", "wanted"), [(False, 0), (True, 2)])
-def test_the_exit_status_says_whether_something_has_drifted(
+def test_the_exit_status_shows_drift(
     world: World,
     run: Run,
     ca: x509.Certificate,
@@ -121,7 +121,7 @@ def test_the_exit_status_says_whether_something_has_drifted(
     ]
 
 
-def test_the_table_is_for_people(
+def test_without_a_format_a_table_is_printed(
     world: World, run: Run, ca: x509.Certificate, new_account: Callable[[], str]
 ) -> None:
     world.add("one", new_account())
@@ -136,7 +136,7 @@ def test_the_table_is_for_people(
     assert lines[-1] == "1 CA in 2 accounts and 1 region: 1 drifted, 1 in sync"
 
 
-def test_the_page_is_written_as_a_whole(
+def test_the_page_replaces_the_old_one_as_a_whole(
     world: World, run: Run, ca: x509.Certificate, new_account: Callable[[], str]
 ) -> None:
     world.add("one", new_account())
@@ -144,8 +144,8 @@ def test_the_page_is_written_as_a_whole(
     path = world.write(certificate_file="root.pem")
     page = world.folder / "status.html"
     page.write_text("the old one")
-    told = "1 CA in 1 account and 1 region: 1 in sync\n"
-    assert run(path, "--html", str(page)) == (0, told, "")
+    headline = "1 CA in 1 account and 1 region: 1 in sync\n"
+    assert run(path, "--html", str(page)) == (0, headline, "")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {each.name for each in world.folder.iterdir()} == {
         "root.pem",
@@ -157,7 +157,7 @@ def test_the_page_is_written_as_a_whole(
     assert err.endswith("status.html can't be written: No such file or directory\n")
 
 
-def test_profiles_lead_into_accounts_too(
+def test_accounts_are_reached_through_profiles(
     world: World,
     run: Run,
     ca: x509.Certificate,
@@ -186,17 +186,17 @@ def test_profiles_lead_into_accounts_too(
     exit_status, out, _ = run(world.write(certificate_file="root.pem"), "--json")
 
     assert exit_status == 1
-    found = rows(out)
-    assert found["role", "eu-west-1", "root"]["state"] == "in_sync"
-    assert found["key", "eu-west-1", "root"]["state"] == "in_sync"
-    (reason,) = found["none", "eu-west-1", "root"]["wrong"]
+    reported = rows(out)
+    assert reported["role", "eu-west-1", "root"]["state"] == "in_sync"
+    assert reported["key", "eu-west-1", "root"]["state"] == "in_sync"
+    (reason,) = reported["none", "eu-west-1", "root"]["wrong"]
     assert "(none) could not be found" in reason
     callers = {call.account: call.principal for call in sandbox.calls(service="iot")}
     assert callers[by_key].endswith(":root")
     assert ":assumed-role/status/" in callers[by_role]
 
 
-def test_without_credentials_it_is_said_what_to_do(
+def test_missing_credentials_are_reported_with_a_remedy(
     world: World, run: Run, monkeypatch: pytest.MonkeyPatch, new_account: Callable[[], str]
 ) -> None:
     world.add("one", new_account())
@@ -208,7 +208,7 @@ def test_without_credentials_it_is_said_what_to_do(
     assert row["wrong"][0].startswith("no AWS credentials found")
 
 
-def test_one_region_that_fails_leaves_the_others_alone(
+def test_a_failure_in_one_region_does_not_affect_others(
     world: World, run: Run, ca: x509.Certificate, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
     account = new_account()
@@ -226,12 +226,12 @@ def test_one_region_that_fails_leaves_the_others_alone(
     )
     exit_status, out, _ = run(world.write(certificate_file="root.pem"), "--json")
     assert exit_status == 1
-    found = rows(out)
-    assert found["one", "eu-west-1", "root"]["state"] == "in_sync"
-    assert "iot:DescribeCACertificate" in found["one", "us-east-1", "root"]["wrong"][0]
+    reported = rows(out)
+    assert reported["one", "eu-west-1", "root"]["state"] == "in_sync"
+    assert "iot:DescribeCACertificate" in reported["one", "us-east-1", "root"]["wrong"][0]
 
 
-def test_what_nobody_foresaw_costs_one_place_and_is_named(
+def test_an_unexpected_error_affects_one_account_only(
     world: World,
     run: Run,
     ca: x509.Certificate,
@@ -253,10 +253,10 @@ def test_what_nobody_foresaw_costs_one_place_and_is_named(
     path = world.write(certificate_file="root.pem")
     exit_status, out, err = run(path, "--json")
     assert (exit_status, err) == (1, "")
-    found = rows(out)
-    assert found["two", "eu-west-1", "root"]["state"] == "in_sync"
-    (told,) = found["one", "eu-west-1", "root"]["wrong"]
-    assert told == "unforeseen ZeroDivisionError; run with IOT_CA_DEBUG=1 and report it"
+    reported = rows(out)
+    assert reported["two", "eu-west-1", "root"]["state"] == "in_sync"
+    (wrong,) = reported["one", "eu-west-1", "root"]["wrong"]
+    assert wrong == "unforeseen ZeroDivisionError; run with IOT_CA_DEBUG=1 and report it"
     monkeypatch.setenv("IOT_CA_DEBUG", "1")
     _, _, err = run(path, "--json")
     assert "Traceback" in err
@@ -275,7 +275,7 @@ def test_what_nobody_foresaw_costs_one_place_and_is_named(
         (["a.tfvars", "--expiry-warning-days", "9999999"], "a number of days, 0 or more"),
     ],
 )
-def test_a_wrong_command_line_is_a_failure_and_no_drift(
+def test_a_wrong_command_line_has_exit_status_1(
     run: Run, arguments: list[str], wanted: str
 ) -> None:
     exit_status, out, err = run(*arguments)
@@ -303,7 +303,7 @@ def run_without_extras(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_what_the_table_needs_everything_else_works_and_the_table_says_what_to_do(
+def test_without_rich_and_hcl2_only_table_and_hcl_fail(
     world: World, ca: x509.Certificate, new_account: Callable[[], str]
 ) -> None:
     world.add("one", new_account())
@@ -325,7 +325,7 @@ def test_without_what_the_table_needs_everything_else_works_and_the_table_says_w
     assert "or put uv on the PATH, or do without: --json or --html FILE" in line
 
 
-def test_as_a_process_on_a_terminal_it_shows_how_far_it_is(
+def test_a_terminal_shows_the_progress(
     world: World, ca: x509.Certificate, new_account: Callable[[], str]
 ) -> None:
     world.add("one", new_account())
@@ -345,7 +345,7 @@ def test_as_a_process_on_a_terminal_it_shows_how_far_it_is(
         while True:
             try:
                 part = os.read(ours, 1024)
-            except OSError:  # nobody writes any more
+            except OSError:  # the process has closed its end
                 break
             shown += part
         assert process.stdout is not None

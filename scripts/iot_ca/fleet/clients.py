@@ -1,13 +1,13 @@
-"""Clients that all accounts of a fleet share.
+"""Sessions and clients that all accounts of a fleet share.
 
-Making a client takes longer than calling it, and connecting through TLS longer still. So there is
-one client for each region, whose calls are signed with the credentials of whichever account the
-calling thread speaks for, and whose connections serve all of them.
+Creating a client takes longer than a call with it, and a new TLS connection longer still. So there
+is one client for each Region. A call through it is signed with the credentials of the account that
+the calling thread works for, and its connections serve all accounts.
 
-What a client may try again is one budget of botocore's ("standard" mode), and so it is shared too:
-a region that does not answer is soon given up on, whichever account asks. What is answered is one
-account's own trouble, such as its throttling. So a call that AWS has answered and that finds the
-budget spent, perhaps by others, is tried again beside it.
+botocore's retry quota ("standard" mode) belongs to a client, so all accounts of a Region share it:
+a Region that does not answer is soon given up, no matter which account calls. An error response,
+such as throttling, concerns one account only. So a call that got one and finds the quota used up,
+perhaps by other accounts, is retried outside the quota.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from iot_ca.model import Target
 
-# Settings of a profile that say where credentials come from, and those that are always told
-# (AWS CLI user guide, "Configuration and credential file settings"). Profiles that differ in
-# nothing else get by with the same client.
-_OF_CREDENTIALS = frozenset(
+# Settings of a profile that say where credentials come from, and those that every call states
+# itself (AWS CLI user guide, "Configuration and credential file settings"). Profiles that differ
+# only in these share a session.
+_CREDENTIAL_SETTINGS = frozenset(
     {
         "aws_access_key_id",
         "aws_secret_access_key",
@@ -61,32 +61,176 @@ _OF_CREDENTIALS = frozenset(
     }
 )
 
-# The longest pauses before what is tried again beside the shared budget; the mean is half of it.
-_PAUSES = (1.0, 2.0, 4.0)
+# The longest delay before each retry outside the shared quota; the mean delay is half of it.
+_MAX_RETRY_DELAYS_SECONDS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What opens an account: credentials, and the account that AWS says they are of."""
+class CallerIdentity:
+    """Credentials for an account, and the ID of the account that AWS says they belong to."""
 
     credentials: Credentials | None
-    account: str
+    account_id: str
 
 
-class _Signer(Credentials):
-    """The credentials of whatever account the calling thread speaks for at the moment."""
+class Clients:
+    """All sessions and clients of a run, for any number of threads.
+
+    `max_connections` is the number of parallel calls, so that no call needs a new connection.
+    """
+
+    def __init__(self, max_connections: int) -> None:
+        self._max_connections = max_connections
+        self._lock = threading.RLock()
+        self._profile_locks: dict[str | None, threading.Lock] = {}
+        self._signer = _ThreadCredentials()
+        self._loader: Loader | None = None
+        # By profile: its credentials, and the key of the session that fits it.
+        self._profiles: dict[str | None, tuple[Credentials | None, str]] = {}
+        self._sessions: dict[str, Session] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    def profile_credentials(self, profile: str | None) -> Credentials | None:
+        """Return the credentials of a profile, or of the AWS default chain."""
+        return self._load_profile(profile)[0]
+
+    def session(self, profile: str | None) -> Session:
+        """Return a session with all settings of the profile except its credentials."""
+        return self._sessions[self._load_profile(profile)[1]]
+
+    def client(
+        self, profile: str | None, service: str, region: str, credentials: Credentials | None
+    ) -> Any:
+        """Return the client of a service in a Region, which signs with these credentials."""
+        session_key = self._load_profile(profile)[1]
+        with self._lock:
+            client = self._clients.get((session_key, service, region))
+            if client is None:
+                session = self._sessions[session_key]
+                client = aws._client(session, service, region, self._max_connections)
+                _ = client.exceptions  # created at the first use, which is not thread-safe
+                self._clients[session_key, service, region] = client
+        return _AccountClient(client, self._signer, credentials)
+
+    def _load_profile(self, profile: str | None) -> tuple[Credentials | None, str]:
+        with self._lock:
+            lock = self._profile_locks.setdefault(profile, threading.Lock())
+        # One lock for each profile: obtaining credentials may mean running a program.
+        with lock:
+            if profile not in self._profiles:
+                session = self._new_session(profile)
+                credentials = session.get_credentials()
+                key = _session_key(session.get_scoped_config())
+                with self._lock:
+                    if key not in self._sessions:
+                        self._sessions[key] = self._new_shared_session(profile)
+                self._profiles[profile] = credentials, key
+            return self._profiles[profile]
+
+    def _new_session(self, profile: str | None) -> Session:
+        session = aws.new_session(profile)
+        # One loader for all sessions: it caches botocore's service models.
+        self._loader = self._loader or session.get_component("data_loader")
+        session.register_component("data_loader", self._loader)
+        return session
+
+    def _new_shared_session(self, profile: str | None) -> Session:
+        session = self._new_session(profile)
+        session.register_component("credential_provider", self._signer)
+        # Older versions call the global STS, which is that of us-east-1, and whose tokens opt-in
+        # Regions do not accept (IAM user guide, "Manage AWS STS in a Region").
+        session.set_config_variable("sts_regional_endpoints", "regional")
+        # A session loads its partitions at the first call, which is not thread-safe.
+        session.get_partition_for_region("us-east-1")
+        return session
+
+
+class FleetAccount(Account):
+    """One account and Region of a fleet, with the shared clients."""
+
+    def __init__(self, target: Target, clients: Clients, identity: CallerIdentity) -> None:
+        super().__init__(target)
+        self._shared_clients = clients
+        self._identity = identity
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the shared client, signing for this account; for any number of threads."""
+        with self.failures(service):
+            return self._shared_clients.client(
+                self.target.credentials.profile,
+                service,
+                region or self.target.region,
+                self._identity.credentials,
+            )
+
+    # No cached_property: before Python 3.12 all objects of a class share its lock, and one account
+    # would wait for another's profile.
+
+    @property
+    def _session(self) -> Session:
+        return self._shared_clients.session(self.target.credentials.profile)
+
+    @property
+    def caller(self) -> str:
+        """The account that AWS named when the credentials were obtained."""
+        return self._identity.account_id
+
+
+def sign_in(target: Target, regions: Sequence[str], clients: Clients) -> CallerIdentity:
+    """Obtain credentials for an account with one AWS call.
+
+    Assume the target's role; without a role, ask STS whose credentials the profile's are. If the
+    STS of the target's Region can't answer, that of each of `regions` is called: credentials that
+    one Region issues are valid in all.
+
+    Raises Failure: that of the target's Region, if no Region answers.
+    """
+    with aws.failures(target.region, "sts"):
+        credentials = clients.profile_credentials(target.credentials.profile)
+    failures: list[Failure] = []
+    for region in dict.fromkeys([target.region, *regions]):
+        try:
+            with aws.failures(region, "sts"):
+                return _call_sts(target, region, clients, credentials)
+        except Denied:
+            # A policy's answer, and policies hardly ever distinguish the STS of one Region from
+            # another's: further calls would only be denied as well.
+            raise
+        except Failure as failure:
+            failures.append(failure)
+    raise failures[0]
+
+
+def _call_sts(
+    target: Target, region: str, clients: Clients, credentials: Credentials | None
+) -> CallerIdentity:
+    sts = clients.client(target.credentials.profile, "sts", region, credentials)
+    if not target.credentials.role_arn:
+        return CallerIdentity(credentials, str(sts.get_caller_identity()["Account"]))
+    response = sts.assume_role(**aws.role_request(target.credentials))
+    issued = response["Credentials"]
+    return CallerIdentity(
+        Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]),
+        # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+        response["AssumedRoleUser"]["Arn"].split(":")[4],
+    )
+
+
+class _ThreadCredentials(Credentials):
+    """Stands for the credentials of the account that the calling thread works for."""
 
     def __init__(self) -> None:
         super().__init__("", "")
         self._thread = threading.local()
 
     @contextmanager
-    def speaking_for(self, credentials: Credentials | None) -> Iterator[None]:
+    def signing_with(self, credentials: Credentials | None) -> Iterator[None]:
+        """Sign the calls that this thread makes inside with these credentials."""
         self._thread.credentials = credentials
         try:
             yield
         finally:
-            # Never left behind for the next one: a call without says so instead.
+            # Never left for the thread's next account: a call outside fails instead.
             self._thread.credentials = None
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
@@ -96,15 +240,17 @@ class _Signer(Credentials):
         frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
         return frozen
 
-    def load_credentials(self) -> _Signer:
-        """botocore asks a chain of providers in this way; here it has only one link."""
+    def load_credentials(self) -> _ThreadCredentials:
+        """Return these: botocore calls a chain of providers so, which has one link here."""
         return self
 
 
-class _Client:
-    """A shared client as one account sees it."""
+class _AccountClient:
+    """A shared client whose calls are signed with one account's credentials."""
 
-    def __init__(self, client: Any, signer: _Signer, credentials: Credentials | None) -> None:
+    def __init__(
+        self, client: Any, signer: _ThreadCredentials, credentials: Credentials | None
+    ) -> None:
         self._client = client
         self._signer = signer
         self._credentials = credentials
@@ -117,159 +263,31 @@ class _Client:
         method = getattr(self._client, operation)
 
         def call(**request: Any) -> Any:
-            with self._signer.speaking_for(self._credentials):
-                return _persistently(lambda: method(**request))
+            with self._signer.signing_with(self._credentials):
+                return _retry_outside_quota(lambda: method(**request))
 
         return call
 
 
-def _persistently(call: Callable[[], Any]) -> Any:
-    """What a call answers, tried again where others have spent what it might have tried."""
-    for seconds in _PAUSES:
+def _retry_outside_quota(call: Callable[[], Any]) -> Any:
+    """Return the result of a call, retried if the shared retry quota kept botocore from it."""
+    for max_delay_seconds in _MAX_RETRY_DELAYS_SECONDS:
         try:
             return call()
         except ClientError as error:
-            # botocore marks so an answer that it would have tried again.
+            # botocore marks an error response so if it would have retried.
             if not error.response.get("ResponseMetadata", {}).get("RetryQuotaReached"):
                 raise
-        time.sleep(random.uniform(0, seconds))
+        time.sleep(random.uniform(0, max_delay_seconds))
     return call()
 
 
-class Clients:
-    """All sessions and clients of a run. May be used by any number of threads.
-
-    `connections` is how many calls are made at once, so that none has to connect anew.
-    """
-
-    def __init__(self, connections: int) -> None:
-        self._connections = connections
-        self._lock = threading.RLock()
-        self._locks: dict[str | None, threading.Lock] = {}
-        self._signer = _Signer()
-        self._loader: Loader | None = None
-        self._own: dict[str | None, tuple[Credentials | None, str]] = {}
-        self._sessions: dict[str, Session] = {}
-        self._clients: dict[tuple[str, str, str], Any] = {}
-
-    def own_credentials(self, profile: str | None) -> Credentials | None:
-        """The credentials of a profile, or of the AWS default chain."""
-        return self._known(profile)[0]
-
-    def session(self, profile: str | None) -> Session:
-        """A session with all of the profile's settings but its credentials."""
-        return self._sessions[self._known(profile)[1]]
-
-    def client(
-        self, profile: str | None, service: str, region: str, credentials: Credentials | None
-    ) -> Any:
-        """The client of a service in a region, speaking for these credentials."""
-        kind = self._known(profile)[1]
-        with self._lock:
-            client = self._clients.get((kind, service, region))
-            if client is None:
-                client = aws._client(self._sessions[kind], service, region, self._connections)
-                _ = client.exceptions  # made at the first look, and not by several threads
-                self._clients[kind, service, region] = client
-        return _Client(client, self._signer, credentials)
-
-    def _known(self, profile: str | None) -> tuple[Credentials | None, str]:
-        with self._lock:
-            lock = self._locks.setdefault(profile, threading.Lock())
-        # One lock for each profile: finding credentials may mean running a program.
-        with lock:
-            if profile not in self._own:
-                session = self._new_session(profile)
-                credentials = session.get_credentials()
-                kind = _kind(session.get_scoped_config())
-                with self._lock:
-                    if kind not in self._sessions:
-                        self._sessions[kind] = self._without_credentials(profile)
-                self._own[profile] = credentials, kind
-            return self._own[profile]
-
-    def _new_session(self, profile: str | None) -> Session:
-        session = aws.new_session(profile)
-        # One for all: what it has read of botocore's models, it keeps.
-        self._loader = self._loader or session.get_component("data_loader")
-        session.register_component("data_loader", self._loader)
-        return session
-
-    def _without_credentials(self, profile: str | None) -> Session:
-        session = self._new_session(profile)
-        session.register_component("credential_provider", self._signer)
-        # Older versions ask the global STS, which is that of us-east-1, and whose tokens regions
-        # that have to be opted into do not take (IAM user guide, "Manage AWS STS in a Region").
-        session.set_config_variable("sts_regional_endpoints", "regional")
-        # What a session makes at the first call can't be made by several threads.
-        session.get_partition_for_region("us-east-1")
-        return session
-
-
-class Member(Account):
-    """One account and region of a fleet.
-
-    `entry` None stands for the credentials that the account is entered with.
-    """
-
-    def __init__(self, target: Target, clients: Clients, entry: Entry | None = None) -> None:
-        super().__init__(target)
-        self._shared = clients
-        self._entry = entry
-
-    def enter(self, regions: Sequence[str] = ()) -> Entry:
-        """Assume the account's role, or see whose credentials there are; one call of AWS.
-
-        The STS of the target's region is asked. If it can't answer, those of `regions` are: what
-        one of them issues is good in all. Raises what the first has failed with.
-        """
-        with self.failures("sts"):
-            own = self._shared.own_credentials(self.target.credentials.profile)
-        first: Failure | None = None
-        for region in dict.fromkeys([self.target.region, *regions]):
-            try:
-                with aws.failures(region, "sts"):
-                    return self._enter(region, own)
-            except Denied:
-                # By policies, and hardly any of them tells one region's STS from another's.
-                raise
-            except Failure as failure:
-                first = first or failure
-        assert first is not None
-        raise first
-
-    def _enter(self, region: str, own: Credentials | None) -> Entry:
-        chosen = self.target.credentials
-        sts = self._shared.client(chosen.profile, "sts", region, own)
-        if not chosen.role_arn:
-            return Entry(own, str(sts.get_caller_identity()["Account"]))
-        answer = sts.assume_role(**aws.role_request(chosen))
-        issued = answer["Credentials"]
-        return Entry(
-            Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]),
-            # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
-            answer["AssumedRoleUser"]["Arn"].split(":")[4],
+def _session_key(profile_settings: Mapping[str, Any]) -> str:
+    """Return the same key for profiles that may share a session."""
+    return repr(
+        sorted(
+            (name, value)
+            for name, value in profile_settings.items()
+            if name not in _CREDENTIAL_SETTINGS
         )
-
-    def client(self, service: str, region: str | None = None) -> Any:
-        """The client that all share, speaking for this account; to be had by any thread."""
-        key = (service, region or self.target.region)
-        credentials = self._entry.credentials if self._entry else None
-        with self.failures(service):
-            return self._shared.client(self.target.credentials.profile, *key, credentials)
-
-    # No cached_property: before Python 3.12 all objects of a class share its lock, and one account
-    # would wait for another's profile.
-
-    @property
-    def _session(self) -> Session:
-        return self._shared.session(self.target.credentials.profile)
-
-    @property
-    def caller(self) -> str:
-        """The account that AWS named when this one was entered."""
-        return self._entry.account if self._entry else ""
-
-
-def _kind(settings: Mapping[str, Any]) -> str:
-    return repr(sorted((k, v) for k, v in settings.items() if k not in _OF_CREDENTIALS))
+    )

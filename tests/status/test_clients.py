@@ -1,4 +1,4 @@
-"""Clients that accounts share: what one of them meets must not become another one's trouble."""
+"""Clients that accounts share: the trouble of one account must not affect another."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 
 from iot_ca.errors import Denied, Failure
-from iot_ca.fleet import clients as shared
-from iot_ca.fleet.clients import Clients, Member
+from iot_ca.fleet import clients as fleet_clients
+from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
 from iot_ca.model import Credentials, Target
 from sandbox.control import Sandbox
 from tests.status.support import Run, World, rows
@@ -34,7 +34,7 @@ def states(out: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("down", ["eu-west-1", "us-east-1"])
-def test_a_region_that_is_down_fails_by_itself(
+def test_a_region_that_is_down_fails_alone(
     world: World, run: Run, one: str, sandbox: Sandbox, down: str
 ) -> None:
     """STS and IoT of one region answer nothing; the role is assumed in the other one."""
@@ -48,13 +48,13 @@ def test_a_region_that_is_down_fails_by_itself(
     assert states(out) == {("one", up): "in_sync", ("one", down): "failed"}
     assumed = sandbox.calls(operation="AssumeRole", region=up)
     assert [call.error for call in assumed] == [None]
-    # The account was entered, so what fails in the region is what it is asked there.
-    (told,) = rows(out)["one", down, "root"]["wrong"]
-    assert told.startswith("DescribeCACertificate failed")
+    # Credentials were obtained, so the failure is that of a call to IoT in the Region.
+    (wrong,) = rows(out)["one", down, "root"]["wrong"]
+    assert wrong.startswith("DescribeCACertificate failed")
     assert {call.account for call in sandbox.calls(service="iot")} == {one}
 
 
-def test_a_role_that_may_not_be_assumed_is_asked_for_once(
+def test_a_denied_role_is_assumed_in_one_region_only(
     world: World, run: Run, one: str, sandbox: Sandbox
 ) -> None:
     world.accounts["one"]["role_arn"] = f"arn:aws:iam::{one}:role/typo"
@@ -65,15 +65,15 @@ def test_a_role_that_may_not_be_assumed_is_asked_for_once(
     assert (call.operation, call.region) == ("AssumeRole", "eu-west-1")
 
 
-def test_no_region_that_answers_is_said_with_the_first_ones_words(
+def test_if_no_region_answers_the_first_failure_is_reported(
     world: World, one: str, sandbox: Sandbox, clients: Clients
 ) -> None:
     sandbox.fault("error", operation="AssumeRole", region="eu-west-1", times=None, code="First")
     sandbox.fault("error", operation="AssumeRole", region="us-east-1", times=None, code="Second")
     role = world.accounts["one"]["role_arn"]
-    member = Member(Target(one, "eu-west-1", Credentials(role_arn=role)), clients)
+    target = Target(one, "eu-west-1", Credentials(role_arn=role))
     with pytest.raises(Failure, match="First") as failed:
-        member.enter(["eu-west-1", "us-east-1"])
+        sign_in(target, ["eu-west-1", "us-east-1"], clients)
     assert not isinstance(failed.value, Denied)
 
 
@@ -84,17 +84,17 @@ def clients(world: World) -> Clients:
     return Clients(1)
 
 
-def test_sts_is_asked_in_the_region_itself(
+def test_sts_is_called_in_the_region_itself(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The global endpoint is that of us-east-1, and regions to opt into don't take its tokens."""
+    """The global endpoint is that of us-east-1, and opt-in Regions do not accept its tokens."""
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
     client = clients.client(None, "sts", "eu-west-1", None)
     assert client._client.meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
 
 
-def test_what_others_have_spent_of_the_attempts_is_not_missed(
+def test_a_call_is_retried_when_others_used_up_the_quota(
     world: World,
     run: Run,
     one: str,
@@ -103,9 +103,9 @@ def test_what_others_have_spent_of_the_attempts_is_not_missed(
     new_account: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """botocore's budget is one for all accounts in a region; here it is spent from the start."""
+    """All accounts of a Region share botocore's retry quota; here it is used up from the start."""
     monkeypatch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: False)
-    monkeypatch.setattr(shared, "_PAUSES", (0, 0))
+    monkeypatch.setattr(fleet_clients, "_MAX_RETRY_DELAYS_SECONDS", (0, 0))
     world.add("two", new_account())
     world.register("two", "eu-west-1", ca)
     two = world.accounts["two"]["account_id"]
@@ -129,11 +129,11 @@ def test_what_others_have_spent_of_the_attempts_is_not_missed(
         ("one", "us-east-1"): "in_sync",
         ("two", "eu-west-1"): "failed",
     }
-    # Tried again, and not for ever.
+    # Retried twice, and then given up.
     assert len(sandbox.calls(operation="DescribeCACertificate", account=two)) == 3
 
 
-def test_no_account_waits_for_the_profile_of_another(
+def test_no_account_waits_for_another_ones_profile(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All cached properties of a class share one lock before Python 3.12."""
@@ -148,18 +148,24 @@ def test_no_account_waits_for_the_profile_of_another(
         return session(self, profile)
 
     monkeypatch.setattr(Clients, "session", slow)
-    one = Member(Target("1" * 12, "eu-west-1", Credentials(profile="slow")), clients)
-    two = Member(Target("2" * 12, "cn-north-1"), clients)
-    found: list[str] = []
+    identity = CallerIdentity(None, "1" * 12)
+    slow_target = Target("1" * 12, "eu-west-1", Credentials(profile="slow"))
+    accounts = [
+        FleetAccount(target, clients, identity)
+        for target in (slow_target, Target("2" * 12, "cn-north-1"))
+    ]
+    partitions: list[str] = []
     threads = [
-        threading.Thread(target=lambda each=each: found.append(each.partition), daemon=True)
-        for each in (one, two)
+        threading.Thread(
+            target=lambda account=account: partitions.append(account.partition), daemon=True
+        )
+        for account in accounts
     ]
     threads[0].start()
     assert waiting.wait(30)
     threads[1].start()
     threads[1].join(10)
-    assert found == ["aws-cn"]
+    assert partitions == ["aws-cn"]
     go_on.set()
     threads[0].join(30)
-    assert found == ["aws-cn", "aws"]
+    assert partitions == ["aws-cn", "aws"]

@@ -1,0 +1,132 @@
+"""The CAs that every account of a fleet has in every Region, looked up in parallel. Read-only."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TypeVar
+
+from iot_ca.aws.registry import Registry
+from iot_ca.errors import Failure
+from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
+from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.model import ObservedCa
+
+T = TypeVar("T")
+
+# By certificate ID, what one account has in one Region: None for a CA that is not registered, a
+# Failure for one that could not be looked up.
+Observations = Mapping[str, ObservedCa | Failure | None]
+
+# Parallel calls for all accounts together: each needs a connection, and some systems allow a
+# process 256 open files. AWS's quotas are per account and much higher than one account's share.
+_MAX_CALLS = 64
+_MAX_CALLS_PER_ACCOUNT_REGION = 10
+
+
+def observe_fleet(
+    fleet: Fleet, on_progress: Callable[[], None] = lambda: None
+) -> dict[AccountRegion, Observations]:
+    """Return what AWS has in each account and Region.
+
+    Credentials are obtained once for each account and used in all its Regions. A failure affects
+    only its own account, or its own Region.
+
+    Args:
+        fleet: the accounts, Regions and CAs.
+        on_progress: called after each account and Region, from any thread.
+    """
+    clients = Clients(_MAX_CALLS)
+    certificate_ids = {ca: item.certificate_id for ca, item in fleet.certificates.items()}
+
+    def observe(account_region: AccountRegion, identity: CallerIdentity | Failure) -> Observations:
+        ids = [certificate_ids[ca] for ca in account_region.cas]
+        try:
+            return _observe(account_region, ids, identity, clients)
+        finally:
+            on_progress()
+
+    with _thread_pool(_parallel_lookups(len(certificate_ids))) as pool:
+        sign_ins = {
+            pool.submit(_sign_in, account_regions, clients): account_regions
+            for account_regions in _by_account(fleet)
+        }
+        lookups = {
+            account_region: pool.submit(observe, account_region, signed_in.result())
+            for signed_in in as_completed(sign_ins)
+            for account_region in sign_ins[signed_in]
+        }
+        return {account_region: lookup.result() for account_region, lookup in lookups.items()}
+
+
+def _by_account(fleet: Fleet) -> list[list[AccountRegion]]:
+    """Group the Regions that the same credentials of the same account are used in."""
+    groups: dict[object, list[AccountRegion]] = {}
+    for account_region in fleet.account_regions:
+        key = (account_region.target.account_id, account_region.target.credentials)
+        groups.setdefault(key, []).append(account_region)
+    return list(groups.values())
+
+
+def _parallel_lookups(cas: int) -> int:
+    """Return how many accounts and Regions are looked up at once; each CA takes two calls."""
+    return _MAX_CALLS // max(1, min(_MAX_CALLS_PER_ACCOUNT_REGION, 2 * cas))
+
+
+def _sign_in(
+    account_regions: Sequence[AccountRegion], clients: Clients
+) -> CallerIdentity | Failure:
+    """Obtain credentials for one account, or return why that failed."""
+    first = account_regions[0]
+    regions = [account_region.target.region for account_region in account_regions]
+    identity = _result_or_failure(lambda: sign_in(first.target, regions, clients))
+    if isinstance(identity, Failure) or identity.account_id == first.target.account_id:
+        return identity
+    return Failure(
+        f"the credentials belong to account {identity.account_id}; set profile or role_arn of "
+        f"accounts[{first.account_name!r}] so that they lead into {first.target.account_id}"
+    )
+
+
+def _observe(
+    account_region: AccountRegion,
+    certificate_ids: Sequence[str],
+    identity: CallerIdentity | Failure,
+    clients: Clients,
+) -> Observations:
+    """Look up the CAs of one account and Region; a failure counts for each of them."""
+    if isinstance(identity, Failure):
+        return dict.fromkeys(certificate_ids, identity)
+    account = FleetAccount(account_region.target, clients, identity)
+    registry = Registry(account_region.target, account)
+    observations = _result_or_failure(lambda: registry.observe(certificate_ids))
+    if isinstance(observations, Failure):
+        return dict.fromkeys(certificate_ids, observations)
+    return observations
+
+
+def _result_or_failure(call: Callable[[], T]) -> T | Failure:
+    """Return what a call returns, or its error as a Failure: others must not stop for it."""
+    try:
+        return call()
+    except Failure as failure:
+        return failure
+    except Exception as error:
+        if os.environ.get("IOT_CA_DEBUG") == "1":
+            traceback.print_exception(error)
+        # The class name alone: the text of an unexpected error could quote a secret.
+        name = type(error).__name__
+        return Failure(f"unforeseen {name}; run with IOT_CA_DEBUG=1 and report it")
+
+
+@contextmanager
+def _thread_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Provide a pool of threads; drop the work that has not begun if the block is left early."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="status")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,40 @@
+"""A report as JSON, for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from iot_ca.utc import rfc3339
+
+if TYPE_CHECKING:
+    from iot_ca.fleet.assessment import Report, Row
+
+
+def render(report: Report) -> str:
+    """Return one JSON object. Later versions may add keys, and never remove or change one."""
+    return json.dumps(
+        {
+            "looked_up": rfc3339(report.moment),
+            "exit_status": report.exit_status,
+            "expiry_warning_days": report.warning_days,
+            "counts": {state.replace(" ", "_"): n for state, n in report.counts.items()},
+            "notes": list(report.notes),
+            "certificate_authorities": [_row(row) for row in report.rows],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _row(row: Row) -> dict[str, object]:
+    facts = asdict(row)
+    del facts["auto_registration"]
+    return {
+        **facts,
+        "state": row.state.replace(" ", "_"),
+        "wrong": list(row.wrong),
+        "not_after": rfc3339(row.not_after),
+        "auto_registration_status": row.auto_registration_status,
+    }

@@ -1,0 +1,83 @@
+"""What all forms of a report share: the findings, the headline, and words for numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iot_ca.fleet.assessment import Report, Row, State
+
+# A state is recognised by its sign and its word; its colour only emphasises them.
+SIGNS: dict[State, str] = {
+    "failed": "✕",
+    "drifted": "≠",
+    "expired": "✕",
+    "expiring": "!",
+    "in sync": "✓",
+}
+
+_MAX_ACCOUNTS_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and the rows that it is wrong with."""
+
+    state: State
+    text: str
+    rows: tuple[Row, ...]
+
+    @property
+    def where(self) -> str:
+        """The accounts with their Regions and CAs, in words; at most five accounts are named."""
+        cas: dict[tuple[str, str], dict[str, list[str]]] = {}
+        for row in self.rows:
+            by_region = cas.setdefault((row.account, row.account_id), {})
+            by_region.setdefault(row.region, []).append(row.ca)
+        accounts = [
+            f"{account} {account_id}: {_regions_in_words(by_region)}"
+            for (account, account_id), by_region in cas.items()
+        ]
+        more = len(accounts) - _MAX_ACCOUNTS_NAMED
+        rest = f"; and {count(more, 'more account')}" if more > 0 else ""
+        return "; ".join(accounts[:_MAX_ACCOUNTS_NAMED]) + rest
+
+
+def findings(report: Report) -> list[Finding]:
+    """Return everything that is wrong, worst first, each thing once for all rows that have it."""
+    rows: dict[tuple[State, str], list[Row]] = {}
+    for row in report.rows:
+        if row.wrong:
+            rows.setdefault((row.state, "; ".join(row.wrong)), []).append(row)
+    return [Finding(state, text, tuple(affected)) for (state, text), affected in rows.items()]
+
+
+def headline(report: Report) -> str:
+    """Return the number of rows, and of rows in each state, in one sentence."""
+    counts = ", ".join(f"{number} {state}" for state, number in report.counts.items() if number)
+    accounts = len({row.account_id for row in report.rows})
+    regions = len({row.region for row in report.rows})
+    cas = len({row.ca for row in report.rows})
+    return (
+        f"{count(cas, 'CA')} in {count(accounts, 'account')} and {count(regions, 'region')}: "
+        f"{counts or 'nothing to look at'}"
+    )
+
+
+def days_in_words(days: int) -> str:
+    """Return the time until a certificate expires, in short."""
+    return "expired" if days < 0 else count(days, "day")
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural except for 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _regions_in_words(cas_by_region: dict[str, list[str]]) -> str:
+    """Return the Regions with their CAs; Regions with the same CAs together."""
+    regions: dict[tuple[str, ...], list[str]] = {}
+    for region, cas in cas_by_region.items():
+        regions.setdefault(tuple(cas), []).append(region)
+    return ", ".join(f"{', '.join(names)} ({', '.join(cas)})" for cas, names in regions.items())

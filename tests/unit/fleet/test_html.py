@@ -1,0 +1,147 @@
+"""The report as a page: nothing in it comes from elsewhere, and no text becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import xml.etree.ElementTree as ElementTree
+from datetime import timedelta
+from html.parser import HTMLParser
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iot_ca.fleet.assessment import STATES
+from iot_ca.fleet.render import html
+from tests.unit.fleet.support import NOW, a_report, a_row
+
+
+class Page(HTMLParser):
+    """Reads a page and fails on an element that is not closed."""
+
+    VOID = frozenset({"meta", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs)
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        [
+            "<script>alert(1)</script>",
+            '"><img src=x onerror=alert(1)>',
+            "' onmouseover='alert(1)",
+            "</style></script><!--",
+            "&lt;b&gt;",
+            "]]>",
+            "javascript:alert(1)",
+        ]
+    ),
+)
+# All texts of a row on the page except its state, which is one of five words of the program.
+SHOWN = ("account", "account_id", "region", "ca", "mode", "status", "template", "managed")
+HARMLESS = [
+    element
+    for element, _ in Page(html.render(a_report(a_row(wrong=("x",)), notes=("x",)))).elements
+]
+
+
+@settings(max_examples=60)
+@given(st.fixed_dictionaries(dict.fromkeys(SHOWN, HOSTILE)), HOSTILE)
+def test_no_text_becomes_markup(shown: dict[str, str], wrong: str) -> None:
+    page = Page(html.render(a_report(a_row(**shown, wrong=(wrong,)), notes=(wrong,))))
+    assert [element for element, _ in page.elements] == HARMLESS
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+    texts = "".join(page.texts).replace("\r", "\n")
+    for text in (*shown.values(), wrong):
+        assert text.replace("\r", "\n") in texts or not text.isprintable()
+
+
+def test_the_page_loads_nothing_and_its_policy_allows_nothing() -> None:
+    text = html.render(a_report(a_row()))
+    page = Page(text)
+    for element, attributes in page.elements:
+        assert not {"src", "href", "action", "data", "srcset"} & attributes.keys(), element
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "http:" not in text
+    assert "https:" not in text
+    policy = next(a["content"] for e, a in page.elements if "http-equiv" in a) or ""
+    assert policy.startswith("default-src 'none'; ")
+    for element in ("style", "script"):
+        (inner,) = re.findall(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in policy
+
+
+def test_the_findings_come_first_on_the_page() -> None:
+    rows = [
+        a_row(state=state, wrong=() if state == "in sync" else (f"is {state}",)) for state in STATES
+    ]
+    text = html.render(a_report(*rows, notes=("a note",)))
+    assert "<h1>4 of 5 need attention</h1>" in text
+    order = [text.index(part) for part in ("is failed", "is expiring", "a note", "<svg", "<table")]
+    assert order == sorted(order)
+    assert "<h1>All 1 in sync</h1>" in html.render(a_report(a_row()))
+    assert "What is wrong" not in html.render(a_report(a_row()))
+
+
+def test_a_report_without_rows_has_no_timeline() -> None:
+    text = html.render(a_report())
+    assert "<h1>Nothing to look at</h1>" in text
+    assert "<svg" not in text
+
+
+def test_many_findings_are_folded() -> None:
+    rows = [a_row(state="failed", wrong=(f"reason {number}",)) for number in range(20)]
+    assert "<summary>and 12 more</summary>" in html.render(a_report(*rows))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.integers(-4000, 20_000), min_size=1, max_size=8),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=40),
+)
+def test_the_timeline_stays_in_its_frame(ends: list[int], name: str) -> None:
+    rows = [
+        a_row(ca=f"{number}{name}", days=days, not_after=NOW + timedelta(days=days, minutes=1))
+        for number, days in enumerate(ends)
+    ]
+    (svg,) = re.findall(r"<svg.*?</svg>", html.render(a_report(*rows)), re.DOTALL)
+    drawing = ElementTree.fromstring(svg)
+    assert len(drawing.findall("g")) == len(ends)
+    for element in drawing.iter():
+        for key, value in element.attrib.items():
+            if value.endswith("%") and key != "width":
+                assert 0 <= float(value.rstrip("%")) <= 100
+        assert float(element.get("width", "0%").rstrip("%")) >= 0
+    ticks = [e.text for e in drawing.iter() if e.get("class") == "tick"]
+    assert len(ticks) <= 7
+    ends_of_lines = [
+        float((e.get("cx") or "").rstrip("%")) for e in drawing.iter() if e.tag == "circle"
+    ]
+    assert ends_of_lines == sorted(ends_of_lines)

@@ -1,0 +1,115 @@
+"""How many accounts, Regions and CAs are looked up in parallel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from iot_ca.aws.registry import Registry
+from iot_ca.fleet import lookup
+from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount
+from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.model import ObservedCa, Target
+from tests.unit.fleet.support import CERTIFICATE, IN_SYNC, configured
+
+
+class Rendezvous:
+    """So many callers wait for each other that with fewer at once they would wait for ever."""
+
+    def __init__(self, parties: int) -> None:
+        # The last one makes them wait a little longer, so that one too many has time to come.
+        self._barrier = threading.Barrier(parties, action=lambda: time.sleep(0.02))
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self.most = 0
+
+    def wait(self) -> None:
+        """Return as soon as all callers have come."""
+        with self._lock:
+            self._waiting += 1
+            self.most = max(self.most, self._waiting)
+        self._barrier.wait(30)
+        with self._lock:
+            self._waiting -= 1
+
+
+def fleet_of(accounts: int, cas: int) -> Fleet:
+    """A fleet of so many accounts and CAs; the CAs' IDs are numbers."""
+    certificates = {f"ca{n}": replace(CERTIFICATE, certificate_id=str(n)) for n in range(cas)}
+    configured_cas = dict.fromkeys(certificates, configured())
+    return Fleet(
+        tuple(
+            AccountRegion(f"a{n}", Target(f"{n:012}", "eu-west-1"), configured_cas)
+            for n in range(accounts)
+        ),
+        certificates,
+    )
+
+
+@pytest.mark.parametrize(("cas", "at_once"), [(1, 32), (2, 16), (20, 6)])
+def test_accounts_are_looked_up_in_parallel_up_to_the_limit(
+    monkeypatch: pytest.MonkeyPatch, cas: int, at_once: int
+) -> None:
+    """All lookups together make at most 64 calls at once, each of them at most ten."""
+    rendezvous = Rendezvous(at_once)
+
+    def sign_in(target: Target, regions: Sequence[str], clients: Clients) -> CallerIdentity:
+        del regions, clients
+        rendezvous.wait()
+        return CallerIdentity(None, target.account_id)
+
+    def observe(self: Registry, ids: Iterable[str]) -> dict[str, ObservedCa]:
+        del self
+        rendezvous.wait()
+        return dict.fromkeys(ids, IN_SYNC)
+
+    monkeypatch.setattr(lookup, "sign_in", sign_in)
+    monkeypatch.setattr(Registry, "observe", observe)
+    fleet = fleet_of(2 * at_once, cas)
+    assert lookup.observe_fleet(fleet) == {
+        account_region: dict.fromkeys(map(str, range(cas)), IN_SYNC)
+        for account_region in fleet.account_regions
+    }
+    assert rendezvous.most == at_once
+
+
+@pytest.mark.parametrize(("cas", "at_once"), [(1, 2), (5, 10), (20, 10)])
+def test_calls_for_one_account_run_in_parallel_up_to_the_limit(
+    monkeypatch: pytest.MonkeyPatch, cas: int, at_once: int
+) -> None:
+    rendezvous = Rendezvous(at_once)
+
+    def call(*_: object) -> None:
+        rendezvous.wait()
+
+    def sign_in(target: Target, *_: object) -> CallerIdentity:
+        return CallerIdentity(None, target.account_id)
+
+    monkeypatch.setattr(lookup, "sign_in", sign_in)
+    monkeypatch.setattr(FleetAccount, "client", lambda *_: None)
+    monkeypatch.setattr(Registry, "_describe", call)
+    monkeypatch.setattr(Registry, "_tags", call)
+    monkeypatch.setattr(Registry, "arn", lambda _, certificate_id: certificate_id)
+    fleet = fleet_of(1, cas)
+    assert lookup.observe_fleet(fleet) == {
+        fleet.account_regions[0]: dict.fromkeys(map(str, range(cas)))
+    }
+    assert rendezvous.most == at_once
+
+
+def test_progress_is_reported_for_every_account_and_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def sign_in(target: Target, *_: object) -> CallerIdentity:
+        wrong_account = target.account_id.endswith("0")
+        return CallerIdentity(None, "9" * 12 if wrong_account else target.account_id)
+
+    monkeypatch.setattr(lookup, "sign_in", sign_in)
+    monkeypatch.setattr(Registry, "observe", lambda _, ids: dict.fromkeys(ids, IN_SYNC))
+    progress: list[None] = []
+    lookup.observe_fleet(fleet_of(5, 1), lambda: progress.append(None))
+    assert len(progress) == 5

@@ -1,0 +1,47 @@
+"""The report as a table on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from iot_ca.fleet.assessment import Report
+from iot_ca.fleet.render import table
+from tests.unit.fleet.support import a_report, a_row
+
+
+def printed(report: Report, width: int, terminal: bool = True) -> str:
+    """The table as a terminal of this width shows it, without its colours."""
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, highlight=False
+    )
+    table.print_report(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_fits_a_terminal_and_ends_with_the_findings() -> None:
+    bad = a_row(account="[b]lab", state="drifted", wrong=("status is [red]OFF",), status="INACTIVE")
+    report = a_report(bad, a_row(), notes=("a note",))
+    for width in (80, 120, 160):
+        lines = printed(report, width).splitlines()
+        rows = lines[: lines.index("")]
+        assert all(len(line.rstrip()) <= width for line in rows)
+        assert len(rows) == 3
+        assert "[b]lab" in rows[1]
+        assert lines[-1] == "1 CA in 1 account and 1 region: 1 drifted, 1 in sync"
+        assert "≠ drifted  status is [red]OFF" in lines
+        assert "! note  a note" in lines
+    assert "factory" in printed(report, 160)
+
+
+def test_without_a_terminal_no_cell_is_cut() -> None:
+    long = "a" * 90
+    assert long in printed(a_report(a_row(account=long)), 40, terminal=False)
+
+
+def test_no_name_sends_control_characters_to_the_terminal() -> None:
+    evil = a_row(account="\x1b]0;evil\x07", ca="\x1b[2J", state="failed", wrong=("\x1b[31m\r",))
+    text = printed(a_report(evil, notes=("\x9b1m",)), 160)
+    assert all(character.isprintable() or character == "\n" for character in text)
