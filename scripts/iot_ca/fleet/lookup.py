@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TypeVar
 
 from iot_ca.aws.registry import Registry
+from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
 from iot_ca.fleet.inventory import AccountRegion, Fleet
@@ -40,25 +41,20 @@ def observe_fleet(
         on_progress: called after each account and Region, from any thread.
     """
     clients = Clients(_MAX_CALLS)
-    certificate_ids = {ca: item.certificate_id for ca, item in fleet.certificates.items()}
-
-    def observe(account_region: AccountRegion, identity: CallerIdentity | Failure) -> Observations:
-        ids = [certificate_ids[ca] for ca in account_region.cas]
-        try:
-            return _observe(account_region, ids, identity, clients)
-        finally:
-            on_progress()
-
-    with _thread_pool(_parallel_lookups(len(certificate_ids))) as pool:
+    lookups: dict[AccountRegion, Future[Observations]] = {}
+    with _thread_pool(_parallel_lookups(len(fleet.certificates))) as pool:
         sign_ins = {
             pool.submit(_sign_in, account_regions, clients): account_regions
             for account_regions in _by_account(fleet)
         }
-        lookups = {
-            account_region: pool.submit(observe, account_region, signed_in.result())
-            for signed_in in as_completed(sign_ins)
-            for account_region in sign_ins[signed_in]
-        }
+        for signed_in in as_completed(sign_ins):
+            identity = signed_in.result()
+            for account_region in sign_ins[signed_in]:
+                lookup = pool.submit(
+                    _observe, account_region, identity, fleet.certificates, clients
+                )
+                lookup.add_done_callback(lambda _: on_progress())
+                lookups[account_region] = lookup
         return {account_region: lookup.result() for account_region, lookup in lookups.items()}
 
 
@@ -93,11 +89,12 @@ def _sign_in(
 
 def _observe(
     account_region: AccountRegion,
-    certificate_ids: Sequence[str],
     identity: CallerIdentity | Failure,
+    certificates: Mapping[str, Certificate],
     clients: Clients,
 ) -> Observations:
     """Look up the CAs of one account and Region; a failure counts for each of them."""
+    certificate_ids = [certificates[ca].certificate_id for ca in account_region.cas]
     if isinstance(identity, Failure):
         return dict.fromkeys(certificate_ids, identity)
     account = FleetAccount(account_region.target, clients, identity)
@@ -109,7 +106,7 @@ def _observe(
 
 
 def _result_or_failure(call: Callable[[], T]) -> T | Failure:
-    """Return what a call returns, or its error as a Failure: others must not stop for it."""
+    """Return what a call returns, or its error as a Failure, which does not stop other calls."""
     try:
         return call()
     except Failure as failure:
