@@ -13,33 +13,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iot_ca.fleet.render import timeline
-from iot_ca.fleet.render.summary import SIGNS, days_in_words, findings, headline
+from iot_ca.fleet.render import page_table, timeline
+from iot_ca.fleet.render.page_table import badge, css_class
+from iot_ca.fleet.render.summary import SIGNS, findings, headline
 from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
-    from iot_ca.fleet.assessment import Report, Row, State
+    from iot_ca.fleet.assessment import Report
     from iot_ca.fleet.render.summary import Finding
 
 _FOLDER = Path(__file__).parent
 
 _MAX_UNFOLDED_FINDINGS = 8
-
-# Heading, and how page.js sorts the column.
-_COLUMNS = (
-    ("Account", ""),
-    ("Region", ""),
-    ("CA", ""),
-    ("State", "number"),
-    ("Mode", ""),
-    ("Status", ""),
-    ("Auto-registration", ""),
-    ("Template", ""),
-    ("Managed", ""),
-    ("Expires", "number"),
-)
-
-_NOTHING = "-"
 
 
 def render(report: Report) -> str:
@@ -55,7 +40,7 @@ def render(report: Report) -> str:
         *_counts(report),
         *_what_is_wrong(report),
         *_expiry(report),
-        *_table(report),
+        *page_table.render(report),
         "</main>",
         "<footer><p>Made by terraform-aws-iot-ca. Nothing was written to AWS.</p></footer>",
         f"<script>{script}</script>",
@@ -112,20 +97,12 @@ def _verdict(report: Report) -> str:
     return f"All {rows} in sync" if rows else "Nothing to look at"
 
 
-def _class(state: State) -> str:
-    return state.replace(" ", "-")
-
-
-def _badge(state: State) -> str:
-    return f'<span class="badge {_class(state)}">{SIGNS[state]} {state}</span>'
-
-
 def _counts(report: Report) -> Iterator[str]:
     """Yield one button for each state; with JavaScript it filters the table."""
     yield '<ul class="counts" aria-label="How many there are of each state">'
     for state, count in report.counts.items():
         yield (
-            f'<li class="{_class(state)}"><button type="button" value="{_class(state)}" '
+            f'<li class="{css_class(state)}"><button type="button" value="{css_class(state)}" '
             f'aria-pressed="false"{"" if count else " disabled"}><b>{count}</b> '
             f"<span>{SIGNS[state]} {state}</span></button></li>"
         )
@@ -153,7 +130,7 @@ def _what_is_wrong(report: Report) -> Iterator[str]:
 
 def _finding(finding: Finding) -> str:
     return (
-        f"<li><div>{_badge(finding.state)}</div><div><p>{escape(finding.text)}</p>"
+        f"<li><div>{badge(finding.state)}</div><div><p>{escape(finding.text)}</p>"
         f'<p class="dim">{escape(finding.where)}</p></div></li>'
     )
 
@@ -163,75 +140,3 @@ def _expiry(report: Report) -> Iterator[str]:
         yield '<section aria-labelledby="expiry"><h2 id="expiry">When the CAs expire</h2>'
         yield from timeline.render(report)
         yield "</section>"
-
-
-def _table(report: Report) -> Iterator[str]:
-    yield '<section aria-labelledby="all"><h2 id="all">All of them</h2>'
-    yield from _table_tools()
-    # The roles repeat what the elements are: browsers drop it if CSS shows the rows as cards.
-    yield '<table role="table" aria-labelledby="all"><thead role="rowgroup"><tr role="row">'
-    for name, kind in _COLUMNS:
-        sort = ' aria-sort="ascending"' if name == "State" else ""
-        number = ' class="number"' if name == "Expires" else ""
-        yield (
-            f'<th role="columnheader" scope="col" data-kind="{kind}"{sort}{number}>'
-            f'<button type="button">{name}</button></th>'
-        )
-    yield '</tr></thead><tbody role="rowgroup">'
-    for row in report.rows:
-        yield "".join(_table_row(row, report))
-    yield "</tbody></table></section>"
-
-
-def _table_tools() -> Iterator[str]:
-    """Yield the filter and the order of the table, which JavaScript shows."""
-    yield '<div class="tools" hidden>'
-    yield (
-        '<label for="filter">Filter <input id="filter" type="search" autocomplete="off" '
-        'placeholder="account, region, CA, …"></label>'
-    )
-    yield '<label class="sortby" for="sort">Sort by <select id="sort">'
-    for index, (name, _) in enumerate(_COLUMNS):
-        selected = " selected" if name == "State" else ""
-        yield f'<option value="{index}"{selected}>{name}</option>'
-    yield "</select></label>"
-    yield '<output id="shown" for="filter"></output></div>'
-
-
-def _table_row(row: Row, report: Report) -> Iterator[str]:
-    ranks = list(report.counts)
-    yield f'<tr role="row" data-state="{_class(row.state)}">'
-    yield (
-        f'<th role="rowheader" scope="row" data-value="{escape(row.account)}">'
-        f'{escape(row.account)} <span class="dim">{escape(row.account_id)}</span></th>'
-    )
-    yield _cell("Region", escape(row.region))
-    yield _cell("CA", escape(row.ca), "name")
-    yield _cell("State", _badge(row.state), value=ranks.index(row.state))
-    yield _cell("Mode", *_compared(row.mode, row.wanted_mode))
-    yield _cell("Status", *_compared(row.status, row.wanted_status))
-    yield _cell("Auto-registration", escape(row.auto_registration_status or _NOTHING))
-    yield _cell("Template", escape(row.template or _NOTHING), "name" if row.template else "")
-    yield _cell("Managed", escape(row.managed or _NOTHING))
-    tone = "late" if row.days < 0 else "off" if row.days < report.warning_days else ""
-    expiry = (
-        f'<time datetime="{rfc3339(row.not_after)}" title="{row.not_after:%Y-%m-%d}">'
-        f"{days_in_words(row.days)}</time>"
-    )
-    yield _cell("Expires", expiry, f"number {tone}".strip(), row.days)
-    yield "</tr>"
-
-
-def _cell(label: str, content: str, kind: str = "", value: int | None = None) -> str:
-    """Return a cell; `content` is HTML already."""
-    kind = kind or ("none" if content == _NOTHING else "")
-    kind = f' class="{kind}"' if kind else ""
-    sorted_by = "" if value is None else f' data-value="{value}"'
-    return f'<td role="cell" data-label="{label}"{kind}{sorted_by}>{content}</td>'
-
-
-def _compared(observed: str | None, wanted: str) -> tuple[str, str]:
-    """Return what AWS has, and the CSS class that marks a difference."""
-    if observed is None:
-        return _NOTHING, ""
-    return escape(observed), "" if observed == wanted else "off"

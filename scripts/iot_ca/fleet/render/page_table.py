@@ -1,0 +1,132 @@
+"""The table of the page: one row for each row of the report. `_COLUMNS` lists its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from iot_ca.fleet.render.summary import SIGNS, days_in_words
+from iot_ca.utc import rfc3339
+
+if TYPE_CHECKING:
+    from iot_ca.fleet.assessment import Report, Row, State
+
+_NOTHING = "-"
+
+
+def render(report: Report) -> Iterator[str]:
+    """Yield the section with the table, its filter and its order."""
+    yield '<section aria-labelledby="all"><h2 id="all">All of them</h2>'
+    yield from _tools()
+    # The roles repeat what the elements are: browsers drop it if CSS shows the rows as cards.
+    yield '<table role="table" aria-labelledby="all"><thead role="rowgroup"><tr role="row">'
+    for column in _COLUMNS:
+        sort = ' aria-sort="ascending"' if column.heading == "State" else ""
+        css = f' class="{column.heading_class}"' if column.heading_class else ""
+        yield (
+            f'<th role="columnheader" scope="col" data-kind="{column.kind}"{sort}{css}>'
+            f'<button type="button">{column.heading}</button></th>'
+        )
+    yield '</tr></thead><tbody role="rowgroup">'
+    for row in report.rows:
+        cells = (column.cell(column.heading, row, report) for column in _COLUMNS)
+        yield f'<tr role="row" data-state="{css_class(row.state)}">{"".join(cells)}</tr>'
+    yield "</tbody></table></section>"
+
+
+def badge(state: State) -> str:
+    """Return a state with its sign and colour."""
+    return f'<span class="badge {css_class(state)}">{SIGNS[state]} {state}</span>'
+
+
+def css_class(state: State) -> str:
+    """Return the CSS class of a state."""
+    return state.replace(" ", "-")
+
+
+def _tools() -> Iterator[str]:
+    """Yield the filter and the order of the table, which JavaScript shows."""
+    yield '<div class="tools" hidden>'
+    yield (
+        '<label for="filter">Filter <input id="filter" type="search" autocomplete="off" '
+        'placeholder="account, region, CA, …"></label>'
+    )
+    yield '<label class="sortby" for="sort">Sort by <select id="sort">'
+    for index, column in enumerate(_COLUMNS):
+        selected = " selected" if column.heading == "State" else ""
+        yield f'<option value="{index}"{selected}>{column.heading}</option>'
+    yield "</select></label>"
+    yield '<output id="shown" for="filter"></output></div>'
+
+
+def _account(heading: str, row: Row, report: Report) -> str:
+    del heading, report  # the first cell is the row's header
+    return (
+        f'<th role="rowheader" scope="row" data-value="{escape(row.account)}">'
+        f'{escape(row.account)} <span class="dim">{escape(row.account_id)}</span></th>'
+    )
+
+
+def _state(heading: str, row: Row, report: Report) -> str:
+    return _cell(heading, badge(row.state), value=list(report.counts).index(row.state))
+
+
+def _expiry(heading: str, row: Row, report: Report) -> str:
+    tone = "late" if row.days < 0 else "off" if row.days < report.warning_days else ""
+    content = (
+        f'<time datetime="{rfc3339(row.not_after)}" title="{row.not_after:%Y-%m-%d}">'
+        f"{days_in_words(row.days)}</time>"
+    )
+    return _cell(heading, content, f"number {tone}".strip(), row.days)
+
+
+def _text(heading: str, text: str | None, css: str = "") -> str:
+    return _cell(heading, escape(text or _NOTHING), css if text else "")
+
+
+def _compared(heading: str, observed: str | None, wanted: str) -> str:
+    """Return what AWS has, marked if it differs from what is wanted."""
+    return _text(heading, observed, "" if observed == wanted else "off")
+
+
+def _cell(label: str, content: str, css: str = "", value: int | None = None) -> str:
+    """Return a cell; `content` is HTML already, `value` what the column is sorted by."""
+    css = css or ("none" if content == _NOTHING else "")
+    css = f' class="{css}"' if css else ""
+    sorted_by = "" if value is None else f' data-value="{value}"'
+    return f'<td role="cell" data-label="{label}"{css}{sorted_by}>{content}</td>'
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the table.
+
+    Attributes:
+        heading: its text, also the label of its cells.
+        cell: returns the HTML of a row's cell, from the heading, the row and the report.
+        kind: how page.js sorts it, "number" or, empty, as text.
+        heading_class: the CSS class of the heading.
+    """
+
+    heading: str
+    cell: Callable[[str, Row, Report], str]
+    kind: str = ""
+    heading_class: str = ""
+
+
+_COLUMNS = (
+    _Column("Account", _account),
+    _Column("Region", lambda heading, row, _: _text(heading, row.region)),
+    _Column("CA", lambda heading, row, _: _text(heading, row.ca, "name")),
+    _Column("State", _state, kind="number"),
+    _Column("Mode", lambda heading, row, _: _compared(heading, row.mode, row.wanted_mode)),
+    _Column("Status", lambda heading, row, _: _compared(heading, row.status, row.wanted_status)),
+    _Column(
+        "Auto-registration", lambda heading, row, _: _text(heading, row.auto_registration_status)
+    ),
+    _Column("Template", lambda heading, row, _: _text(heading, row.template, "name")),
+    _Column("Managed", lambda heading, row, _: _text(heading, row.managed)),
+    _Column("Expires", _expiry, kind="number", heading_class="number"),
+)
