@@ -17,7 +17,7 @@ from tools.checkout import ROOT
 def run_page_tests(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run tests of the page that need a browser, with nothing on the PATH."""
     clean = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "tests/status/test_page.py", "-k", "phone or typing"]
+    command = [sys.executable, "-m", "pytest", "tests/status/test_page.py", "-k", "phone or click"]
     return subprocess.run(
         [*command, "-n", "2", "-o", f"cache_dir={folder / 'cache'}"],
         cwd=ROOT,

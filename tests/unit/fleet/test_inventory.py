@@ -13,7 +13,7 @@ from iot_ca.fleet.inventory import Fleet
 from iot_ca.model import Credentials
 from tests.unit.fleet.support import ONE, ROOT, account, failure_text, write_hcl, write_json
 from tests.unit.support import pem
-from tools.terraform import ROOT as REPOSITORY
+from tools.checkout import ROOT as REPOSITORY
 
 
 def fleet_of_one(folder: Path, **more: Any) -> Fleet:

@@ -12,7 +12,7 @@ import pytest
 from iot_ca.fleet import inventory
 from iot_ca.fleet.settings import SETTINGS
 from tests.unit.fleet.support import ONE, account, failure_text, write_json
-from tools.terraform import ROOT as REPOSITORY
+from tools.checkout import ROOT as REPOSITORY
 
 
 @pytest.mark.parametrize(
