@@ -68,6 +68,10 @@ fmt: $(STAMP) ## Format Python and Terraform in place
 	@"$(BIN)/python" -m ruff format .
 	@"$(BIN)/python" -m tools.lint_terraform --fix
 
+.PHONY: function
+function: $(STAMP) ## Pack the JITR function into modules/jitr/function.zip
+	@"$(BIN)/python" -m tools.function_zip
+
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes the newest packages)
 	@$(COMPILE) $(LOCK_ARGS) --output-file requirements.txt

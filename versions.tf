@@ -7,10 +7,6 @@ terraform {
       # Before 5.61 aws_iot_provisioning_template could silently ignore its type.
       version = ">= 5.61"
     }
-    archive = {
-      source  = "hashicorp/archive"
-      version = ">= 2.2"
-    }
     external = {
       source  = "hashicorp/external"
       version = ">= 2.3"

@@ -22,7 +22,6 @@ mock_provider "external" {
   }
 }
 
-mock_provider "archive" {}
 
 # certificate_pem holds a private key.
 run "refuses_a_private_key" {

@@ -17,7 +17,6 @@ mock_provider "aws" {
   }
 }
 
-mock_provider "archive" {}
 
 mock_provider "external" {
   override_data {

@@ -46,15 +46,9 @@ locals {
     ]
   }))
 
-  # The files by their names and contents: modes, times and what else lies in the folder don't count,
-  # and neither does how a checkout ends lines.
-  source = {
-    for file in fileset("${path.module}/function", "*.py") :
-    file => replace(file("${path.module}/function/${file}"), "\r\n", "\n")
-  }
-  # Of the source, not of the package: no version of the archive provider, or of its compressor,
-  # can show a change where there is none.
-  source_hash = base64sha256(jsonencode(local.source))
+  # `make function` packs function/ into it. Lambda's CodeSha256 is the same hash.
+  package          = "${path.module}/function.zip"
+  source_code_hash = filebase64sha256(local.package)
 }
 
 # --- what devices may do
@@ -129,24 +123,17 @@ resource "aws_cloudwatch_metric_alarm" "lost" {
 
 # --- the function
 
-# Makes Terraform write the package when it applies, and not only when it plans: a saved plan can be
-# applied by a job that has a checkout of its own. And gives it a name that no other call of this
-# module writes to, and that changes with the source only.
-resource "terraform_data" "source" {
-  triggers_replace = local.source_hash
-}
+# Where the package was when its content last changed. The aws provider uploads the package again if only
+# `filename` changes, but path.module differs between machines (an absolute TF_DATA_DIR, another name of the
+# module call), so a new path alone must not be a change. `ignore_changes = [filename]` on the function
+# would have each update read the path in the state, which another machine may not have. A replacement of
+# this record takes the path of the machine that plans, and only new content replaces it.
+resource "terraform_data" "package" {
+  input            = local.package
+  triggers_replace = local.source_code_hash
 
-data "archive_file" "function" {
-  type        = "zip"
-  output_path = "${var.package_folder}/${local.name}-${terraform_data.source.id}.zip"
-
-  dynamic "source" {
-    for_each = local.source
-    content {
-      filename = "jitr/${source.key}"
-      # No secret, but a thousand lines in a plan that nobody would read.
-      content = sensitive(source.value)
-    }
+  lifecycle {
+    ignore_changes = [input]
   }
 }
 
@@ -236,8 +223,8 @@ resource "aws_lambda_function" "function" {
   # AWS IoT throttling for as long.
   timeout                        = 90
   memory_size                    = 256
-  filename                       = data.archive_file.function.output_path
-  source_code_hash               = local.source_hash
+  filename                       = terraform_data.package.input
+  source_code_hash               = local.source_code_hash
   reserved_concurrent_executions = var.reserved_concurrency
   tags                           = local.tags
 

@@ -174,13 +174,6 @@ variable "permissions_boundary_arn" {
   }
 }
 
-variable "package_folder" {
-  description = "Folder that the function's package is written to before it is uploaded, relative to where Terraform runs. Not in this module's own, which may be read-only."
-  type        = string
-  default     = ".terraform/iot-ca"
-  nullable    = false
-}
-
 variable "tags" {
   description = "Tags of everything that this module creates."
   type        = map(string)

@@ -37,8 +37,6 @@ ROOT_CAS = variable_type(".", CAS)
 LOOKUP_CAS = variable_type("modules/lookup", CAS)
 REGISTRATION_CAS = variable_type("modules/registration", CAS)
 PROVISIONING = ROOT_CAS.attribute("provisioning").type
-# What only who calls a module by itself can set.
-NOT_OFFERED: dict[str, set[str]] = {"jitp": set(), "jitr": {"package_folder"}}
 # What the registration needs beside what the lookup is asked.
 ANSWERS = {"certificate_id", "revision", "on_destroy", "force_destroy"}
 
@@ -162,7 +160,7 @@ def test_the_settings_of_provisioning_are_those_of_its_modules(kind: str) -> Non
         assert attribute.type == variable_type(folder, name), name
         # What is left out is null, and what null means is for the module to say.
         assert (attribute.optional, attribute.default) == (True, None), name
-    assert set(blocks(folder, "variable")) - set(_call(kind)) == NOT_OFFERED[kind]
+    assert set(blocks(folder, "variable")) == set(_call(kind))
 
 
 def test_each_setting_of_provisioning_has_a_module_that_takes_it() -> None:
@@ -174,7 +172,7 @@ def test_each_setting_of_provisioning_has_a_module_that_takes_it() -> None:
 @pytest.mark.parametrize("kind", ["jitp", "jitr"])
 def test_a_module_that_provisions_is_given_the_settings_as_they_are(kind: str) -> None:
     call = _call(kind)
-    assert set(call) == set(blocks(f"modules/{kind}", "variable")) - NOT_OFFERED[kind]
+    assert set(call) == set(blocks(f"modules/{kind}", "variable"))
     for name in provisioning_settings(kind) - {"template_name"}:
         value = rf"\${{(each\.value|var\.{CAS}\[each\.value])\.provisioning\.{name}}}"
         assert re.fullmatch(value, call[name]), name

@@ -99,7 +99,6 @@ def test_versions_are_the_same_everywhere() -> None:
                         required.setdefault(name, set()).add((wanted["source"], wanted["version"]))
     assert len(terraform) == 1
     assert {name: len(wanted) for name, wanted in required.items()} == {
-        "archive": 1,
         "aws": 1,
         "external": 1,
     }

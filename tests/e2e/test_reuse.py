@@ -136,7 +136,7 @@ def test_a_copy_below_dot_terraform_without_run_bits(
 def test_from_a_folder_that_nobody_may_write_to(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
-    """With JITR, whose package has to be written somewhere. Nothing in the folder changes."""
+    """With JITR, whose package is read from there. Nothing in the folder changes."""
     module = workspace.folder / "shared"
     module.mkdir()
     copy_configuration(ROOT, module)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import os
@@ -39,18 +41,12 @@ HERE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
 
 def recipe(command: str) -> str:
     """The block of shell in the README that has a command in it."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", README.read_text(encoding="utf-8"), re.M | re.S)
     (found,) = [block for block in blocks if command in block]
     return str(found)
 
 
-def package() -> bytes:
-    """The function's package, as Terraform makes it."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for path in sorted(FUNCTION.glob("*.py")):
-            archive.write(path, f"jitr/{path.name}")
-    return data.getvalue()
+PACKAGE = FUNCTION.parent / "function.zip"
 
 
 def deploy(there: Account, ca_id: str) -> str:
@@ -65,7 +61,7 @@ def deploy(there: Account, ca_id: str) -> str:
         Runtime="python3.12",
         Role=role["Role"]["Arn"],
         Handler="jitr.handler.handler",
-        Code={"ZipFile": package()},
+        Code={"ZipFile": PACKAGE.read_bytes()},
         Environment={
             "Variables": {
                 "JITR_CA_CERTIFICATE_ID": ca_id,
@@ -194,3 +190,22 @@ def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
         "refused": "INACTIVE",
         "another": "PENDING_ACTIVATION",
     }
+
+
+def test_the_package_is_uploaded_by_hand(tmp_path: Path) -> None:
+    ca = new_ca()
+    other_code = io.BytesIO()
+    with zipfile.ZipFile(other_code, "w") as archive:
+        archive.writestr("jitr/handler.py", "handler = None")
+    with start() as sandbox:
+        there = Account(sandbox, ACCOUNT, REGION)
+        function = deploy(there, ca.id)
+        functions = there.client("lambda")
+        functions.update_function_code(FunctionName=function, ZipFile=other_code.getvalue())
+        known = f"FUNCTION={function} FOLDER='{FUNCTION.parent}'\n"
+
+        said = run(known + recipe("update-function-code"), there, tmp_path)
+
+        deployed = functions.get_function(FunctionName=function)["Configuration"]["CodeSha256"]
+    wanted = base64.b64encode(hashlib.sha256(PACKAGE.read_bytes()).digest()).decode()
+    assert said.strip() == deployed == wanted

@@ -17,7 +17,6 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iot:eu-west-1:111122223333:rule/iot_jitr_devices_c98c2a68" }
   }
 }
-mock_provider "archive" {}
 
 variables {
   name             = "devices"
@@ -351,8 +350,8 @@ run "the_pieces_know_each_other" {
     error_message = "Somebody else than this rule may call the function."
   }
   assert {
-    condition     = aws_lambda_function.function.filename == data.archive_file.function.output_path && startswith(aws_lambda_function.function.filename, ".terraform/iot-ca/iot-jitr-devices-")
-    error_message = "The function is another than the one that is packed, or packed where it may not be."
+    condition     = filebase64sha256(aws_lambda_function.function.filename) == output.source_code_hash && endswith(aws_lambda_function.function.filename, "/function.zip")
+    error_message = "The function is not the module's zip file, or its hash is another."
   }
   assert {
     condition     = output.rule_arn == aws_iot_topic_rule.registered.arn && output.function_arn == aws_lambda_function.function.arn && output.policy_name == "iot-jitr-devices"
@@ -372,17 +371,6 @@ run "the_pieces_know_each_other" {
   }
 }
 
-run "the_package_can_be_written_elsewhere" {
-  variables {
-    package_folder = "build"
-  }
-
-  assert {
-    condition     = startswith(aws_lambda_function.function.filename, "build/iot-jitr-devices-")
-    error_message = "package_folder is not where the package is."
-  }
-}
-
 run "another_ca_with_the_same_source" {
   command = plan
   variables {
@@ -392,7 +380,7 @@ run "another_ca_with_the_same_source" {
   }
 
   assert {
-    condition     = aws_lambda_function.function.source_code_hash == run.the_package_can_be_written_elsewhere.source_code_hash
+    condition     = aws_lambda_function.function.source_code_hash == run.the_pieces_know_each_other.source_code_hash
     error_message = "The hash is of something else than the source."
   }
 }

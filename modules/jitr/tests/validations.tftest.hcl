@@ -1,7 +1,6 @@
 # What the module refuses to make, one run for each rule; see tests/validations.tftest.hcl.
 
 mock_provider "aws" {}
-mock_provider "archive" {}
 
 variables {
   name             = "devices"
