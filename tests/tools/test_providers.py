@@ -75,7 +75,7 @@ def test_the_folders_that_terraform_implies_come_before_others(
 
 @needs_stand_ins
 def test_the_users_own_configuration_comes_first(
-    engine: Engine, tmp_path: Path, environ: dict[str, str]
+    engine: Engine, tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _mirror(tmp_path / "opt" / "tf")
     own = _mirror(tmp_path / "own mirror")
@@ -89,8 +89,9 @@ def test_the_users_own_configuration_comes_first(
     assert "(your own)" in str(found)
     _use(engine, found, tmp_path)
     # What it does not give is looked for elsewhere, but not at a registry that it leaves out.
-    found = resolve(engine, [EXTERNAL, "hashicorp/archive"], tmp_path / "cache", environ)
-    assert str(found).endswith("archive from a stand-in")
+    monkeypatch.setitem(module.STAND_INS, "hashicorp/other", "1.0.0")
+    found = resolve(engine, [EXTERNAL, "hashicorp/other"], tmp_path / "cache", environ)
+    assert str(found).endswith("other from a stand-in")
 
 
 @needs_stand_ins

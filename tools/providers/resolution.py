@@ -1,8 +1,8 @@
 """Find Terraform's providers on this machine, and write a CLI configuration that names them.
 
 In this order: what the user's own CLI configuration gives, folders that mirror the registry, the
-registry itself, and last, for `external` and `archive` only, the stand-ins in tools/standin. What
-was found is always used as a mirror of files, so a `terraform init` needs no network and copies
+registry itself, and last, for `external` only, the stand-in in tools/standin. What was
+found is always used as a mirror of files, so a `terraform init` needs no network and copies
 nothing. All that is written goes below one folder of the checkout.
 """
 
@@ -23,7 +23,7 @@ from tools.providers.configuration import LocatedProvider, cli_configuration, di
 from tools.providers.mirrors import HOST, holds, mirrors, platform_name, user_configuration
 from tools.providers.stand_ins import STAND_INS, install_stand_in, stand_ins_run
 
-NEEDED = ("hashicorp/aws", "hashicorp/external", "hashicorp/archive")
+NEEDED = ("hashicorp/aws", "hashicorp/external")
 DISCOVERY = f"https://{HOST}/.well-known/terraform.json"
 REGISTRY_SECONDS = 3
 DOWNLOAD_SECONDS = 900

@@ -11,7 +11,7 @@ from tools.checkout import ROOT
 from tools.providers.configuration import write_once
 from tools.providers.mirrors import HOST, platform_name
 
-STAND_INS = {"hashicorp/external": "2.3.5", "hashicorp/archive": "2.7.1"}
+STAND_INS = {"hashicorp/external": "2.3.5"}
 
 
 def stand_ins_run() -> bool:

@@ -1,6 +1,6 @@
-"""Stand-ins for two providers, for machines that the provider registry is out of reach of.
+"""A stand-in for hashicorp/external, for machines that cannot reach the provider registry.
 
-They speak Terraform's real plugin protocol and keep the contracts of hashicorp/external and
-hashicorp/archive, so plans, applies and `terraform test` are real. Test support and nothing else:
-a machine that can get the real ones uses those.
+It speaks Terraform's real plugin protocol and keeps the contract of the real provider, so plans,
+applies and `terraform test` are real. Test support and nothing else: a machine that can get the
+real provider uses that.
 """

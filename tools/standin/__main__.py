@@ -19,7 +19,7 @@ LONGEST_FOLDER = 60
 
 def main(name: str, home: str, *options: str) -> None:
     """Serve until Terraform says stop. `home` takes the key pair that the framework keeps."""
-    from tools.standin import archive, external
+    from tools.standin import external
     from tools.standin.provider import StandIn
 
     # The framework keeps its key pair in the home folder; the user's own is none of its business,
@@ -43,12 +43,9 @@ def main(name: str, home: str, *options: str) -> None:
         arguments.append("--dev")
         # What the framework prints then would stay in a pipe's buffer.
         sys.stdout = open(sys.stdout.fileno(), "w", buffering=1, closefd=False)  # noqa: SIM115
-    if name == "external":
-        programs = external.Programs(user_environment)
-        run_provider(StandIn(name, lambda: external.External(programs)), arguments)
-        programs.kill()
-    else:
-        run_provider(StandIn(name, archive.ArchiveFile), arguments)
+    programs = external.Programs(user_environment)
+    run_provider(StandIn(name, lambda: external.External(programs)), arguments)
+    programs.kill()
     # A call that was under way when Terraform said stop would hold up a normal exit.
     os._exit(0)
 
