@@ -4,39 +4,12 @@ locals {
   create_role = coalesce(var.create_role, var.role_arn == null)
 
   # arn:PARTITION:iot:REGION:ACCOUNT
-  iot = join(":", slice(split(":", var.certificate_arn), 0, 5))
+  iot_arn_prefix = join(":", slice(split(":", var.certificate_arn), 0, 5))
 
   tags = merge(var.tags, {
     "iot-ca:certificate-id"   = var.certificate_id
     "iot-ca:certificate-mode" = var.certificate_mode
   })
-
-  device_policy = coalesce(var.device_policy, jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect   = "Allow"
-        Action   = "iot:Connect"
-        Resource = "${local.iot}:client/$${iot:Connection.Thing.ThingName}"
-      },
-      {
-        Effect = "Allow"
-        Action = ["iot:Publish", "iot:Receive", "iot:RetainPublish"]
-        Resource = [
-          "${local.iot}:topic/$${iot:Connection.Thing.ThingName}/*",
-          "${local.iot}:topic/$aws/things/$${iot:Connection.Thing.ThingName}/*",
-        ]
-      },
-      {
-        Effect = "Allow"
-        Action = "iot:Subscribe"
-        Resource = [
-          "${local.iot}:topicfilter/$${iot:Connection.Thing.ThingName}/*",
-          "${local.iot}:topicfilter/$aws/things/$${iot:Connection.Thing.ThingName}/*",
-        ]
-      },
-    ]
-  }))
 
   template_body = coalesce(var.template_body, jsonencode({
     # Provisioning fails for a device whose certificate lacks a parameter that is declared here.
@@ -65,10 +38,17 @@ locals {
       }
       policy = {
         Type       = "AWS::IoT::Policy"
-        Properties = { PolicyDocument = local.device_policy }
+        Properties = { PolicyDocument = module.device_policy.document }
       }
     }
   }))
+}
+
+module "device_policy" {
+  source = "../_device_policy"
+
+  iot_arn_prefix = local.iot_arn_prefix
+  device_policy  = var.device_policy
 }
 
 resource "aws_iam_role" "provisioning" {
@@ -76,7 +56,7 @@ resource "aws_iam_role" "provisioning" {
 
   # A prefix of at most 38 characters: IAM is global, and two regions may use the same names.
   name_prefix = "iot-jitp-${substr(var.template_name, 0, 28)}-"
-  # Nothing of the looked-up CA: so the role is read while the program looks.
+  # Must not depend on the lookup, so that the role is refreshed in parallel.
   description          = "AWS IoT provisions devices by template ${var.template_name} with it."
   permissions_boundary = var.permissions_boundary_arn
   tags                 = var.tags

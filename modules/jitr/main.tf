@@ -1,15 +1,15 @@
 locals {
   # arn:PARTITION:iot:REGION:ACCOUNT
-  arn       = split(":", var.certificate_arn)
-  partition = local.arn[1]
-  region    = local.arn[3]
-  account   = local.arn[4]
-  iot       = join(":", slice(local.arn, 0, 5))
+  iot_arn_prefix = join(":", slice(local.arn_parts, 0, 5))
+  arn_parts      = split(":", var.certificate_arn)
+  partition      = local.arn_parts[1]
+  region         = local.arn_parts[3]
+  account_id     = local.arn_parts[4]
 
-  # Nothing of the looked-up CA in a name: a plan that defers the lookup would replace what it names,
-  # the queue and the events in it included.
+  # Names must not depend on the lookup: a plan that defers it would replace the resources, including the
+  # queue and the events in it.
   name = "iot-jitr-${var.name}"
-  # A rule's name has no "-"; what is left alike by that is told apart by the end.
+  # A rule's name must not have "-": the hash distinguishes names that differ only in "-" and "_".
   rule_name  = "iot_jitr_${replace(var.name, "-", "_")}_${substr(sha256(var.name), 0, 8)}"
   queue_name = "${local.name}-dead-letters"
 
@@ -18,34 +18,6 @@ locals {
     "iot-ca:certificate-mode" = var.certificate_mode
   })
 
-  # The same as a JITP template's, see modules/jitp.
-  device_policy = coalesce(var.device_policy, jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect   = "Allow"
-        Action   = "iot:Connect"
-        Resource = "${local.iot}:client/$${iot:Connection.Thing.ThingName}"
-      },
-      {
-        Effect = "Allow"
-        Action = ["iot:Publish", "iot:Receive", "iot:RetainPublish"]
-        Resource = [
-          "${local.iot}:topic/$${iot:Connection.Thing.ThingName}/*",
-          "${local.iot}:topic/$aws/things/$${iot:Connection.Thing.ThingName}/*",
-        ]
-      },
-      {
-        Effect = "Allow"
-        Action = "iot:Subscribe"
-        Resource = [
-          "${local.iot}:topicfilter/$${iot:Connection.Thing.ThingName}/*",
-          "${local.iot}:topicfilter/$aws/things/$${iot:Connection.Thing.ThingName}/*",
-        ]
-      },
-    ]
-  }))
-
   # `make function` packs function/ into it. Lambda's CodeSha256 is the same hash.
   package          = "${path.module}/function.zip"
   source_code_hash = filebase64sha256(local.package)
@@ -53,9 +25,16 @@ locals {
 
 # --- what devices may do
 
+module "device_policy" {
+  source = "../_device_policy"
+
+  iot_arn_prefix = local.iot_arn_prefix
+  device_policy  = var.device_policy
+}
+
 resource "aws_iot_policy" "device" {
   name   = local.name
-  policy = local.device_policy
+  policy = module.device_policy.document
   tags   = local.tags
 }
 
@@ -172,13 +151,13 @@ resource "aws_iam_role_policy" "function" {
           Sid      = "Certificates"
           Effect   = "Allow"
           Action   = ["iot:DescribeCertificate", "iot:UpdateCertificate", "iot:AttachPolicy"]
-          Resource = "${local.iot}:cert/*"
+          Resource = "${local.iot_arn_prefix}:cert/*"
         },
         {
           Sid      = "Things"
           Effect   = "Allow"
           Action   = ["iot:CreateThing", "iot:DescribeThing", "iot:UpdateThing"]
-          Resource = "${local.iot}:thing/*"
+          Resource = "${local.iot_arn_prefix}:thing/*"
         },
         {
           # IAM knows no resource for this action.
@@ -192,13 +171,13 @@ resource "aws_iam_role_policy" "function" {
           Sid      = "Log"
           Effect   = "Allow"
           Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.name}:*"
+          Resource = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${local.name}:*"
         },
         {
           Sid      = "DeadLetters"
           Effect   = "Allow"
           Action   = "sqs:SendMessage"
-          Resource = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue_name}"
+          Resource = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.queue_name}"
         },
       ],
       [
@@ -266,7 +245,7 @@ resource "aws_lambda_function_event_invoke_config" "function" {
   }
 
   lifecycle {
-    # It goes with the function, whose name stays the same where it is replaced.
+    # Lambda deletes it with the function, so recreate it too.
     replace_triggered_by = [aws_lambda_function.function.arn]
   }
 }
@@ -286,8 +265,8 @@ resource "aws_iam_role" "rule" {
       Action    = "sts:AssumeRole"
       Principal = { Service = "iot.amazonaws.com" }
       Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "${local.iot}:rule/${local.rule_name}" }
+        StringEquals = { "aws:SourceAccount" = local.account_id }
+        ArnLike      = { "aws:SourceArn" = "${local.iot_arn_prefix}:rule/${local.rule_name}" }
       }
     }]
   })
@@ -302,7 +281,7 @@ resource "aws_iam_role_policy" "rule" {
     Statement = [{
       Effect   = "Allow"
       Action   = "sqs:SendMessage"
-      Resource = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue_name}"
+      Resource = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.queue_name}"
     }]
   })
 }
@@ -344,7 +323,7 @@ resource "aws_lambda_permission" "rule" {
   source_account = split(":", aws_iot_topic_rule.registered.arn)[4]
 
   lifecycle {
-    # It goes with the function, whose name stays the same where it is replaced.
+    # Lambda deletes it with the function, so recreate it too.
     replace_triggered_by = [aws_lambda_function.function.arn]
   }
 }

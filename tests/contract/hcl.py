@@ -14,12 +14,16 @@ from tools.docs.types import Type, parse_type
 ROOT = Path(__file__).parents[2]
 MODULES = (
     ".",
+    "modules/_device_policy",
     "modules/iam-policies",
     "modules/jitp",
     "modules/jitr",
     "modules/lookup",
     "modules/registration",
 )
+# A folder that begins with "_" is for the other modules only, and has no README: the Terraform
+# Registry then shows it as internal.
+PUBLIC_MODULES = tuple(folder for folder in MODULES if "/_" not in folder)
 
 
 def folders() -> list[str]:

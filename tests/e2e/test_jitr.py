@@ -95,7 +95,7 @@ PACKAGE = (MODULE / "function.zip").read_bytes()
 def copy_modules(target: Path) -> Path:
     """Copy modules/jitr and the module that it calls into a folder, as a checkout has them."""
     ignored = shutil.ignore_patterns("__pycache__", ".terraform*")
-    for name in ("jitr",):
+    for name in ("jitr", "_device_policy"):
         shutil.copytree(MODULE.parent / name, target / name, ignore=ignored)
     return target / "jitr"
 

@@ -28,7 +28,7 @@ variable "ca_id" {{}}
 provider "aws" {{}}
 
 module "jitr" {{
-  source            = "{ROOT}/modules/jitr"
+  source            = "{ROOT}//modules/jitr"
   name              = "fleet"
   certificate_id    = var.ca_id
   certificate_arn   = "arn:aws:iot:{REGION}:{ONE}:cacert/${{var.ca_id}}"

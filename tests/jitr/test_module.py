@@ -14,6 +14,7 @@ from tests.contract.hcl import text
 from tests.jitr.conftest import FUNCTION
 
 MODULE = text("modules/jitr")
+KINDS = ("jitr", "jitp")
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(FUNCTION.glob("*.py")))
 
 
@@ -88,11 +89,12 @@ def test_the_function_needs_nothing_that_lambda_does_not_bring() -> None:
 
 
 def test_devices_may_do_the_same_by_jitr_as_by_jitp() -> None:
-    ours, theirs = (
-        block("device_policy = coalesce(var.device_policy", text(folder))
-        for folder in ("modules/jitr", "modules/jitp")
-    )
+    ours, theirs = (block('module "device_policy"', text(f"modules/{kind}")) for kind in KINDS)
     assert ours == theirs
+    assert 'source = "../_device_policy"' in ours
+    for kind in KINDS:
+        assert text(f"modules/{kind}").count("module.device_policy.document") == 1
+        assert "iot:Connection" not in text(f"modules/{kind}")
 
 
 def test_a_thing_and_its_type_have_the_same_letters() -> None:
