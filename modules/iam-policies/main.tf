@@ -2,30 +2,27 @@
 # actions are called: the tests let roles with exactly these policies do everything there is to do.
 
 locals {
-  arn     = "arn:${var.partition}"
-  account = var.account_id
-
   # arn:PARTITION:iot:REGION:ACCOUNT
-  iot = [for region in sort(var.regions) : "${local.arn}:iot:${region}:${local.account}"]
+  iot_arn_prefixes = [for region in sort(var.regions) : "arn:${var.partition}:iot:${region}:${var.account_id}"]
 
-  certificates = flatten([for iot in local.iot : [for id in sort(var.certificate_ids) : "${iot}:cacert/${id}"]])
-  memories     = flatten([for iot in local.iot : [for id in sort(var.certificate_ids) : "${iot}:thinggroup/iot-ca-mode-change-${id}"]])
-  templates    = flatten([for iot in local.iot : [for name in sort(var.jitp_template_names) : "${iot}:provisioningtemplate/${name}"]])
+  certificates    = flatten([for prefix in local.iot_arn_prefixes : [for id in sort(var.certificate_ids) : "${prefix}:cacert/${id}"]])
+  snapshot_groups = flatten([for prefix in local.iot_arn_prefixes : [for id in sort(var.certificate_ids) : "${prefix}:thinggroup/iot-ca-mode-change-${id}"]])
+  templates       = flatten([for prefix in local.iot_arn_prefixes : [for name in sort(var.jitp_template_names) : "${prefix}:provisioningtemplate/${name}"]])
 
-  # modules/jitp and modules/jitr name their roles by the first letters of a name, so many at most. What
-  # a pattern has behind its first "*" may be cut off, and what it has before may be all there is.
-  letters = {
-    for most in [23, 28] : most => {
+  # modules/jitp and modules/jitr put only the first 28 or 23 characters of a name into that of a role. In a
+  # name with "*" those after the first "*" may be cut off, and those before it may be the whole name.
+  role_name_patterns = {
+    for max_length in [23, 28] : max_length => {
       for name in setunion(var.jitp_template_names, var.jitr_names) :
-      name => "${substr(split("*", name)[0], 0, most)}${length(split("*", name)[0]) < min(length(name), most) ? "" : "-"}*"
+      name => "${substr(split("*", name)[0], 0, max_length)}${length(split("*", name)[0]) < min(length(name), max_length) ? "" : "-"}*"
     }
   }
-  roles          = "${local.arn}:iam::${local.account}:role"
-  jitp_roles     = distinct([for name in sort(var.jitp_template_names) : "${local.roles}/iot-jitp-${local.letters[28][name]}"])
-  function_roles = distinct([for name in sort(var.jitr_names) : "${local.roles}/iot-jitr-${local.letters[28][name]}"])
-  rule_roles     = distinct([for name in sort(var.jitr_names) : "${local.roles}/iot-jitr-rule-${local.letters[23][name]}"])
+  role_arn_prefix = "arn:${var.partition}:iam::${var.account_id}:role"
+  jitp_roles      = distinct([for name in sort(var.jitp_template_names) : "${local.role_arn_prefix}/iot-jitp-${local.role_name_patterns[28][name]}"])
+  function_roles  = distinct([for name in sort(var.jitr_names) : "${local.role_arn_prefix}/iot-jitr-${local.role_name_patterns[28][name]}"])
+  rule_roles      = distinct([for name in sort(var.jitr_names) : "${local.role_arn_prefix}/iot-jitr-rule-${local.role_name_patterns[23][name]}"])
 
-  jitr = {
+  jitr_resources = {
     for kind, resource in {
       policies  = "iot:REGION:policy/iot-jitr-NAME"
       rules     = "iot:REGION:rule/iot_jitr_RULE_*"
@@ -35,17 +32,17 @@ locals {
       alarms    = "cloudwatch:REGION:alarm:iot-jitr-NAME-*"
       } : kind => flatten([
         for region in sort(var.regions) : [
-          for name in sort(var.jitr_names) : format("%s:%s", local.arn, replace(replace(replace(
+          for name in sort(var.jitr_names) : format("arn:%s:%s", var.partition, replace(replace(replace(
             resource,
-            "REGION", "${region}:${local.account}"),
+            "REGION", "${region}:${var.account_id}"),
             "NAME", name),
           "RULE", replace(name, "-", "_")))
         ]
     ])
   }
 
-  # What IAM can't limit to a resource is limited to the regions at least.
-  here = { StringEquals = { "aws:RequestedRegion" = sort(var.regions) } }
+  # Actions that IAM cannot limit to a resource are limited to the Regions.
+  in_regions = { StringEquals = { "aws:RequestedRegion" = sort(var.regions) } }
 
   creates_jitp_roles = var.jitp_create_roles && length(var.jitp_template_names) > 0
   proof_keys         = sort(var.kms_key_arns)
@@ -68,34 +65,34 @@ locals {
       Plan      = var.default_mode ? ["iot:GetRegistrationCode"] : []
       Apply     = []
       Resource  = ["*"]
-      Condition = local.here
+      Condition = local.in_regions
     },
     {
       Sid       = "Registration"
       Plan      = []
       Apply     = concat(["iot:RegisterCACertificate"], var.deletion && var.device_check ? ["iot:ListCertificatesByCA"] : [])
       Resource  = ["*"]
-      Condition = local.here
+      Condition = local.in_regions
     },
     {
       Sid   = "ModeChange"
       Plan  = []
       Apply = concat(["iot:DescribeThingGroup"], var.mode_change ? ["iot:CreateThingGroup", "iot:DeleteThingGroup"] : [])
       # Looked for before every change of a CA: an interrupted change of its mode is finished first.
-      Resource = local.memories
+      Resource = local.snapshot_groups
     },
     {
       Sid       = "QuotaList"
       Plan      = []
       Apply     = var.quota_check ? ["iot:ListCACertificates"] : []
       Resource  = ["*"]
-      Condition = local.here
+      Condition = local.in_regions
     },
     {
       Sid      = "QuotaLook"
       Plan     = []
       Apply    = var.quota_check ? ["iot:DescribeCACertificate"] : []
-      Resource = [for iot in local.iot : "${iot}:cacert/*"]
+      Resource = [for prefix in local.iot_arn_prefixes : "${prefix}:cacert/*"]
     },
     {
       Sid      = "KeysInKms"
@@ -152,7 +149,7 @@ locals {
       Plan      = []
       Apply     = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
       Resource  = local.creates_jitp_roles ? local.jitp_roles : []
-      Condition = { ArnEquals = { "iam:PolicyARN" = ["${local.arn}:iam::aws:policy/service-role/AWSIoTThingsRegistration"] } }
+      Condition = { ArnEquals = { "iam:PolicyARN" = ["arn:${var.partition}:iam::aws:policy/service-role/AWSIoTThingsRegistration"] } }
     },
     {
       Sid       = "TemplateRolesForIot"
@@ -168,7 +165,7 @@ locals {
         "iot:CreatePolicy", "iot:CreatePolicyVersion", "iot:ListPolicyVersions", "iot:DeletePolicyVersion", "iot:DeletePolicy",
         "iot:CreateTopicRule", "iot:ReplaceTopicRule", "iot:DeleteTopicRule", "iot:TagResource", "iot:UntagResource",
       ]
-      Resource = concat(local.jitr.policies, local.jitr.rules)
+      Resource = concat(local.jitr_resources.policies, local.jitr_resources.rules)
     },
     {
       # The aws provider looks for the rule among all before it reads it.
@@ -176,40 +173,40 @@ locals {
       Plan      = local.has_jitr ? ["iot:ListTopicRules"] : []
       Apply     = []
       Resource  = ["*"]
-      Condition = local.here
+      Condition = local.in_regions
     },
     {
       Sid      = "JitrQueues"
       Plan     = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"]
       Apply    = ["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:DeleteQueue", "sqs:TagQueue", "sqs:UntagQueue"]
-      Resource = local.jitr.queues
+      Resource = local.jitr_resources.queues
     },
     {
       Sid      = "JitrAlarms"
       Plan     = ["cloudwatch:ListTagsForResource"]
       Apply    = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource", "cloudwatch:UntagResource"]
-      Resource = local.jitr.alarms
+      Resource = local.jitr_resources.alarms
     },
     {
       # Asked for all alarms, whichever one is described.
       Sid      = "JitrAlarmsList"
       Plan     = local.has_jitr ? ["cloudwatch:DescribeAlarms"] : []
       Apply    = []
-      Resource = [for region in sort(var.regions) : "${local.arn}:cloudwatch:${region}:${local.account}:alarm:*"]
+      Resource = [for region in sort(var.regions) : "arn:${var.partition}:cloudwatch:${region}:${var.account_id}:alarm:*"]
     },
     {
       # CloudWatch Logs wants ":*" behind a group's name, except where it is about tags.
       Sid      = "JitrLogs"
       Plan     = ["logs:ListTagsForResource"]
       Apply    = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:TagResource", "logs:UntagResource"]
-      Resource = flatten([for group in local.jitr.logs : [group, "${group}:*"]])
+      Resource = flatten([for group in local.jitr_resources.logs : [group, "${group}:*"]])
     },
     {
       Sid       = "JitrLogsList"
       Plan      = local.has_jitr ? ["logs:DescribeLogGroups"] : []
       Apply     = []
       Resource  = ["*"]
-      Condition = local.here
+      Condition = local.in_regions
     },
     {
       Sid = "JitrFunctions"
@@ -223,7 +220,7 @@ locals {
         "lambda:DeleteFunctionEventInvokeConfig", "lambda:AddPermission", "lambda:RemovePermission",
         "lambda:TagResource", "lambda:UntagResource",
       ]
-      Resource = local.jitr.functions
+      Resource = local.jitr_resources.functions
     },
     {
       Sid  = "JitrRoles"
