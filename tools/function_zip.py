@@ -11,7 +11,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from tools.terraform import ROOT
+from tools.checkout import ROOT
 
 MODULE = ROOT / "modules" / "jitr"
 PACKAGE = "jitr"  # the handler is jitr.handler.handler

@@ -10,8 +10,8 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+from tools.checkout import ROOT
 from tools.function_zip import MODULE, pack
-from tools.terraform import ROOT
 
 PACKAGE = (MODULE / "function.zip").read_bytes()
 SOURCE = {path.name: path.read_text(encoding="utf-8") for path in MODULE.glob("function/*.py")}

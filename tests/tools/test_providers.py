@@ -12,7 +12,7 @@ from tools.engine.discovery import Engine
 from tools.engine.terraform import Terraform
 from tools.errors import ToolError
 from tools.providers import mirrors as mirrors_module
-from tools.providers import resolution
+from tools.providers import resolution, stand_ins
 from tools.providers.environment import environment
 from tools.providers.mirrors import HOST, holds, mirrors, platform_name
 from tools.providers.resolution import resolve
@@ -89,7 +89,7 @@ def test_the_users_own_configuration_comes_first(
     assert "(your own)" in str(found)
     _use(engine, found, tmp_path)
     # What it does not give is looked for elsewhere, but not at a registry that it leaves out.
-    monkeypatch.setitem(module.STAND_INS, "hashicorp/other", "1.0.0")
+    monkeypatch.setitem(stand_ins.STAND_INS, "hashicorp/other", "1.0.0")
     found = resolve(engine, [EXTERNAL, "hashicorp/other"], tmp_path / "cache", environ)
     assert str(found).endswith("other from a stand-in")
 
