@@ -14,7 +14,7 @@ from iot_ca.certificates import pem
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, one_line
 from iot_ca.model import DesiredCa, ObservedCa, Target
-from iot_ca.ownership import signers
+from iot_ca.ownership import claim
 from iot_ca.reconcile import drift, mode_change
 from iot_ca.reconcile.deregistration import leave
 from iot_ca.reconcile.loop import converge
@@ -167,18 +167,18 @@ def _result(
             f"certificate_pem holds {certificate.followers + 1} certificates; the first one is used"
         )
     if observed is None:
-        claim = signers.claim(desired, certificate, registry, now)
+        proof = claim(desired, certificate, registry.account)
         if desired.certificate_mode == "DEFAULT":
-            warnings += signers.check(claim)
-        not_before, not_after = pem.validity(claim.authority)
+            warnings += proof.check()
+        not_before, not_after = pem.validity(pem.parse(certificate))
     else:
         # AWS has read it from the very same certificate: importing what parses one takes as long
         # as the calls.
         not_before, not_after = observed.validity or pem.validity(pem.parse(certificate))
         if observed.mode != desired.certificate_mode:
             mode_change.refuse(desired, observed)
-            claim = signers.claim(desired, certificate, registry, now)
-            warnings += mode_change.check(desired, claim)
+            proof = claim(desired, certificate, registry.account)
+            warnings += mode_change.check(desired, proof)
         if now > not_after:
             warnings.append(
                 f"expired at {utc.rfc3339(not_after)}; it stays registered, but its "

@@ -51,7 +51,8 @@ class Target:
         return f"account {self.account_id}, {self.region}"
 
 
-@dataclass(frozen=True)
+# No repr: a private key could have been pasted in place of its location.
+@dataclass(frozen=True, repr=False)
 class Verification:
     """How ownership of the CA is proved in DEFAULT mode.
 

@@ -166,7 +166,7 @@ class Program:
         monkeypatch.setattr(aws, "_client", client)
         monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
         monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
-        monkeypatch.setattr("iot_ca.ownership.signers._POLL_SECONDS", 0)
+        monkeypatch.setattr("iot_ca.ownership.private_ca._POLL_INTERVAL_SECONDS", 0)
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 

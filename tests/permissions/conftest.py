@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from iot_ca.ownership import signers
+from iot_ca.ownership import private_ca
 from sandbox.control import Sandbox
 from tests.e2e.support import Account
 from tests.faults.support import TEMPLATE
@@ -52,5 +52,5 @@ def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     )
     sandbox.enforce_permissions(NUMBER)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(signers, "_POLL_SECONDS", 0)
+        monkeypatch.setattr(private_ca, "_POLL_INTERVAL_SECONDS", 0)
         yield World(account, role, RoleProgram(monkeypatch, sandbox, role), keys, documents)

@@ -1,4 +1,4 @@
-"""Where the CA's key is and how it signs; and that nothing of it is ever told to anybody."""
+"""Every way to prove ownership of a CA; no message, repr or traceback shows a key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from iot_ca import utc
-from iot_ca.aws.registry import Registry
+from iot_ca import ownership, utc
+from iot_ca.aws.session import Account
+from iot_ca.certificates import pem as pem_text
 from iot_ca.errors import Failure
-from iot_ca.model import Credentials, Target, Verification
-from iot_ca.ownership import csr, signers
-from iot_ca.ownership.signers import Claim
+from iot_ca.model import Credentials, DesiredCa, Target, Verification
+from iot_ca.ownership import csr, missing, private_ca
+from iot_ca.ownership.kms import KmsKey
+from iot_ca.ownership.proof import Claim
 from tests.unit.support import (
     ACCOUNT,
     CODE,
@@ -73,19 +76,27 @@ PCA = "arn:aws:acm-pca:eu-central-1:999988887777:certificate-authority/0001"
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signers, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(private_ca, "_POLL_INTERVAL_SECONDS", 0)
     monkeypatch.delenv(VARIABLE, raising=False)
 
 
-def claim(given: Verification | None, authority: x509.Certificate = ROOT) -> Claim:
-    """The claim to own a CA, in the account that the tests are in."""
-    return Claim(given, authority, Registry(Target(ACCOUNT, REGION)), utc.now())
+HERE = Target(ACCOUNT, REGION)
+CHECK = methodcaller("check")
+ISSUE = methodcaller("issue")
+
+
+def claim(
+    given: Verification | None, authority: x509.Certificate = ROOT, target: Target = HERE
+) -> Claim:
+    """Return the claim to own a CA, in the account and Region of the tests."""
+    desired = DesiredCa(pem(authority), "DEFAULT", verification=given)
+    return ownership.claim(desired, pem_text.read(desired.certificate_pem), Account(target))
 
 
 def made(given: Verification, authority: x509.Certificate = ROOT) -> x509.Certificate:
     """The verification certificate that is sent to AWS, which is one that AWS takes."""
-    assert signers.check(claim(given, authority)) == []
-    text = signers.certificate_pem(claim(given, authority))
+    assert claim(given, authority).check() == []
+    text = claim(given, authority).issue()
     certificate = x509.load_pem_x509_certificate(text.encode())
     certificate.verify_directly_issued_by(authority)
     (common_name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -116,8 +127,8 @@ def refused(
 
 def refusal(given: Verification | None, authority: x509.Certificate = ROOT) -> str:
     """The message with which a plan and an apply refuse a proof: the same one."""
-    said = refused(given, signers.check, authority)
-    assert refused(given, signers.certificate_pem, authority) == said
+    said = refused(given, CHECK, authority)
+    assert refused(given, ISSUE, authority) == said
     return said
 
 
@@ -155,7 +166,7 @@ KeyFile = Callable[[str | bytes], Verification]
 
 
 @pytest.mark.usefixtures("aws")
-def test_without_a_proof_it_is_said_how_to_give_one() -> None:
+def test_a_missing_proof_is_refused_with_every_way_to_give_one() -> None:
     said = refusal(None)
     assert f"common name {CODE}" in said
     assert f"iot_ca csr --account-id {ACCOUNT} --region {REGION} > verification.csr`" in said
@@ -169,14 +180,14 @@ def test_without_a_proof_it_is_said_how_to_give_one() -> None:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("folder", ["module", "a folder with spaces; and more"])
-def test_the_command_for_the_request_works_where_it_is_typed(
+def test_the_command_for_the_request_works_in_any_folder(
     tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = tmp_path / folder / "scripts" / "iot_ca"
     (script / "ownership").mkdir(parents=True)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(signers, "__file__", str(script / "ownership" / "signers.py"))
+    monkeypatch.setattr(missing, "__file__", str(script / "ownership" / "missing.py"))
     command = refusal(None).partition("`")[2].partition("`")[0]
     python, path, csr, *_ = shlex.split(command)
     assert (python, csr) == ("python3", "csr")
@@ -184,25 +195,25 @@ def test_the_command_for_the_request_works_where_it_is_typed(
 
 
 @pytest.mark.usefixtures("aws")
-def test_the_command_for_the_request_asks_as_the_program_does(
+def test_the_command_for_the_request_has_the_same_credentials(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Target] = []
-    real = Registry.__init__
-
-    def init(self: Registry, target: Target) -> None:
-        asked.append(target)
-        real(self, target)
-
     credentials = Credentials(None, f"arn:aws:iam::{ACCOUNT}:role/ca admin", "it's 'me'", None)
     target = Target(ACCOUNT, REGION, credentials)
-    nothing = Claim(None, ROOT, Registry(target), NOW)
     with pytest.raises(Failure) as caught:
-        signers.check(nothing)
+        claim(None, target=target).check()
     command = str(caught.value).partition("`")[2].partition("`")[0].partition(" > ")[0]
-    monkeypatch.setattr(Registry, "__init__", init)
+    targets: list[Target] = []
+    real = Account.__init__
+
+    def init(self: Account, target: Target) -> None:
+        targets.append(target)
+        real(self, target)
+
+    monkeypatch.setattr(Account, "__init__", init)
     assert csr.run(shlex.split(command)[3:]) == 0
-    assert asked == [target]
+    # Of the first, the program learns the account's number.
+    assert targets == [replace(target, account_id=""), target]
     assert "BEGIN CERTIFICATE REQUEST" in capsys.readouterr().out
 
 
@@ -219,15 +230,15 @@ def given_proof(**options: Any) -> str:
     return pem(issue(KEY, **{"common_name": CODE, **issuer, **options}))
 
 
-def test_a_given_proof_is_used_as_it_is(aws: FakeAws) -> None:
+def test_a_handed_over_proof_is_sent_unchanged(aws: FakeAws) -> None:
     text = given_proof()
-    assert signers.check(claim(Verification(text))) == []
-    assert signers.certificate_pem(claim(Verification(text))) == text
+    assert claim(Verification(text)).check() == []
+    assert claim(Verification(text)).issue() == text
     assert set(aws.calls) == {"GetCallerIdentity", "GetRegistrationCode"}
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_given_proof_is_checked_in_plan_and_apply() -> None:
+def test_a_handed_over_proof_is_checked_in_plan_and_apply() -> None:
     assert "common name is not the registration code" in refusal(
         Verification(given_proof(common_name="other"))
     )
@@ -236,13 +247,39 @@ def test_a_given_proof_is_checked_in_plan_and_apply() -> None:
     assert "verification.certificate_pem holds a private key" in refusal(Verification(key_pem(KEY)))
 
 
+@pytest.mark.usefixtures("aws")
+def test_each_proof_of_the_model_has_its_own_way() -> None:
+    ways = {name: claim(Verification(**{name: "x"})) for name in PROOFS}
+    assert len({type(way) for way in ways.values()}) == len(PROOFS)
+    assert {name: getattr(way, "attribute", None) for name, way in ways.items()} == dict(
+        zip(PROOFS, PROOFS, strict=True)
+    )
+
+
+@pytest.mark.usefixtures("aws")
+def test_no_claim_is_made_for_a_certificate_that_aws_refuses() -> None:
+    for given in (None, Verification(given_proof())):
+        with pytest.raises(Failure, match="not a CA's"):
+            claim(given, issue(KEY, ca=False))
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("attribute", PROOFS)
+def test_no_repr_shows_a_pasted_key(attribute: str) -> None:
+    # Not an EC key: its PEM text and that of the CA's certificate begin in the same way.
+    given = Verification(**{attribute: key_pem(RSA)})
+    desired = DesiredCa(pem(ROOT), verification=given)
+    for shown in (given, desired, claim(given), claim(given).check):
+        assert_tells_nothing_of(key_pem(RSA), repr(shown))
+
+
 # A key in a file
 
 
 @pytest.mark.parametrize("kind", KEYS)
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE], ids=["plain", "encrypted"])
-def test_a_proof_is_made_with_the_key_in_a_file(
+def test_a_key_in_a_file_signs_the_proof(
     kind: str,
     form: PrivateFormat,
     passphrase: str | None,
@@ -258,7 +295,9 @@ def test_a_proof_is_made_with_the_key_in_a_file(
 
 
 @pytest.mark.parametrize("kind", ["p256", "rsa"])
-def test_a_key_may_be_der(kind: str, key_file: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_in_a_file_can_be_der(
+    kind: str, key_file: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = issue(KEYS[kind])
     made(key_file(key_der(KEYS[kind])), authority)
     monkeypatch.setenv(VARIABLE, PASSPHRASE)
@@ -266,7 +305,7 @@ def test_a_key_may_be_der(kind: str, key_file: KeyFile, monkeypatch: pytest.Monk
     made(replace(given, ca_private_key_passphrase_env=VARIABLE), authority)
 
 
-def test_a_key_may_be_what_openssl_writes(key_file: KeyFile, tmp_path: Path) -> None:
+def test_a_key_of_openssl_ecparam_is_read(key_file: KeyFile, tmp_path: Path) -> None:
     # With a block of curve parameters in front of the key.
     text = openssl(tmp_path, "ecparam", "-name", "prime256v1", "-genkey")
     assert text.startswith("-----BEGIN EC PARAMETERS-----")
@@ -275,14 +314,14 @@ def test_a_key_may_be_what_openssl_writes(key_file: KeyFile, tmp_path: Path) -> 
     made(key_file(text), issue(key))
 
 
-def test_a_passphrase_too_many_does_no_harm(
+def test_a_passphrase_for_an_unencrypted_key_is_ignored(
     key_file: KeyFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, PASSPHRASE)
     made(replace(key_file(key_pem(KEY)), ca_private_key_passphrase_env=VARIABLE))
 
 
-def test_a_home_folder_may_be_written_as_a_tilde(
+def test_a_tilde_stands_for_the_home_folder(
     key_file: KeyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key_file(key_pem(KEY))
@@ -291,7 +330,7 @@ def test_a_home_folder_may_be_written_as_a_tilde(
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_an_encrypted_key_without_its_passphrase_is_refused(
+def test_an_encrypted_key_without_passphrase_is_refused(
     form: PrivateFormat, key_file: KeyFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = key_file(key_pem(KEY, form, PASSPHRASE.encode()))
@@ -311,7 +350,7 @@ def test_an_encrypted_key_without_its_passphrase_is_refused(
 
 
 @pytest.mark.parametrize("passphrase", [b"gr\xc3\xb6\xc3\x9fer", b"gr\xf6\xdfer \xff"])
-def test_a_passphrase_is_the_bytes_that_the_environment_holds(
+def test_a_passphrase_is_the_raw_bytes_of_the_environment(
     passphrase: bytes, key_file: KeyFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = key_file(key_pem(KEY, password=passphrase))
@@ -320,7 +359,7 @@ def test_a_passphrase_is_the_bytes_that_the_environment_holds(
     made(replace(given, ca_private_key_passphrase_env=VARIABLE))
 
 
-def test_a_passphrase_in_place_of_the_name_of_its_variable_is_not_told(key_file: KeyFile) -> None:
+def test_a_passphrase_pasted_as_variable_name_is_not_shown(key_file: KeyFile) -> None:
     given = key_file(key_pem(KEY, password=PASSPHRASE.encode()))
     said = refusal(replace(given, ca_private_key_passphrase_env=PASSPHRASE))
     assert "names an environment variable that is not set" in said
@@ -366,14 +405,14 @@ BAD_KEY_FILES = sorted(
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("kind", BAD_KEY_FILES)
-def test_a_key_that_can_not_be_used_is_named_and_never_told(kind: str, tmp_path: Path) -> None:
+def test_an_unusable_key_file_is_named_and_not_shown(kind: str, tmp_path: Path) -> None:
     path, said = bad_key_files(tmp_path)[kind]
     refused_with = refusal(Verification(None, path))
     assert said in refused_with
     assert refused_with.startswith("verification.ca_private_key_file")
 
 
-def test_the_bad_keys_are_all_tried(tmp_path: Path) -> None:
+def test_every_bad_key_file_is_tried(tmp_path: Path) -> None:
     assert sorted(bad_key_files(tmp_path)) == BAD_KEY_FILES
 
 
@@ -381,7 +420,7 @@ def test_the_bad_keys_are_all_tried(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "attribute", ["ca_private_key_file", "ca_private_key_secret_arn", "kms_key_id", "acm_pca_arn"]
 )
-def test_a_key_in_place_of_where_it_is_is_called_exposed(attribute: str) -> None:
+def test_a_key_pasted_as_location_is_called_exposed(attribute: str) -> None:
     said = refusal(Verification(**{attribute: key_pem(KEY)}))
     assert said.startswith(f"verification.{attribute} holds a key instead of the place where it is")
     assert "treat the key as exposed" in said
@@ -410,9 +449,7 @@ def what_is_left_of(key: CaKey, form: PrivateFormat) -> dict[str, str]:
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 @pytest.mark.parametrize("kind", KEYS)
-def test_a_key_in_place_of_where_it_is_is_never_told_in_any_form(
-    kind: str, form: PrivateFormat
-) -> None:
+def test_a_key_pasted_as_location_is_not_shown_in_any_form(kind: str, form: PrivateFormat) -> None:
     for shape, text in what_is_left_of(KEYS[kind], form).items():
         for attribute in PROOFS[1:]:
             said = refusal(Verification(**{attribute: text}))
@@ -431,8 +468,8 @@ def test_a_key_in_place_of_where_it_is_is_never_told_in_any_form(
         *("~/Schlüssel/Größe/" + "x" * 200, "x" * 1024),
     ],
 )
-def test_a_long_path_is_a_path(path: str) -> None:
-    said = refused(Verification(ca_private_key_file=path), signers.check)
+def test_a_long_path_is_not_taken_for_a_key(path: str) -> None:
+    said = refused(Verification(ca_private_key_file=path), CHECK)
     assert said.startswith(f"verification.ca_private_key_file {path} can't be read")
 
 
@@ -450,13 +487,13 @@ def test_a_check_signs_and_issues_nothing(where: str, key_file: KeyFile, aws: Fa
         "kms": (Verification(kms_key_id=KMS), ["GetPublicKey"]),
         "pca": (Verification(acm_pca_arn=PCA), ["GetCertificateAuthorityCertificate"]),
     }[where]
-    assert signers.check(claim(given)) == []
+    assert claim(given).check() == []
     assert aws.calls == calls
     assert aws.writes == aws.signs == []
 
 
 @pytest.mark.parametrize("where", ["file", "secret", "kms", "pca"])
-def test_another_key_is_refused_before_anything_is_signed(
+def test_the_key_of_another_ca_is_refused_before_signing(
     where: str, key_file: KeyFile, aws: FakeAws
 ) -> None:
     aws.secrets[SECRET] = {"SecretString": key_pem(OTHER)}
@@ -496,7 +533,7 @@ def test_another_key_is_refused_before_anything_is_signed(
     ],
 )
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
-def test_a_permission_that_is_missing_is_named(
+def test_a_missing_permission_is_named(
     operation: str, action: str, code: str, aws: FakeAws
 ) -> None:
     aws.secrets[SECRET] = {"SecretString": key_pem(KEY)}
@@ -508,19 +545,19 @@ def test_a_permission_that_is_missing_is_named(
         "acm-pca": Verification(acm_pca_arn=PCA),
     }[action.partition(":")[0]]
     aws.faults[operation] = (code, "no")
-    said = refused(given, signers.certificate_pem)
+    said = refused(given, ISSUE)
     assert f"may not call {action}; allow it" in said
 
 
-def test_who_may_only_plan_need_not_be_able_to_read_the_secret(aws: FakeAws) -> None:
+def test_a_plan_without_access_to_the_secret_only_warns(aws: FakeAws) -> None:
     aws.secrets[SECRET] = {"SecretString": key_pem(KEY)}
     aws.faults["GetSecretValue"] = ("AccessDeniedException", "no")
     given = Verification(ca_private_key_secret_arn=SECRET)
-    (warning,) = signers.check(claim(given))
+    (warning,) = claim(given).check()
     assert "is not checked before apply" in warning
     assert "secretsmanager:GetSecretValue" in warning
     assert len(warning.splitlines()) == 1
-    assert "secretsmanager:GetSecretValue" in refused(given, signers.certificate_pem)
+    assert "secretsmanager:GetSecretValue" in refused(given, ISSUE)
 
 
 @pytest.mark.parametrize(
@@ -530,7 +567,7 @@ def test_who_may_only_plan_need_not_be_able_to_read_the_secret(aws: FakeAws) -> 
         (Verification(acm_pca_arn=PCA), "GetCertificateAuthorityCertificate"),
     ],
 )
-def test_what_is_public_must_be_readable_in_a_plan(
+def test_a_plan_needs_access_to_public_keys_and_certificates(
     given: Verification, operation: str, aws: FakeAws
 ) -> None:
     aws.faults[operation] = ("AccessDeniedException", "no")
@@ -546,7 +583,7 @@ def test_what_is_public_must_be_readable_in_a_plan(
         Verification(acm_pca_arn=PCA),
     ],
 )
-def test_what_does_not_exist_is_a_failure_also_in_a_plan(given: Verification) -> None:
+def test_a_secret_key_or_ca_that_does_not_exist_fails_the_plan(given: Verification) -> None:
     assert "put right what AWS names" in refusal(given)
 
 
@@ -584,7 +621,7 @@ ONE_LINE = key_pem(KEY).replace("\n", " ").strip()
         *("console", "console-less-spaces", "console-no-spaces", "console-with-parameters"),
     ],
 )
-def test_a_proof_is_made_with_the_key_in_a_secret(value: dict[str, Any], aws: FakeAws) -> None:
+def test_a_key_in_a_secret_signs_the_proof(value: dict[str, Any], aws: FakeAws) -> None:
     aws.secrets[SECRET] = value
     made(Verification(ca_private_key_secret_arn=SECRET))
     # Asked where the secret is, which may be another region than the CA's.
@@ -592,7 +629,7 @@ def test_a_proof_is_made_with_the_key_in_a_secret(value: dict[str, Any], aws: Fa
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_a_key_in_a_secret_may_be_encrypted(
+def test_a_key_in_a_secret_can_be_encrypted(
     binary: bool, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = key_pem(KEY, password=PASSPHRASE.encode())
@@ -630,9 +667,7 @@ def test_a_key_in_a_secret_may_be_encrypted(
         *("damaged", "no-pem", "junk", "empty-binary", "nothing"),
     ],
 )
-def test_a_secret_that_holds_no_key_is_named_and_never_told(
-    value: dict[str, Any], aws: FakeAws
-) -> None:
+def test_a_secret_without_a_key_is_named_and_not_shown(value: dict[str, Any], aws: FakeAws) -> None:
     aws.secrets[SECRET] = value
     said = refusal(Verification(ca_private_key_secret_arn=SECRET))
     assert said == (
@@ -644,7 +679,7 @@ def test_a_secret_that_holds_no_key_is_named_and_never_told(
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_a_proof_is_signed_in_kms(kind: str, aws: FakeAws) -> None:
+def test_a_key_in_kms_signs_the_proof(kind: str, aws: FakeAws) -> None:
     aws.keys[KMS] = (KEYS[kind], "SIGN_VERIFY")
     certificate = made(Verification(kms_key_id=KMS), issue(KEYS[kind]))
     assert isinstance(certificate.signature_hash_algorithm, DIGESTS[kind])
@@ -665,20 +700,20 @@ def test_a_proof_is_signed_in_kms(kind: str, aws: FakeAws) -> None:
         ("arn:aws:kms:us-west-2:999988887777:alias/root-ca", "us-west-2"),
     ],
 )
-def test_a_key_in_kms_may_be_named_in_every_way(key_id: str, region: str, aws: FakeAws) -> None:
+def test_a_key_in_kms_has_an_id_an_arn_or_an_alias(key_id: str, region: str, aws: FakeAws) -> None:
     aws.keys[key_id] = (KEY, "SIGN_VERIFY")
     made(Verification(kms_key_id=key_id))
     assert {where for service, where in aws.clients if service == "kms"} == {region}
 
 
 @pytest.mark.parametrize("usage", ["ENCRYPT_DECRYPT", "KEY_AGREEMENT"])
-def test_a_key_in_kms_that_may_not_sign_is_refused(usage: str, aws: FakeAws) -> None:
+def test_a_key_in_kms_that_cannot_sign_is_refused(usage: str, aws: FakeAws) -> None:
     aws.keys[KMS] = (RSA, usage)
     said = refusal(Verification(kms_key_id=KMS), issue(RSA))
     assert f"is a key for {usage}; the CA's key is one for SIGN_VERIFY" in said
 
 
-def test_a_key_in_kms_of_another_sort_is_refused(aws: FakeAws) -> None:
+def test_a_key_in_kms_of_another_type_is_refused(aws: FakeAws) -> None:
     for kind in ("rsa", "p384"):
         aws.keys[KMS] = (KEYS[kind], "SIGN_VERIFY")
         assert "is not the key of this CA's certificate" in refusal(Verification(kms_key_id=KMS))
@@ -691,20 +726,20 @@ def test_a_symmetric_key_in_kms_is_refused(aws: FakeAws) -> None:
     assert "SYMMETRIC_DEFAULT" in said
 
 
-def test_a_key_that_is_disabled_when_it_is_to_sign_is_one_line(aws: FakeAws) -> None:
+def test_a_key_that_is_disabled_before_signing_is_one_line(aws: FakeAws) -> None:
     aws.keys[KMS] = (KEY, "SIGN_VERIFY")
     aws.faults["Sign"] = ("DisabledException", "is disabled.")
-    said = refused(Verification(kms_key_id=KMS), signers.certificate_pem)
+    said = refused(Verification(kms_key_id=KMS), ISSUE)
     assert "Sign failed" in said
     assert "is disabled." in said
 
 
 @pytest.mark.parametrize("kind", ["rsa", "p256"])
-def test_a_key_in_kms_can_not_be_had(kind: str, aws: FakeAws) -> None:
+def test_a_key_in_kms_cannot_be_exported(kind: str, aws: FakeAws) -> None:
     aws.keys[KMS] = (KEYS[kind], "SIGN_VERIFY")
-    wanted = claim(Verification(kms_key_id=KMS), issue(KEYS[kind]))
-    assert wanted.given is not None
-    key = signers._key(wanted.given, wanted.authority, wanted.registry.account)
+    way = claim(Verification(kms_key_id=KMS), issue(KEYS[kind]))
+    assert isinstance(way, KmsKey)
+    key = way.key()
     assert key.key_size == KEYS[kind].key_size
     for name in ("private_numbers", "private_bytes"):
         with pytest.raises(NotImplementedError, match="the private key is in AWS KMS"):
@@ -716,7 +751,7 @@ def test_a_key_in_kms_can_not_be_had(kind: str, aws: FakeAws) -> None:
 
 @pytest.mark.parametrize("kind", ["rsa", "p256", "p384"])
 @pytest.mark.parametrize("delay", [0, 1, 3])
-def test_a_proof_is_issued_by_a_private_ca(kind: str, delay: int, aws: FakeAws) -> None:
+def test_a_private_ca_issues_the_proof(kind: str, delay: int, aws: FakeAws) -> None:
     authority = issue(KEYS[kind])
     aws.issuers[PCA] = Issuer(KEYS[kind], authority, delay)
     made(Verification(acm_pca_arn=PCA), authority)
@@ -733,7 +768,7 @@ def test_a_proof_is_issued_by_a_private_ca(kind: str, delay: int, aws: FakeAws) 
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-def test_a_private_ca_is_asked_for_a_named_template_and_once(partition: str, aws: FakeAws) -> None:
+def test_a_private_ca_gets_a_named_template_and_a_token(partition: str, aws: FakeAws) -> None:
     arn = PCA.replace("arn:aws:", f"arn:{partition}:")
     aws.issuers[arn] = Issuer(KEY, ROOT)
     made(Verification(acm_pca_arn=arn))
@@ -745,7 +780,7 @@ def test_a_private_ca_is_asked_for_a_named_template_and_once(partition: str, aws
     assert first["IdempotencyToken"] != second["IdempotencyToken"]
 
 
-def test_a_private_ca_never_issues_beyond_its_own_end(aws: FakeAws) -> None:
+def test_a_proof_of_a_private_ca_expires_before_the_ca(aws: FakeAws) -> None:
     # Of this moment, not of the import's: the certificate is checked when it has been issued.
     end = utc.now() + timedelta(minutes=4)
     authority = issue(KEY, end=end)
@@ -755,13 +790,13 @@ def test_a_private_ca_never_issues_beyond_its_own_end(aws: FakeAws) -> None:
     assert request["Validity"]["Value"] <= end.timestamp()
 
 
-def test_a_private_ca_may_have_been_renewed(aws: FakeAws) -> None:
+def test_a_renewed_private_ca_issues_the_proof(aws: FakeAws) -> None:
     # Of the same key and name; the one that is registered is the older one.
     aws.issuers[PCA] = Issuer(KEY, issue(KEY, end=NOW + timedelta(days=3650)))
     made(Verification(acm_pca_arn=PCA))
 
 
-def test_a_private_ca_of_the_same_key_and_another_name_is_refused(aws: FakeAws) -> None:
+def test_a_private_ca_with_another_subject_is_refused(aws: FakeAws) -> None:
     aws.issuers[PCA] = Issuer(KEY, issue(KEY, common_name="another"))
     assert "is another CA than certificate_pem" in refusal(Verification(acm_pca_arn=PCA))
 
@@ -769,9 +804,9 @@ def test_a_private_ca_of_the_same_key_and_another_name_is_refused(aws: FakeAws) 
 def test_a_private_ca_that_takes_too_long_is_named(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signers, "_POLLS", 3)
+    monkeypatch.setattr(private_ca, "_MAX_POLLS", 3)
     aws.issuers[PCA] = Issuer(KEY, ROOT, delay=99)
-    said = refused(Verification(acm_pca_arn=PCA), signers.certificate_pem)
+    said = refused(Verification(acm_pca_arn=PCA), ISSUE)
     assert said.startswith(f"verification.acm_pca_arn {PCA} has not issued the verification")
     assert "apply again" in said
     assert aws.calls.count("GetCertificate") == 3
@@ -783,11 +818,11 @@ def test_a_private_ca_that_is_not_active_is_one_line(aws: FakeAws) -> None:
     assert "Not active." in refusal(Verification(acm_pca_arn=PCA))
 
 
-def test_a_template_of_the_private_ca_that_changes_the_name_is_found_out(
+def test_a_proof_of_a_private_ca_with_another_name_is_refused(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws.issuers[PCA] = Issuer(KEY, ROOT)
     other = {"Certificate": given_proof(common_name="other"), "CertificateChain": ""}
     monkeypatch.setattr(aws, "_GetCertificate", lambda **_: other)
-    said = refused(Verification(acm_pca_arn=PCA), signers.certificate_pem)
+    said = refused(Verification(acm_pca_arn=PCA), ISSUE)
     assert "common name is not the registration code" in said

@@ -1,4 +1,4 @@
-"""`iot_ca csr`: the request for a verification certificate, for whoever holds the CA's key."""
+"""`iot_ca csr`: the request for a verification certificate, for the holder of the CA's key."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from iot_ca.aws import session as aws
-from iot_ca.aws.registry import Registry
+from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 from iot_ca.model import Credentials, Target
-from iot_ca.ownership import verification_certificate as verification
+from iot_ca.ownership import verification_certificate
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print the request on standard output, and whom it is for on standard error.
+    """Print the request on standard output, and on standard error what to do with it.
 
-    Raises Failure where the account can't be asked. Writes nothing to AWS.
+    Returns the exit status; raises Failure if AWS can't be queried. Writes nothing to AWS.
     """
     options = _parser().parse_args(argv)
     credentials = Credentials(options.profile, options.role_arn, options.external_id)
@@ -29,10 +29,10 @@ def run(argv: Sequence[str]) -> int:
             "set --profile or --role-arn, or AWS_PROFILE"
         )
     try:
-        code = Registry(target).account.registration_code
+        code = Account(target).registration_code
     except Failure as failure:
         raise Failure(f"{target}: {failure}") from failure
-    print(verification.request(code), end="")
+    print(verification_certificate.request(code), end="")
     print(
         f"iot_ca: request for a verification certificate for {target}: have the CA's owner sign it "
         f"(common name {code}), and set verification.certificate_pem to the certificate",
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, like every failure."""
+        """Raise Failure: one line, like every failure."""
         raise Failure(f"{message}; see `{self.prog} --help`")
 
 
@@ -51,12 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="iot_ca csr",
         description="Print a certificate signing request (PEM) for a verification certificate: its "
-        "common name is the registration code of the account and region. Its private key is thrown "
-        "away, since nobody ever needs it. Have it signed by the CA that is to be registered in "
-        "DEFAULT mode, and set verification.certificate_pem to the certificate.",
+        "common name is the registration code of the account and region. Its private key is "
+        "discarded, since AWS IoT does not need it. Have the request signed by the CA that you "
+        "want to register in DEFAULT mode, and set verification.certificate_pem to the resulting "
+        "certificate.",
         allow_abbrev=False,
     )
-    parser.add_argument("--account-id", help="refuse to work in another account than this")
+    parser.add_argument("--account-id", help="fail if the credentials belong to another account")
     parser.add_argument("--region", help="the region to register in; default: as the AWS CLI")
     parser.add_argument("--profile", help="profile of the AWS configuration files")
     parser.add_argument("--role-arn", help="role to assume")
@@ -65,11 +66,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _target(credentials: Credentials, region: str | None) -> Target:
-    """The account that the credentials lead to, which only AWS can name."""
+    """Return the account and Region of the credentials; AWS names the account."""
     with aws.failures(region or "", "sts"):
         session = aws.new_session(credentials.profile)
         # botocore alone does not know AWS_REGION; Terraform and the AWS CLI do.
         region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise Failure("no region; set --region, or AWS_REGION in the environment")
-    return Target(aws.Account(Target("", region, credentials)).caller, region, credentials)
+    return Target(Account(Target("", region, credentials)).caller, region, credentials)

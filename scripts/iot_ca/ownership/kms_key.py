@@ -1,6 +1,6 @@
-"""A key in AWS KMS in the shape of a private key that cryptography's certificate builder takes.
+"""Adapters that let cryptography's certificate builder sign with a key in AWS KMS.
 
-Nothing of the private key is here: it signs in KMS, by the function that is given.
+They hold the public key only. The private key signs in KMS, through the function that is passed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-# Signs data with the key: the data, its hash, and the algorithm family in the words of KMS.
+# Signs with the key, given the data, the hash to use, and KMS's name of the algorithm family.
 Sign = Callable[[bytes, hashes.HashAlgorithm, str], bytes]
 
 
 def rsa_key(public: rsa.RSAPublicKey, sign: Sign) -> rsa.RSAPrivateKey:
-    """The private key that belongs to an RSA public key, as far as it can sign."""
+    """Return an RSA private key that can sign, and nothing else, for this public key."""
 
     class Key(rsa.RSAPrivateKey):
         key_size = public.key_size
@@ -28,13 +28,13 @@ def rsa_key(public: rsa.RSAPublicKey, sign: Sign) -> rsa.RSAPrivateKey:
             del padding  # PKCS #1 v1.5, the builder's default
             return sign(data, algorithm, "RSASSA_PKCS1_V1_5")
 
-        decrypt = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
+        decrypt = private_numbers = private_bytes = __copy__ = __deepcopy__ = _unavailable
 
     return Key()
 
 
 def ec_key(public: ec.EllipticCurvePublicKey, sign: Sign) -> ec.EllipticCurvePrivateKey:
-    """The private key that belongs to an EC public key, as far as it can sign."""
+    """Return an EC private key that can sign, and nothing else, for this public key."""
 
     class Key(ec.EllipticCurvePrivateKey):
         curve = public.curve
@@ -46,10 +46,10 @@ def ec_key(public: ec.EllipticCurvePublicKey, sign: Sign) -> ec.EllipticCurvePri
         def sign(self, data: Any, signature_algorithm: Any) -> bytes:
             return sign(data, signature_algorithm.algorithm, "ECDSA")
 
-        exchange = private_numbers = private_bytes = __copy__ = __deepcopy__ = _not_here
+        exchange = private_numbers = private_bytes = __copy__ = __deepcopy__ = _unavailable
 
     return Key()
 
 
-def _not_here(*_: Any, **__: Any) -> Any:
+def _unavailable(*_: Any, **__: Any) -> Any:
     raise NotImplementedError("the private key is in AWS KMS")

@@ -1,9 +1,8 @@
-"""Proof that whoever registers a CA in DEFAULT mode holds its private key.
+"""The verification certificate: proof that the holder of a CA's private key wants it registered.
 
-AWS IoT asks for a verification certificate: its subject's common name is the registration code
-of the account and region, and the CA's key has signed it (developer guide, "Register a CA
-certificate in DEFAULT mode"). Here is what it looks like and what is checked of one; who signs it,
-and where the CA's private key is, is for `signers` to know.
+Its subject's common name is the registration code of the account and Region, and the CA's key has
+signed it (AWS IoT developer guide, "Register a CA certificate in DEFAULT mode"). This module makes
+and checks one; the other modules of this package know where the CA's private key is.
 """
 
 from __future__ import annotations
@@ -29,10 +28,15 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> str:
-    """The verification certificate in `text`, as PEM, if AWS IoT would take it.
+    """Return the verification certificate in a PEM text, as PEM, if AWS IoT would accept it.
 
-    `code` is the registration code of the account and region. Raises Failure where the
-    certificate does not belong to this CA, to this code or to this moment.
+    Args:
+        text: may have other text before the certificate, and a chain after it.
+        authority: the CA's certificate.
+        code: the registration code of the account and Region.
+        now: the time at which the certificate must be valid, timezone-aware.
+
+    Raises Failure if the certificate does not belong to this CA or this code, or is not valid now.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509.oid import NameOID
@@ -44,8 +48,8 @@ def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> s
         raise Failure(
             str(failure).replace("certificate_pem", "verification.certificate_pem")
         ) from None
-    names = [str(each.value) for each in proof.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    if names != [code]:
+    common_names = proof.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if [str(name.value) for name in common_names] != [code]:
         raise Failure(
             "the verification certificate's common name is not the registration code of this "
             f"account and region, {code}; have it issued again with that common name"
@@ -66,17 +70,17 @@ def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> s
 
 
 def expiry(authority: x509.Certificate, now: datetime) -> datetime:
-    """Until when a verification certificate that is made now is valid: minutes, not years."""
+    """Return when a verification certificate that is made now expires: after minutes, not years."""
     return min(now + _LIFETIME, authority.not_valid_after_utc)
 
 
 def sign(key: Key, authority: x509.Certificate, code: str, now: datetime) -> str:
-    """A new verification certificate as PEM, signed by `key`, the CA's."""
+    """Return a new verification certificate as PEM, signed with `key`, the CA's private key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    # Any key pair will do and its private key is not needed afterwards: it ends with this call.
+    # AWS IoT accepts any key pair. Its private key is not needed afterwards.
     subject_key = ec.generate_private_key(ec.SECP256R1()).public_key()
     builder = (
         x509.CertificateBuilder()
@@ -93,9 +97,9 @@ def sign(key: Key, authority: x509.Certificate, code: str, now: datetime) -> str
 
 
 def request(code: str) -> str:
-    """A certificate signing request as PEM for a verification certificate.
+    """Return a certificate signing request as PEM for a verification certificate.
 
-    Its key pair is made for it and forgotten: nobody will need it.
+    Its key pair is new, and the private key is discarded: AWS IoT does not need it.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -108,10 +112,10 @@ def request(code: str) -> str:
 
 
 def _digest_for(key: Key) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
-    """The hash to sign with: SHA-256 for RSA, and for EC that of the curve's strength.
+    """Return the hash to sign with: SHA-256 for RSA, for EC the one of the curve's strength.
 
-    AWS IoT takes SHA-256 or better, and AWS KMS knows no other hash for a curve (API reference of
-    Sign, SigningAlgorithm).
+    AWS IoT accepts SHA-256 or better. AWS KMS has no other hash for a curve (API reference of Sign,
+    SigningAlgorithm).
     """
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec

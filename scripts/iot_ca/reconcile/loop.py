@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from iot_ca import model, utc
+from iot_ca import model
 from iot_ca.aws.registry import Registry
 from iot_ca.certificates import pem
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, Gone
 from iot_ca.model import DesiredCa, ObservedCa, Origin, RegisterRequest, Snapshot
-from iot_ca.ownership import signers
-from iot_ca.ownership.signers import Claim
+from iot_ca.ownership import Claim, claim
 from iot_ca.reconcile import drift, mode_change
 from iot_ca.reconcile.drift import Delete, Forget, Register, Remember, Step, Tag, Untag, Update
 from iot_ca.reconcile.mode_change import WayBack
@@ -89,12 +88,12 @@ class _Run:
 
     @cached_property
     def _claim(self) -> Claim:
-        return signers.claim(self._desired, self.certificate, self.registry, utc.now())
+        return claim(self._desired, self.certificate, self.registry.account)
 
     @cached_property
     def _proof(self) -> str:
         # Once for all registrations of this run: an issuer is paid for each.
-        return signers.certificate_pem(self._claim)
+        return self._claim.issue()
 
     def recall(self, observed: ObservedCa | None) -> Snapshot | None:
         """What an unfinished change of the mode has left, this run's or an earlier one's."""

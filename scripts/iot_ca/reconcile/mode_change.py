@@ -14,8 +14,7 @@ from iot_ca.aws.registry import Registry
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.model import DesiredCa, ObservedCa, Snapshot
-from iot_ca.ownership import signers
-from iot_ca.ownership.signers import Claim
+from iot_ca.ownership import Claim
 from iot_ca.reconcile import drift
 from iot_ca.reconcile.drift import Register, Remember, Step, Update
 
@@ -46,7 +45,7 @@ def check(desired: DesiredCa, claim: Claim) -> list[str]:
     warnings = [f"a change to {wanted} mode deletes it and registers it again; {effect}"]
     # For the new registration in DEFAULT mode, or for the way back to the old one.
     if wanted == "DEFAULT" or desired.verification is not None:
-        warnings += signers.check(claim)
+        warnings += claim.check()
     return warnings
 
 
