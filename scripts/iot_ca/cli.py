@@ -162,9 +162,10 @@ def _result(
     if isinstance(observed, Failure):
         raise observed
     warnings = []
-    if certificate.followers:
+    if certificate.certificates_after:
         warnings.append(
-            f"certificate_pem holds {certificate.followers + 1} certificates; the first one is used"
+            f"certificate_pem holds {certificate.certificates_after + 1} certificates; the first "
+            "one is used"
         )
     if observed is None:
         proof = claim(desired, certificate, registry.account)

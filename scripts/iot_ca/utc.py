@@ -1,4 +1,4 @@
-"""Moments in UTC, and their text."""
+"""The current time in UTC, and times as text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 
 def now() -> datetime:
-    """This moment, timezone-aware."""
+    """Return the current time in UTC, timezone-aware."""
     return datetime.now(timezone.utc)
 
 
 def rfc3339(moment: datetime) -> str:
-    """A UTC moment as RFC 3339 text to the second, as Terraform's time functions take it."""
+    """Return a UTC time as RFC 3339 text to the second, as Terraform's time functions read it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

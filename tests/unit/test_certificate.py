@@ -67,7 +67,7 @@ def patched(certificate: x509.Certificate, old: bytes, new: bytes) -> str:
     assert len(old) == len(new)
     changed = der(certificate).replace(old, new)
     assert changed != der(certificate)
-    return pem_text._pem(changed)
+    return pem_text.from_der(changed)
 
 
 def encoded(oid: str) -> bytes:
@@ -86,9 +86,9 @@ def dressed(draw: st.DrawFn) -> tuple[str, int]:
     words = st.text().filter(lambda text: "-----" not in text)
     end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n", " \n", "\n\t"]))
     width = draw(st.integers(1, 100))
-    followers = draw(st.lists(st.sampled_from(CHAIN), max_size=3))
+    after = draw(st.lists(st.sampled_from(CHAIN), max_size=3))
     texts = [draw(words)]
-    for certificate in [ROOT, *followers]:
+    for certificate in [ROOT, *after]:
         body = base64.b64encode(der(certificate)).decode()
         lines = [
             "-----BEGIN CERTIFICATE-----",
@@ -96,24 +96,24 @@ def dressed(draw: st.DrawFn) -> tuple[str, int]:
             "-----END CERTIFICATE-----",
         ]
         texts += [end.join(lines), draw(words)]
-    return end.join(texts), len(followers)
+    return end.join(texts), len(after)
 
 
 @given(dressed())
-def test_the_id_does_not_depend_on_how_the_certificate_is_written(text: tuple[str, int]) -> None:
+def test_the_id_is_independent_of_the_layout_of_the_text(text: tuple[str, int]) -> None:
     certificate = read_and_check(text[0])
     assert certificate.certificate_id == hashlib.sha256(der(ROOT)).hexdigest()
     assert certificate.der == der(ROOT)
     assert certificate.pem == pem(ROOT)
-    assert certificate.followers == text[1]
+    assert certificate.certificates_after == text[1]
 
 
-def test_what_is_read_is_read_the_same_again() -> None:
+def test_normalised_pem_is_read_unchanged() -> None:
     certificate = pem_text.read(pem(ROOT))
     assert pem_text.read(certificate.pem) == certificate
 
 
-def test_a_certificate_cut_off_anywhere_is_refused_or_the_same() -> None:
+def test_a_truncated_certificate_is_refused() -> None:
     text = pem(ROOT)
     for length in range(len(text)):
         try:
@@ -126,7 +126,7 @@ def test_a_certificate_cut_off_anywhere_is_refused_or_the_same() -> None:
 
 
 @given(st.data())
-def test_a_certificate_with_a_hole_is_refused_or_the_same(data: st.DataObject) -> None:
+def test_a_certificate_with_a_part_missing_is_refused(data: st.DataObject) -> None:
     text = pem(ROOT) + pem(CHAIN[0])
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
@@ -153,22 +153,22 @@ def test_any_other_text_is_refused(text: str) -> None:
 @given(st.binary())
 def test_any_other_bytes_in_a_pem_block_are_refused(junk: bytes) -> None:
     with pytest.raises(Failure):
-        read_and_check(pem_text._pem(junk))
+        read_and_check(pem_text.from_der(junk))
 
 
 @given(st.integers(0, len(der(ROOT)) - 1), st.integers(0, 255))
-def test_a_damaged_byte_never_ends_in_another_exception(position: int, byte: int) -> None:
+def test_a_damaged_byte_raises_no_other_exception(position: int, byte: int) -> None:
     damaged = bytearray(der(ROOT))
     damaged[position] = byte
     with warnings.catch_warnings(), suppress(Failure):
         warnings.simplefilter("ignore")
-        read_and_check(pem_text._pem(bytes(damaged)))
+        read_and_check(pem_text.from_der(bytes(damaged)))
 
 
-def test_a_bundle_counts_by_its_first_certificate() -> None:
+def test_the_first_certificate_of_a_bundle_is_used() -> None:
     certificate = read_and_check(pem(ROOT) + pem(CHAIN[0]) + pem(CHAIN[1]))
     assert certificate.der == der(ROOT)
-    assert certificate.followers == 2
+    assert certificate.certificates_after == 2
 
 
 def test_a_bundle_that_begins_with_a_leaf_is_refused() -> None:
@@ -176,7 +176,7 @@ def test_a_bundle_that_begins_with_a_leaf_is_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
-def test_the_ids_of_real_roots_are_openssls_fingerprints(tmp_path: Path) -> None:
+def test_the_ids_of_public_roots_are_openssls_fingerprints(tmp_path: Path) -> None:
     roots = re.findall(
         r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",
         Path(certifi.where()).read_text(encoding="utf-8"),
@@ -197,7 +197,7 @@ def test_the_ids_of_real_roots_are_openssls_fingerprints(tmp_path: Path) -> None
         assert certificate.certificate_id == fingerprint
 
 
-def test_a_root_made_as_in_the_blog_of_aws_is_accepted(tmp_path: Path) -> None:
+def test_a_root_made_as_in_the_aws_blog_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "rootCA_openssl.conf").write_text(
         "[ req ]\ndistinguished_name = req_distinguished_name\nextensions = v3_ca\n"
         "req_extensions = v3_ca\n\n[ v3_ca ]\nbasicConstraints = CA:TRUE\n\n"
@@ -249,20 +249,20 @@ PRIVATE_KEYS: dict[str, str] = {
     ],
     ids=["alone", "crlf", "behind", "before", "first-half", "second-half"],
 )
-def test_a_private_key_is_refused_and_never_told(place: Callable[[str], str], key: str) -> None:
+def test_a_private_key_is_refused_and_not_shown(place: Callable[[str], str], key: str) -> None:
     with pytest.raises(Failure, match="private key") as caught:
         read_and_check(place(key))
     assert_tells_nothing_of(key, everything_said(caught.value))
 
 
-def test_a_private_key_without_its_markers_is_never_told(root: x509.Certificate) -> None:
+def test_a_private_key_without_markers_is_not_shown(root: x509.Certificate) -> None:
     del root
     bodies = ["".join(key.splitlines()[1:-1]) for key in PRIVATE_KEYS.values()]
     for body in bodies:
         assert refusal(body)
 
 
-def test_base64_alone_is_told_how_to_become_pem() -> None:
+def test_base64_without_markers_is_refused_with_the_remedy() -> None:
     body = base64.b64encode(der(ROOT)).decode()
     assert "openssl x509 -inform der" in refusal(body)
     assert "openssl x509 -inform der" in refusal(textwrap.fill(body, 64) + "\n")
@@ -287,7 +287,7 @@ def test_der_is_refused() -> None:
         ("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "damaged"),
     ],
 )
-def test_what_is_no_certificate_is_called_what_it_is(text: str, said: str) -> None:
+def test_a_text_without_certificate_is_refused_by_its_kind(text: str, said: str) -> None:
     assert said in refusal(text)
 
 
@@ -302,7 +302,7 @@ def test_a_ca_that_aws_accepts_is_accepted(rsa_key: rsa.RSAPrivateKey) -> None:
         read_and_check(pem(issue(ec.generate_private_key(curve))))
 
 
-def test_an_intermediate_is_a_ca_too() -> None:
+def test_an_intermediate_ca_is_accepted() -> None:
     read_and_check(pem(issue(KEY, common_name="below", subject_key=ec_key(), issuer=ROOT)))
 
 
@@ -348,7 +348,7 @@ def test_expired_and_not_yet_valid_are_refused() -> None:
     assert "not valid before" in refusal(pem(issue(KEY, start=NOW + day, end=NOW + 9 * day)))
 
 
-def test_the_validity_is_told_in_rfc_3339() -> None:
+def test_the_validity_is_written_in_rfc_3339() -> None:
     start, end = NOW.replace(microsecond=0), (NOW + timedelta(days=9)).replace(microsecond=0)
     certificate = issue(KEY, start=start, end=end)
     assert pem_text.validity(certificate) == (start, end)
@@ -395,7 +395,7 @@ def test_weak_signatures_are_refused(
     assert "SHA-256 or better" in said
 
 
-def test_a_signature_that_nobody_knows_is_refused(root: x509.Certificate) -> None:
+def test_an_unknown_signature_algorithm_is_refused(root: x509.Certificate) -> None:
     text = patched(root, encoded(RSA_SIGNATURES + "11"), encoded(RSA_SIGNATURES + "99"))
     assert "not supported" in refusal(text)
 
@@ -433,7 +433,7 @@ def test_an_extension_given_twice_is_refused() -> None:
     assert "extensions" in refusal(text)
 
 
-def test_an_extension_that_cryptography_can_not_read_ends_in_a_message() -> None:
+def test_an_unreadable_extension_is_refused_in_one_line() -> None:
     # A subject alternative name of the kind x400Address.
     names = bytes.fromhex("3004a3023000")
     extension = x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.17"), names)
@@ -441,7 +441,7 @@ def test_an_extension_that_cryptography_can_not_read_ends_in_a_message() -> None
     assert "extensions" in refusal(text)
 
 
-def test_a_negative_serial_number_leaves_stderr_alone(recwarn: pytest.WarningsRecorder) -> None:
+def test_a_negative_serial_number_prints_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     length = (ROOT.serial_number.bit_length() + 8) // 8
     number = ROOT.serial_number.to_bytes(length, "big")
     head = b"\x02" + bytes([length])

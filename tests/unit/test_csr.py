@@ -29,9 +29,7 @@ def refused(program: Program, *options: str) -> str:
     return line.removeprefix("iot_ca: ")
 
 
-def test_the_request_is_all_that_is_printed_and_says_whom_it_is_for(
-    program: Program, aws: FakeAws
-) -> None:
+def test_stdout_has_the_request_and_stderr_the_next_step(program: Program, aws: FakeAws) -> None:
     status, out, err = program.run("csr")
     assert status == 0
     assert out.startswith("-----BEGIN CERTIFICATE REQUEST-----\n")
@@ -49,9 +47,7 @@ def test_the_request_is_all_that_is_printed_and_says_whom_it_is_for(
     assert program.run("csr")[1] != out
 
 
-def test_another_account_than_the_one_that_is_meant_is_refused(
-    program: Program, aws: FakeAws
-) -> None:
+def test_credentials_of_another_account_are_refused(program: Program, aws: FakeAws) -> None:
     assert program.run("csr", "--account-id", ACCOUNT)[0] == 0
     aws.calls.clear()
     said = refused(program, "--account-id", OTHER_ACCOUNT)
@@ -69,7 +65,7 @@ def test_another_account_than_the_one_that_is_meant_is_refused(
         (("--region", "ap-south-1"), {"AWS_REGION": "us-east-2"}, "ap-south-1"),
     ],
 )
-def test_the_region_is_the_one_that_is_meant(
+def test_the_region_is_found_as_terraform_finds_it(
     program: Program,
     aws: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
@@ -85,7 +81,7 @@ def test_the_region_is_the_one_that_is_meant(
     assert ("iot", region) in aws.clients
 
 
-def test_the_region_of_a_profile_counts(
+def test_the_region_of_a_profile_is_used(
     program: Program, aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -95,7 +91,7 @@ def test_the_region_of_a_profile_counts(
     assert "nobody" in refused(program, "--profile", "nobody")
 
 
-def test_without_a_region_it_is_said_how_to_give_one(
+def test_a_missing_region_is_refused_with_the_remedy(
     program: Program, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -140,14 +136,12 @@ def test_the_help_lists_every_option(program: Program, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("operation", ["GetCallerIdentity", "GetRegistrationCode"])
-def test_what_is_denied_is_named(program: Program, aws: FakeAws, operation: str) -> None:
+def test_a_missing_permission_is_named(program: Program, aws: FakeAws, operation: str) -> None:
     aws.faults[operation] = ("AccessDenied", "no")
     assert f":{operation}; allow it in their policy" in refused(program)
 
 
-def test_an_unforeseen_error_is_one_line_too(
-    program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unforeseen_error_is_one_line(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(_: object) -> str:
         raise ValueError("the text of an unforeseen error")
 

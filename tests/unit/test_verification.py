@@ -77,7 +77,7 @@ def test_a_proof_is_signed_with_the_hash_that_fits_the_key(
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
-def test_a_proof_that_was_made_passes_openssl_and_its_own_check(tmp_path: Path) -> None:
+def test_a_new_proof_passes_openssl_and_the_check(tmp_path: Path) -> None:
     text = verification.sign(KEY, ROOT, CODE, NOW)
     (tmp_path / "root.pem").write_text(pem(ROOT))
     (tmp_path / "proof.pem").write_text(text)
@@ -85,7 +85,7 @@ def test_a_proof_that_was_made_passes_openssl_and_its_own_check(tmp_path: Path) 
     assert check(text) == text
 
 
-def test_a_proof_lives_for_minutes_and_never_longer_than_its_ca() -> None:
+def test_a_proof_is_valid_for_minutes_and_ends_before_the_ca() -> None:
     def made(authority: x509.Certificate) -> x509.Certificate:
         text = verification.sign(KEY, authority, CODE, NOW)
         return x509.load_pem_x509_certificate(text.encode())
@@ -102,7 +102,7 @@ def test_a_proof_lives_for_minutes_and_never_longer_than_its_ca() -> None:
     assert verification.expiry(ROOT, NOW) <= NOW + timedelta(minutes=30)
 
 
-def test_no_two_proofs_have_the_same_key_or_number() -> None:
+def test_two_proofs_differ_in_key_and_serial_number() -> None:
     proofs = [
         x509.load_pem_x509_certificate(verification.sign(KEY, ROOT, CODE, NOW).encode())
         for _ in range(3)
@@ -111,7 +111,7 @@ def test_no_two_proofs_have_the_same_key_or_number() -> None:
     assert len({each.public_key().public_bytes(*_SPKI) for each in proofs}) == 3
 
 
-def test_a_request_is_signed_by_a_key_of_its_own_and_names_the_code() -> None:
+def test_a_request_has_a_new_key_and_names_the_code() -> None:
     requests = [x509.load_pem_x509_csr(verification.request(CODE).encode()) for _ in range(2)]
     for request in requests:
         assert request.is_signature_valid
@@ -120,7 +120,7 @@ def test_a_request_is_signed_by_a_key_of_its_own_and_names_the_code() -> None:
     assert len({each.public_key().public_bytes(*_SPKI) for each in requests}) == 2
 
 
-def test_a_request_that_the_cas_owner_has_signed_with_openssl_is_a_proof(tmp_path: Path) -> None:
+def test_a_request_signed_with_openssl_is_a_proof(tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_text(pem(ROOT))
     (tmp_path / "root.key").write_text(key_pem(KEY))
     (tmp_path / "verification.csr").write_text(verification.request(CODE))
@@ -132,20 +132,20 @@ def test_a_request_that_the_cas_owner_has_signed_with_openssl_is_a_proof(tmp_pat
     assert x509.load_pem_x509_certificate(certified.encode()).issuer == ROOT.subject
 
 
-# A proof that is given
+# A proof that is handed over
 
 
-def test_a_given_proof_is_used_as_it_is() -> None:
+def test_a_handed_over_proof_is_returned_unchanged() -> None:
     text = proof()
     assert check(text) == text
 
 
-def test_a_given_proof_may_have_a_chain_behind_it() -> None:
+def test_a_chain_after_the_proof_is_ignored() -> None:
     text = proof()
     assert check("a comment\r\n" + text.replace("\n", "\r\n") + pem(ROOT)) == text
 
 
-def test_another_common_name_is_refused_and_the_right_one_named() -> None:
+def test_another_common_name_is_refused_with_the_right_one() -> None:
     said = refusal(proof(common_name="c0de"))
     assert "common name" in said
     assert CODE in said
@@ -188,7 +188,7 @@ def test_a_proof_signed_in_an_unknown_way_is_refused() -> None:
         ObjectIdentifier("1.2.840.113549.1.1.99")
         == x509.load_der_x509_certificate(changed).signature_algorithm_oid
     )
-    said = refusal(pem_text._pem(changed), authority)
+    said = refusal(pem_text.from_der(changed), authority)
     assert "not signed by this CA" in said
 
 
@@ -217,5 +217,5 @@ def test_a_proof_that_is_not_valid_now_is_refused() -> None:
         (key_pem(KEY), "verification.certificate_pem holds a private key"),
     ],
 )
-def test_what_is_no_proof_is_called_what_it_is(text: str, said: str) -> None:
+def test_a_text_without_proof_is_refused_by_its_kind(text: str, said: str) -> None:
     assert refusal(text).startswith(said)

@@ -1,4 +1,4 @@
-"""From PEM text to a certificate and its fingerprint."""
+"""PEM text to a certificate and its ID, without cryptography if that is enough."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ class Certificate:
 
     Attributes:
         der: its DER encoding.
-        certificate_id: lowercase hex SHA-256 of the DER, which is AWS IoT's certificateId
-            (checked against a registered CA; line ends, leading text and a chain don't count).
-        pem: the certificate alone, written the standard way.
-        followers: how many certificates come behind it in the text.
+        certificate_id: AWS IoT's certificateId: the lowercase hex SHA-256 of the DER. AWS's own ID
+            is compared when a CA is observed or registered.
+        pem: the certificate alone, without leading text, with standard line lengths and ends.
+        certificates_after: the number of certificates that follow in the text.
     """
 
     der: bytes
     certificate_id: str
     pem: str
-    followers: int
+    certificates_after: int
 
 
 def read(text: str) -> Certificate:
-    """The first certificate in a PEM text, which may have leading text, CRLF or a chain behind it.
+    """Return the first certificate in a PEM text.
 
-    Raises Failure, without quoting the text, where there is a private key in it or its first
-    block is no certificate. Whether AWS accepts it as a CA is for `validation` to say.
+    There may be other text before it, CRLF line ends, and a chain after it. `validation` checks
+    whether AWS IoT accepts the certificate as a CA's.
+
+    Raises Failure, without quoting the text, if there is a private key in it or if its first block
+    is not a certificate.
     """
     if "PRIVATE KEY-----" in text:
         raise Failure(
@@ -49,7 +52,7 @@ def read(text: str) -> Certificate:
         )
     blocks = list(_PEM_BLOCK.finditer(text))
     if not blocks:
-        raise Failure(_why_no_block(text))
+        raise Failure(_reason_for_no_block(text))
     label = blocks[0].group(1)
     if label in ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"):
         raise Failure("certificate_pem is a certificate signing request; give the certificate")
@@ -62,12 +65,13 @@ def read(text: str) -> Certificate:
     return Certificate(
         der=der,
         certificate_id=hashlib.sha256(der).hexdigest(),
-        pem=_pem(der),
-        followers=sum(block.group(1) == "CERTIFICATE" for block in blocks[1:]),
+        pem=from_der(der),
+        certificates_after=sum(block.group(1) == "CERTIFICATE" for block in blocks[1:]),
     )
 
 
-def _why_no_block(text: str) -> str:
+def _reason_for_no_block(text: str) -> str:
+    """Return what a text without any PEM block probably is, and a remedy."""
     if "-----BEGIN" in text:
         return "certificate_pem is truncated: it has a BEGIN line and no matching END line"
     body = re.sub(r"\s+", "", text)
@@ -82,27 +86,28 @@ def _why_no_block(text: str) -> str:
     )
 
 
-def _pem(der: bytes) -> str:
+def from_der(der: bytes) -> str:
+    """Return the PEM text of a certificate's DER."""
     text = base64.b64encode(der).decode("ascii")
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
 
 def parse(certificate: Certificate) -> x509.Certificate:
-    """The certificate as cryptography knows it; raises Failure if the DER is damaged."""
+    """Return the certificate as cryptography's object; raises Failure if the DER is damaged."""
     from cryptography import x509
 
     try:
         with warnings.catch_warnings():
-            # Of a serial number that breaks RFC 5280: stderr is for failures.
+            # cryptography warns of serial numbers that violate RFC 5280; stderr is for failures.
             warnings.simplefilter("ignore")
             return x509.load_der_x509_certificate(certificate.der)
     except (ValueError, x509.InvalidVersion):
         raise Failure(
-            "certificate_pem is damaged or truncated: it is no X.509 certificate"
+            "certificate_pem is damaged or truncated: it is not an X.509 certificate"
         ) from None
 
 
 def validity(certificate: x509.Certificate) -> tuple[datetime, datetime]:
-    """From when and to when the certificate is valid, timezone-aware."""
+    """Return the start and the end of the certificate's validity, timezone-aware."""
     return certificate.not_valid_before_utc, certificate.not_valid_after_utc

@@ -1,4 +1,4 @@
-"""Whether AWS IoT Core accepts a certificate as a CA's."""
+"""Whether AWS IoT Core accepts a certificate as a CA certificate."""
 
 from __future__ import annotations
 
@@ -14,39 +14,58 @@ if TYPE_CHECKING:
 
 _SIGNATURE_HASHES = ("sha256", "sha384", "sha512")
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-_RSA_BITS = 2048
+_CURVE_NAMES = ", ".join(_CURVES.values())
+_MIN_RSA_BITS = 2048
 
 
 def check(certificate: x509.Certificate, now: datetime) -> None:
-    """Refuse what AWS IoT Core would refuse to register, before it is asked.
+    """Raise Failure for a certificate that AWS IoT Core would refuse to register.
 
+    A new rule is a function of its own, called here. The first rule that is broken is reported.
     Format, validity, key and signature are AWS's own checks (developer guide, "Manage your CA
-    certificates"). X.509 v3, CA:TRUE and, where there is a key usage, keyCertSign are not
-    documented as hard rules; without them no standard TLS stack takes it for a CA's.
+    certificates"). X.509 v3, CA:TRUE and, if there is a key usage, keyCertSign are not documented
+    as hard rules; without them no standard TLS implementation accepts the certificate as a CA's.
 
-    Raises Failure for the first rule that is broken. `now` must be timezone-aware.
+    Args:
+        certificate: the CA's certificate.
+        now: the time of the registration, timezone-aware.
     """
+    _check_version(certificate)
+    _check_extensions(certificate)
+    _check_validity(certificate, now)
+    _check_algorithms(certificate)
+
+
+def _check_version(certificate: x509.Certificate) -> None:
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     if certificate.version is not x509.Version.v3:
         raise Failure("the certificate is X.509 v1; AWS IoT needs a v3 certificate with CA:TRUE")
+
+
+def _check_extensions(certificate: x509.Certificate) -> None:
+    from cryptography import x509
+
     try:
         extensions = certificate.extensions
-        is_authority = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        is_ca = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
-        is_authority = False
+        is_ca = False
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise Failure("the certificate's extensions can't be read") from None
-    if not is_authority:
+    if not is_ca:
         raise Failure(
             "the certificate is not a CA's (basicConstraints lacks CA:TRUE); give the certificate "
             "that signs the devices' certificates, not a device's"
         )
     with suppress(x509.ExtensionNotFound):
         if not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
-            raise Failure("the certificate's key usage lacks keyCertSign: it may not sign others")
+            raise Failure(
+                "the certificate's key usage lacks keyCertSign, which the certificate of a CA needs"
+            )
+
+
+def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
     if now < certificate.not_valid_before_utc:
         raise Failure(
             f"the certificate is not valid before {utc.rfc3339(certificate.not_valid_before_utc)}"
@@ -56,31 +75,41 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
             f"the certificate expired at {utc.rfc3339(certificate.not_valid_after_utc)}; AWS IoT "
             "does not register an expired CA: renew it, or remove it from the map"
         )
+
+
+def _check_algorithms(certificate: x509.Certificate) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     try:
         key = certificate.public_key()
         digest = certificate.signature_hash_algorithm
     except (UnsupportedAlgorithm, ValueError):
         raise Failure(
             "the certificate's key or signature algorithm is not supported; AWS IoT takes RSA of "
-            f"{_RSA_BITS} bits or more and EC {', '.join(_CURVES.values())}"
+            f"{_MIN_RSA_BITS} bits or more and EC {_CURVE_NAMES}"
         ) from None
+    _check_key(key)
+    if digest is None or digest.name not in _SIGNATURE_HASHES:
+        name = "unknown" if digest is None else digest.name.upper()
+        raise Failure(f"the certificate's signature uses {name}; AWS IoT needs SHA-256 or better")
+
+
+def _check_key(key: object) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
     if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < _RSA_BITS:
+        if key.key_size < _MIN_RSA_BITS:
             raise Failure(
-                f"the certificate's RSA key has {key.key_size} bits; AWS IoT needs {_RSA_BITS} or "
-                "more"
+                f"the certificate's RSA key has {key.key_size} bits; AWS IoT needs "
+                f"{_MIN_RSA_BITS} or more"
             )
     elif isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in _CURVES:
             raise Failure(
-                f"the certificate's curve is {key.curve.name}; AWS IoT takes "
-                f"{', '.join(_CURVES.values())}"
+                f"the certificate's curve is {key.curve.name}; AWS IoT takes {_CURVE_NAMES}"
             )
     else:
         raise Failure(
-            f"the certificate's key is neither RSA ({_RSA_BITS} bits or more) nor EC "
-            f"({', '.join(_CURVES.values())})"
+            f"the certificate's key is neither RSA ({_MIN_RSA_BITS} bits or more) nor EC "
+            f"({_CURVE_NAMES})"
         )
-    if digest is None or digest.name not in _SIGNATURE_HASHES:
-        name = "unknown" if digest is None else digest.name.upper()
-        raise Failure(f"the certificate's signature uses {name}; AWS IoT needs SHA-256 or better")
