@@ -1,4 +1,4 @@
 """The program behind the Terraform module terraform-aws-iot-ca.
 
-Facts flow one way: protocol -> certificate -> registry -> drift -> registry -> protocol.
+CONTRIBUTING.md lists the packages and which imports which.
 """

@@ -30,9 +30,12 @@ import sys
 # certificate modes and template names. botocore is installed by boto3 and has its version.
 PACKAGES = {"botocore": ("boto3>=1.35", (1, 35)), "cryptography": ("cryptography>=42", (42,))}
 
-# Packages that only `status` imports, and only where its arguments need them.
+# Packages that only `status` imports, and only if its arguments need them.
 TABLE = {"rich": "rich>=13"}
 HCL = {"hcl2": "python-hcl2>=8"}
+
+# The name of the package that pip and uv install; its extra `status` has the packages above.
+DISTRIBUTION = "terraform-aws-iot-ca"
 
 
 def missing_extras(argv):  # type: (list[str]) -> list[str]
@@ -75,7 +78,9 @@ def main(argv=None):  # type: (list[str] | None) -> int
         return 1
     missing, extras = missing_packages(), missing_extras(argv)
     if missing or extras:
-        return run_through_uv(missing, extras, argv)
+        run_through_uv(argv, extras)
+        print("iot_ca: " + how_to_install(missing, extras), file=sys.stderr)
+        return 1
     # A plan waits for this process, which ends before garbage matters: collecting it while botocore
     # loads its models took an eighth of the time.
     gc.disable()
@@ -84,50 +89,71 @@ def main(argv=None):  # type: (list[str] | None) -> int
     return run(argv)
 
 
-def run_through_uv(missing, extras, argv):  # type: (list[str], list[str], list[str]) -> int
-    """Start over under `uv run`, which installs the packages named at the top of this file.
+def run_through_uv(argv, extras):  # type: (list[str], list[str]) -> None
+    """Replace this process by `uv run`, which installs the packages named at the top of this file.
 
-    Packages that only `status` needs are passed on the command line: a plan that runs through uv
-    needs none of them. Standard input must be untouched: the query is still to be read from it.
+    Returns if there is no uv, or if this process was started this way already. The requirements of
+    `status` are passed on the command line: a plan that runs through uv needs none of them.
+    Standard input must be untouched: the query is still to be read from it.
     """
-    import shlex
     import shutil
 
-    uv = shutil.which("uv")
+    # In the environment of what uv starts, such as the program that `uvx` has installed. Otherwise
+    # the user installs the packages of an installed program, in the same way as the program.
+    uv = os.environ.get("UV") or (None if is_installed() else "uv")
+    uv = uv and shutil.which(uv)
     if uv and "IOT_CA_THROUGH_UV" not in os.environ:
         os.environ["IOT_CA_THROUGH_UV"] = "1"
         more = [word for requirement in extras for word in ("--with", requirement)]
         script = os.path.realpath(__file__)
         os.execv(uv, [uv, "run", "--quiet", "--no-project", *more, "--script", script, *argv])
-    message = (
-        "iot_ca: %s lacks %s; install with `%s -m pip install %s`, or put uv on the PATH, or %s"
-    )
-    otherwise = "set python_command to a Python that has them"
+
+
+def how_to_install(missing, extras):  # type: (list[str], list[str]) -> str
+    """Return what this Python lacks and how to install it, as one line."""
+    import shlex
+
+    names = missing + extras
+    what = "{} lacks {}".format(sys.executable, " and ".join(names))
+    remedies = [] if is_installed() else ["put uv on the PATH"]
     if not missing:
-        otherwise = "do without: --json or --html FILE, and a .tfvars.json file, need neither"
-    missing = missing + extras
-    python, names = shlex.quote(sys.executable), " ".join(map(shlex.quote, missing))
-    print(
-        message % (sys.executable, " and ".join(missing), python, names, otherwise),
-        file=sys.stderr,
-    )
-    return 1
+        names = [DISTRIBUTION + "[status]"] if is_installed() else names
+        remedies.append("do without: --json or --html FILE, and a .tfvars.json file, need neither")
+    elif not is_installed():
+        remedies.append("set python_command to a Python that has them")
+    words = [sys.executable, "-m", "pip", "install", *names]
+    command = "install with `{}`".format(" ".join(map(shlex.quote, words)))
+    return what + "; " + ", or ".join([command, *remedies])
+
+
+def is_installed():  # type: () -> bool
+    """Return whether this is the installed program, not a folder of the module run by its path."""
+    if not __package__:
+        return False
+    try:
+        importlib.import_module("importlib.metadata").distribution(DISTRIBUTION)
+    except ImportError:
+        return False
+    return True
 
 
 def import_by_path():  # type: () -> None
-    """Make this folder importable as the package `iot_ca`, also where it is run by a symlink.
+    """Make this folder importable as the package `iot_ca`, also if it is run through a symlink.
 
     Python puts the folder of a script that is run by path in front of `sys.path`. The package's
-    own files must not be importable from there a second time, without the package's name.
+    files must not be importable from there without the package's name, and another `iot_ca` that is
+    installed must not be imported.
     """
     folder = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
-    parent = os.path.dirname(folder)  # noqa: PTH120
-    sys.path[:] = [parent, *(path for path in sys.path if not same(path, folder))]
-
-
-def same(path, folder):  # type: (str, str) -> bool
-    """Return whether a folder of `sys.path` is this one."""
-    return bool(path) and os.path.realpath(path) == folder
+    sys.path[:] = [path for path in sys.path if not path or os.path.realpath(path) != folder]
+    spec = importlib.util.spec_from_file_location(
+        "iot_ca", folder + "/__init__.py", submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["iot_ca"] = package
+    spec.loader.exec_module(package)
 
 
 if __name__ == "__main__":

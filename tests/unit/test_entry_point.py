@@ -1,4 +1,4 @@
-"""scripts/iot_ca as a process: with its packages, without them, and through uv."""
+"""The program as a process: by path, as a module, installed, without its packages, through uv."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tests.project import project
 from tests.unit.support import ACCOUNT, REGION, pem
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "iot_ca"
+PROGRAM = ROOT / "scripts" / "iot_ca"
+ENTRY = PROGRAM / "__main__.py"
 TARGET = {"account_id": ACCOUNT, "region": REGION}
 # Enough of an environment for Python and a shell, with nothing of the user's in it.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -73,19 +74,19 @@ def fake_uv(tmp_path: Path) -> Path:
 
 
 def test_the_program_answers_a_query() -> None:
-    done = run(sys.executable, SCRIPT, "inspect")
+    done = run(sys.executable, PROGRAM, "inspect")
     assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
 
 
 def test_a_failure_is_status_1_and_one_line(root: x509.Certificate) -> None:
     del root
-    done = run(sys.executable, SCRIPT, "inspect", given="{")
+    done = run(sys.executable, PROGRAM, "inspect", given="{")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "iot_ca: the query is not valid JSON\n"
 
 
 def test_a_closed_standard_input_is_one_line() -> None:
-    done = run("/bin/sh", "-c", 'exec "$0" "$1" inspect <&-', sys.executable, SCRIPT)
+    done = run("/bin/sh", "-c", 'exec "$0" "$1" inspect <&-', sys.executable, PROGRAM)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert "the query" in done.stderr
@@ -101,7 +102,7 @@ def test_a_locale_of_another_encoding_changes_nothing() -> None:
     )
     for encoding in ("latin-1", "ascii", "utf-8"):
         done = subprocess.run(
-            [sys.executable, SCRIPT, "inspect"],
+            [sys.executable, PROGRAM, "inspect"],
             input=text.encode(),
             env={**ENVIRONMENT, "PYTHONIOENCODING": encoding},
             capture_output=True,
@@ -113,32 +114,143 @@ def test_a_locale_of_another_encoding_changes_nothing() -> None:
         assert b"\xc3\x83" not in line
 
 
-def test_a_python_that_adds_no_path_of_its_own_is_enough(tmp_path: Path) -> None:
+@pytest.fixture(params=["folder", "file", "link to the folder", "link to the file"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Each path that the program can be run by."""
+    folder, entry = tmp_path / "linked", tmp_path / "iot-ca"
+    folder.symlink_to(PROGRAM)
+    entry.symlink_to(ENTRY)
+    return {
+        "folder": PROGRAM,
+        "file": ENTRY,
+        "link to the folder": folder,
+        "link to the file": entry,
+    }[request.param]
+
+
+def test_every_path_to_the_program_runs_in_every_python_mode(path: Path, tmp_path: Path) -> None:
     for settings in ({"PYTHONSAFEPATH": "1"}, {"PYTHONPATH": str(tmp_path)}):
-        assert run(sys.executable, SCRIPT, "inspect", env=settings).stdout == "{}\n"
-    assert run(sys.executable, "-I", SCRIPT, "inspect").stdout == "{}\n"
-    assert run(sys.executable, "-O", "-W", "error", SCRIPT, "inspect").stdout == "{}\n"
+        assert run(sys.executable, path, "inspect", env=settings).stdout == "{}\n"
+    assert run(sys.executable, "-I", path, "inspect").stdout == "{}\n"
+    assert run(sys.executable, "-O", "-W", "error", path, "inspect").stdout == "{}\n"
 
 
-def test_a_copy_in_a_folder_with_spaces_that_nothing_can_be_written_to(tmp_path: Path) -> None:
-    copy = tmp_path / "a module's copy (1)" / "scripts"
-    shutil.copytree(ROOT / "scripts", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    # Even root can't write into a folder that is a file.
-    (copy / "iot_ca" / "__pycache__").touch()
-    for path in (copy / "iot_ca", copy):
-        path.chmod(0o555)
+def test_a_path_runs_its_own_program_beside_an_installed_one(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "installed" / "iot_ca").mkdir(parents=True)
+    (tmp_path / "installed" / "iot_ca" / "__init__.py").write_text("raise SystemExit('another')\n")
+    done = run(sys.executable, path, "inspect", env={"PYTHONPATH": str(tmp_path / "installed")})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+
+
+def test_a_path_exposes_no_module_without_its_package(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(PROGRAM), str(ROOT)])
+    monkeypatch.setitem(sys.modules, "iot_ca", ModuleType("iot_ca"))
+    script.import_by_path()
+    assert sys.path == [str(ROOT)]
+    assert list(sys.modules["iot_ca"].__path__) == [str(PROGRAM)]
+
+
+def test_the_program_runs_as_a_module(tmp_path: Path) -> None:
+    done = run(
+        *("env", "-C", tmp_path, sys.executable, "-m", "iot_ca", "inspect"),
+        env={"PYTHONPATH": str(ROOT / "scripts")},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder of site-packages with the program in it, and what pip notes of it."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(PROGRAM, site / "iot_ca", ignore=shutil.ignore_patterns("__pycache__"))
+    information = site / "terraform_aws_iot_ca-1.0.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Name: terraform-aws-iot-ca\nVersion: 1.0.0\n")
+    return site
+
+
+# What pip writes into `iot-ca`, with or without the packages of the extra.
+CONSOLE_SCRIPT = "import sys; from iot_ca.__main__ import main; sys.exit(main())"
+WITHOUT_EXTRA = (
+    "import importlib.util as util; find = util.find_spec; "
+    "util.find_spec = lambda name: None if name in ('rich', 'hcl2') else find(name); "
+)
+
+
+def test_the_console_script_runs_the_installed_program(installed: Path) -> None:
+    for arguments, output in ((["inspect"], "{}\n"), (["--help"], "Usage: iot_ca COMMAND")):
+        done = run(
+            *(sys.executable, "-c", CONSOLE_SCRIPT, *arguments), env={"PYTHONPATH": str(installed)}
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert output in done.stdout
+
+
+def test_an_installed_program_names_its_missing_extra(installed: Path, fake_uv: Path) -> None:
+    done = run(
+        *(sys.executable, "-c", WITHOUT_EXTRA + CONSOLE_SCRIPT, "status", "a.tfvars"),
+        env={"PYTHONPATH": str(installed), "PATH": f"{fake_uv}:{os.defpath}"},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"iot_ca: {sys.executable} lacks rich>=13 and python-hcl2>=8; install with "
+        f"`{sys.executable} -m pip install 'terraform-aws-iot-ca[status]'`, or do without: --json "
+        "or --html FILE, and a .tfvars.json file, need neither\n"
+    )
+
+
+def test_an_installed_program_names_its_missing_packages(
+    bare_python: Path, installed: Path, fake_uv: Path
+) -> None:
+    done = run(
+        *(bare_python, "-c", CONSOLE_SCRIPT, "inspect"),
+        env={"PYTHONPATH": str(installed), "PATH": f"{fake_uv}:{os.defpath}"},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"iot_ca: {bare_python} lacks boto3>=1.35 and cryptography>=42; install with "
+        f"`{bare_python} -m pip install 'boto3>=1.35' 'cryptography>=42'`\n"
+    )
+
+
+def test_an_installed_program_that_uv_started_gets_its_extra(
+    installed: Path, fake_uv: Path, tmp_path: Path
+) -> None:
+    # As `uvx --from git+... iot-ca status` does.
+    done = run(
+        *(sys.executable, "-c", WITHOUT_EXTRA + CONSOLE_SCRIPT, "status", "a.tfvars"),
+        env={"PYTHONPATH": str(installed), "UV": str(fake_uv / "uv")},
+    )
+    assert (done.returncode, done.stderr) == (7, "")
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("--with") :] == [
+        *("--with", "rich>=13", "--with", "python-hcl2>=8"),
+        *("--script", str(installed / "iot_ca" / "__main__.py"), "status", "a.tfvars"),
+    ]
+
+
+def test_a_read_only_copy_runs_under_any_name_and_writes_nothing(tmp_path: Path) -> None:
+    copy = tmp_path / "a module's copy (1)" / "program"
+    shutil.copytree(PROGRAM, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    folders = [copy, *(path for path in copy.rglob("*") if path.is_dir())]
+    for folder in folders:
+        # Even root can't write into a folder that is a file.
+        (folder / "__pycache__").touch()
+        folder.chmod(0o555)
     before = sorted(copy.rglob("*"))
     try:
-        done = run(sys.executable, copy / "iot_ca", "inspect", env={"PYTHONDONTWRITEBYTECODE": ""})
+        done = run(sys.executable, copy, "inspect", env={"PYTHONDONTWRITEBYTECODE": ""})
         assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
         assert sorted(copy.rglob("*")) == before
     finally:
-        copy.chmod(0o755)
-        (copy / "iot_ca").chmod(0o755)
+        for folder in folders:
+            folder.chmod(0o755)
 
 
-def test_without_packages_and_without_uv_it_is_said_what_to_do(bare_python: Path) -> None:
-    done = run(bare_python, SCRIPT, "inspect")
+def test_missing_packages_without_uv_are_named_with_remedies(bare_python: Path) -> None:
+    done = run(bare_python, PROGRAM, "inspect")
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     for part in (
@@ -157,13 +269,13 @@ def test_without_packages_the_program_runs_through_uv(
 ) -> None:
     path = {"PATH": f"{fake_uv}:{os.defpath}"}
     given = "a query that\nonly the program itself may read"
-    done = run(bare_python, SCRIPT, command, given=given, env=path)
+    done = run(bare_python, PROGRAM, command, given=given, env=path)
     assert (done.returncode, done.stdout, done.stderr) == (7, '{"from": "uv"}\n', "")
     assert (tmp_path / "stdin").read_text() == given
     arguments = (tmp_path / "arguments").read_text().splitlines()
     assert arguments[0] == "run"
     assert "--script" in arguments
-    assert arguments[-2:] == [str(SCRIPT), command]
+    assert arguments[-2:] == [str(ENTRY), command]
 
 
 @pytest.mark.parametrize(
@@ -178,18 +290,18 @@ def test_without_packages_the_program_runs_through_uv(
         (["status", "a.tfvars.json", "--html", "a.html"], []),
     ],
 )
-def test_status_alone_asks_for_more_and_only_where_it_needs_it(
+def test_only_status_needs_more_and_only_for_some_arguments(
     bare_python: Path, fake_uv: Path, tmp_path: Path, arguments: list[str], wanted: list[str]
 ) -> None:
     path = {"PATH": f"{fake_uv}:{os.defpath}"}
-    assert run(bare_python, SCRIPT, *arguments, env=path).returncode == 7
-    told = (tmp_path / "arguments").read_text().splitlines()
-    before, after = told[: told.index("--script")], told[told.index("--script") :]
-    assert after == ["--script", str(SCRIPT), *arguments]
+    assert run(bare_python, PROGRAM, *arguments, env=path).returncode == 7
+    passed = (tmp_path / "arguments").read_text().splitlines()
+    before, after = passed[: passed.index("--script")], passed[passed.index("--script") :]
+    assert after == ["--script", str(ENTRY), *arguments]
     assert [word for word in before[3:] if word != "--with"] == wanted
 
 
-def test_what_status_lacks_is_said_and_how_to_do_without(
+def test_missing_packages_of_status_are_named_with_remedies(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = importlib.util.find_spec
@@ -205,9 +317,9 @@ def test_what_status_lacks_is_said_and_how_to_do_without(
     )
 
 
-def test_with_packages_uv_is_not_asked(fake_uv: Path) -> None:
+def test_a_program_with_its_packages_does_not_call_uv(fake_uv: Path) -> None:
     path = {"PATH": f"{fake_uv}:{os.defpath}"}
-    assert run(sys.executable, SCRIPT, "inspect", env=path).stdout == "{}\n"
+    assert run(sys.executable, PROGRAM, "inspect", env=path).stdout == "{}\n"
 
 
 OLD = {"botocore": "1.23.34", "cryptography": "41.0.7"}
@@ -237,7 +349,7 @@ def test_packages_that_are_too_old_count_as_missing(
     tmp_path: Path, old: list[str], lacking: str, install: str
 ) -> None:
     settings = old_packages(tmp_path / "old", *old)
-    done = run(sys.executable, SCRIPT, "inspect", env=settings)
+    done = run(sys.executable, PROGRAM, "inspect", env=settings)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert f"{sys.executable} lacks {lacking}; " in line
@@ -248,7 +360,7 @@ def test_packages_that_are_too_old_are_replaced_through_uv(fake_uv: Path, tmp_pa
     settings = old_packages(tmp_path / "old", *OLD)
     done = run(
         sys.executable,
-        SCRIPT,
+        PROGRAM,
         "inspect",
         env={**settings, "PATH": f"{fake_uv}:{os.defpath}"},
     )
@@ -256,15 +368,15 @@ def test_packages_that_are_too_old_are_replaced_through_uv(fake_uv: Path, tmp_pa
     assert (tmp_path / "stdin").read_text() == query({})
 
 
-def test_a_uv_without_packages_is_asked_only_once(
+def test_a_uv_without_packages_is_called_only_once(
     bare_python: Path, fake_uv: Path, tmp_path: Path
 ) -> None:
     (fake_uv / "uv").write_text(
         f"#!/bin/sh\necho again >> '{tmp_path}/calls'\n"
-        f"for last; do :; done\nexec '{bare_python}' '{SCRIPT}' \"$last\"\n"
+        f"for last; do :; done\nexec '{bare_python}' '{ENTRY}' \"$last\"\n"
     )
     path = {"PATH": f"{fake_uv}:{os.defpath}"}
-    done = run(bare_python, SCRIPT, "inspect", env=path)
+    done = run(bare_python, PROGRAM, "inspect", env=path)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert "lacks boto3>=1.35 and cryptography>=42" in done.stderr
@@ -290,12 +402,12 @@ def test_the_real_uv_provides_the_packages(
         **{k: v for k, v in os.environ.items() if k.startswith(("UV_INDEX", "UV_DEFAULT_INDEX"))},
         **{k: v for k, v in os.environ.items() if k.lower() in ("ssl_cert_file", "https_proxy")},
     }
-    done = run(bare_python, SCRIPT, "inspect", env=settings)
+    done = run(bare_python, PROGRAM, "inspect", env=settings)
     assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
     # This one needs both packages, and ends where credentials are missing.
     done = run(
         bare_python,
-        SCRIPT,
+        PROGRAM,
         "inspect",
         given=query({"root": {"certificate_pem": pem(root)}}),
         env=settings,
@@ -308,7 +420,7 @@ def test_the_real_uv_provides_the_packages(
 @pytest.fixture
 def script() -> ModuleType:
     """The entry script as a module."""
-    spec = importlib.util.spec_from_file_location("iot_ca_entry", SCRIPT)
+    spec = importlib.util.spec_from_file_location("iot_ca_entry", ENTRY)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -316,7 +428,7 @@ def script() -> ModuleType:
     return module
 
 
-def test_an_old_python_is_told_what_it_lacks(
+def test_an_old_python_is_refused_with_the_version_needed(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
@@ -328,7 +440,7 @@ def test_an_old_python_is_told_what_it_lacks(
 
 
 def test_an_old_python_can_read_the_script() -> None:
-    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 5))
+    tree = ast.parse(ENTRY.read_text(encoding="utf-8"), feature_version=(3, 5))
     for node in ast.walk(tree):
         assert not isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.NamedExpr)
 
@@ -365,7 +477,7 @@ def test_one_missing_package_is_named_alone(
         ("cryptography", "100.0", True),
     ],
 )
-def test_a_version_is_enough_from_the_least_one_on(
+def test_the_lowest_version_and_later_ones_are_accepted(
     script: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     module: str,
@@ -377,11 +489,11 @@ def test_a_version_is_enough_from_the_least_one_on(
     assert script.missing_packages() == ([] if enough else [requirement])
 
 
-def test_everybody_is_told_the_same_requirements(script: ModuleType) -> None:
+def test_the_requirements_are_the_same_everywhere(script: ModuleType) -> None:
     wanted = [requirement for requirement, _ in script.PACKAGES.values()]
     for requirement, least in script.PACKAGES.values():
         assert requirement.partition(">=")[2] == ".".join(map(str, least))
-    (line,) = re.findall(r"^# dependencies = (.*)$", SCRIPT.read_text(encoding="utf-8"), re.M)
+    (line,) = re.findall(r"^# dependencies = (.*)$", ENTRY.read_text(encoding="utf-8"), re.M)
     assert json.loads(line) == wanted
     assert project()["dependencies"] == wanted
     extra = [*script.TABLE.values(), *script.HCL.values()]
