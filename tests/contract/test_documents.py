@@ -16,6 +16,7 @@ from tools.docs.markdown import inputs_table
 from tools.docs.modules import read_inputs, read_outputs
 
 README = ROOT / "README.md"
+PROGRAM = ROOT / "scripts" / "iot_ca"
 HEADER = re.compile(r"^# /// script\n(.*?)^# ///$", re.DOTALL | re.MULTILINE)
 
 
@@ -58,12 +59,13 @@ def test_the_readme_names_the_versions_that_are_required() -> None:
     assert f"Python {python} or later" in document
 
 
-def test_the_way_a_ca_takes_lists_every_file_of_the_program() -> None:
+def test_contributing_lists_every_folder_of_the_program() -> None:
     document = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    listed = document.partition("scripts/iot_ca/\n")[2].partition("```")[0]
-    files = {path.name for path in (ROOT / "scripts" / "iot_ca").glob("*.py")}
-    assert re.findall(r"^  (\w+\.py) ", listed, re.MULTILINE).count("registry.py") == 1
-    assert set(re.findall(r"^  (\w+\.py) ", listed, re.MULTILINE)) == files - {"__init__.py"}
+    tree = document.partition("scripts/iot_ca/\n")[2].partition("```")[0]
+    listed = re.findall(r"^  ([\w/]+(?:\.py|/)) +\S", tree, re.MULTILINE)
+    modules = {path.name for path in PROGRAM.glob("*.py")} - {"__init__.py"}
+    packages = {f"{path.parent.relative_to(PROGRAM)}/" for path in PROGRAM.glob("*/**/__init__.py")}
+    assert sorted(listed) == sorted(modules | packages)
 
 
 # Keys of conditions look like actions.
@@ -80,7 +82,7 @@ def test_the_permissions_are_those_that_the_program_needs() -> None:
     written = set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", rows)) - CONDITIONS
     called = {
         node.func.attr
-        for path in (ROOT / "scripts" / "iot_ca").glob("*.py")
+        for path in PROGRAM.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
@@ -169,7 +171,7 @@ def test_the_lock_has_the_versions_that_the_package_requires() -> None:
 
 
 def _header() -> str:
-    script = (ROOT / "scripts" / "iot_ca").read_text(encoding="utf-8")
+    script = (PROGRAM / "__main__.py").read_text(encoding="utf-8")
     (header,) = HEADER.findall(script)
     lines: list[str] = [line.removeprefix("#").removeprefix(" ") for line in header.splitlines()]
     return "\n".join(lines)
