@@ -7,6 +7,8 @@ import itertools
 import json
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -254,6 +256,21 @@ def test_each_proof_of_the_model_has_its_own_way() -> None:
     assert {name: getattr(way, "attribute", None) for name, way in ways.items()} == dict(
         zip(PROOFS, PROOFS, strict=True)
     )
+
+
+def test_the_start_of_the_program_imports_no_way() -> None:
+    code = "import sys, iot_ca.cli; print(*sys.modules)"
+    path = str(Path(ownership.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": path, "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = set(done.stdout.split())
+    assert "iot_ca.cli" in modules
+    assert not {"iot_ca.ownership.proof", "iot_ca.ownership.ways"} & modules
 
 
 @pytest.mark.usefixtures("aws")

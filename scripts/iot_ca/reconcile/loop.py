@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from iot_ca import model
 from iot_ca.aws.registry import Registry
@@ -12,10 +13,13 @@ from iot_ca.certificates import pem
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, Gone
 from iot_ca.model import DesiredCa, ObservedCa, Origin, RegisterRequest, Snapshot
-from iot_ca.ownership import Claim, claim
+from iot_ca.ownership import claim
 from iot_ca.reconcile import drift, mode_change
 from iot_ca.reconcile.drift import Delete, Forget, Register, Remember, Step, Tag, Untag, Update
 from iot_ca.reconcile.mode_change import WayBack
+
+if TYPE_CHECKING:
+    from iot_ca.ownership.proof import Claim
 
 _DONE = {
     Register: "registered",

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from iot_ca.aws.registry import Registry
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.model import DesiredCa, ObservedCa, Snapshot
-from iot_ca.ownership import Claim
 from iot_ca.reconcile import drift
 from iot_ca.reconcile.drift import Register, Remember, Step, Update
+
+if TYPE_CHECKING:
+    from iot_ca.ownership.proof import Claim
 
 
 @dataclass(frozen=True)
