@@ -32,7 +32,10 @@ class PrivateCa(Proof):
             issuer = x509.load_pem_x509_certificate(answer["Certificate"].encode())
         authority = self.authority
         if (issuer.public_key(), issuer.subject) != (authority.public_key(), authority.subject):
-            raise Failure(f"{location} is another CA than certificate_pem; set the ARN of that CA")
+            raise Failure(
+                f"{location} is another CA than certificate_pem; set the ARN of the CA in "
+                "certificate_pem"
+            )
         return []
 
     def issue(self) -> str:
