@@ -100,7 +100,7 @@ check "just_in_time_provisioning" {
 
 locals {
   # Not those that have expired: the lookup warns of them. What is no time, in a mock, breaks no plan.
-  expiring = [
+  expiring_names = [
     for name, ca in module.lookup.certificate_authorities : name if try(
       timecmp(ca.not_after, plantimestamp()) > 0
       && timecmp(ca.not_after, timeadd(plantimestamp(), "${24 * var.expiry_warning_days}h")) <= 0,
@@ -112,9 +112,9 @@ locals {
 # Time goes by without a change, so it may show in a warning and nowhere else.
 check "ca_expiring" {
   assert {
-    condition = length(local.expiring) == 0
+    condition = length(local.expiring_names) == 0
     error_message = join("\n", [
-      for name in local.expiring : join(" ", [
+      for name in local.expiring_names : join(" ", [
         "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region})",
         "expires at ${module.lookup.certificate_authorities[name].not_after}.",
         var.certificate_authorities[name].status == "ACTIVE"

@@ -459,7 +459,7 @@ run "a_ca_that_expires_soon_is_a_warning" {
   expect_failures = [check.ca_expiring]
 
   assert {
-    condition     = join(",", local.expiring) == "gateways"
+    condition     = join(",", local.expiring_names) == "gateways"
     error_message = "The one that expires in 2099 is meant, the one of no well-defined end is not."
   }
 }
@@ -480,7 +480,7 @@ run "a_ca_that_has_expired_is_not_warned_of_twice" {
   }
 
   assert {
-    condition     = length(local.expiring) == 0
+    condition     = length(local.expiring_names) == 0
     error_message = "The lookup's warning is enough for one, and the other has no time."
   }
 }

@@ -1,6 +1,6 @@
 locals {
   # Each certificate's base64 without line ends: the same whatever stands around it in the PEM text.
-  bodies = {
+  certificate_digests = {
     for name, ca in var.certificate_authorities : name => sha256(replace(
       try(regex("-----BEGIN CERTIFICATE-----([^-]*)-----END", ca.certificate_pem)[0], ca.certificate_pem),
       "/\\s+/", ""
@@ -39,7 +39,7 @@ resource "terraform_data" "registration" {
     replace_triggered_by = [terraform_data.deregistration[each.key].id]
   }
 
-  depends_on = [terraform_data.one_certificate_for_each_name]
+  depends_on = [terraform_data.certificate_guard]
 }
 
 # Takes a CA out when it leaves the configuration. A resource of its own, since the one above is
@@ -49,8 +49,8 @@ resource "terraform_data" "deregistration" {
 
   # What the name stands for since it came into the state, see lifecycle.
   triggers_replace = {
-    certificate    = local.bodies[each.key]
-    certificate_id = each.value.certificate_id
+    certificate_digest = local.certificate_digests[each.key]
+    certificate_id     = each.value.certificate_id
   }
 
   input = {
@@ -85,7 +85,7 @@ resource "terraform_data" "deregistration" {
 
     # Replacing would take the CA out first, also where a plan can't know that the certificate is
     # still the same. So a name keeps its certificate, and leaving is always a removal from the map.
-    # See one_certificate_for_each_name.
+    # See certificate_guard.
     ignore_changes = [triggers_replace]
   }
 }
@@ -93,14 +93,14 @@ resource "terraform_data" "deregistration" {
 # A gate before every registration. Not a condition of each record: for that Terraform would decode
 # all records for each of them. And the PEM is compared, not the ID: that is unknown in every plan
 # that defers the lookup.
-resource "terraform_data" "one_certificate_for_each_name" {
+resource "terraform_data" "certificate_guard" {
   lifecycle {
     precondition {
       condition = alltrue([
-        for name, record in terraform_data.deregistration : record.triggers_replace.certificate == local.bodies[name]
+        for name, record in terraform_data.deregistration : record.triggers_replace.certificate_digest == local.certificate_digests[name]
       ])
       error_message = "${join(", ", [
-        for name, record in terraform_data.deregistration : name if record.triggers_replace.certificate != local.bodies[name]
+        for name, record in terraform_data.deregistration : name if record.triggers_replace.certificate_digest != local.certificate_digests[name]
       ])}: certificate_pem is another certificate than the one registered under this name. Give the new CA a name of its own beside this one (then devices of both are known while you rotate), and remove this name when it is no longer needed."
     }
   }

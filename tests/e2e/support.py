@@ -335,9 +335,9 @@ def both(name: str, action: str, module: str = "ca") -> dict[str, str]:
     return {registration(name, module): action, deregistration(name, module): action}
 
 
-def gate(module: str = "ca") -> str:
-    """Address of what lets no name stand for another certificate; it comes with any CA."""
-    return f"module.{module}.module.registration.terraform_data.one_certificate_for_each_name"
+def certificate_guard(module: str = "ca") -> str:
+    """Address of what refuses another certificate under a registered name; exists with any CA."""
+    return f"module.{module}.module.registration.terraform_data.certificate_guard"
 
 
 def template(name: str) -> str:

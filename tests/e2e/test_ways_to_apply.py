@@ -12,7 +12,7 @@ from tests.e2e.support import (
     PROGRAM,
     Stack,
     both,
-    gate,
+    certificate_guard,
     new_ca,
     read_outcome,
     registration,
@@ -243,7 +243,7 @@ def test_two_applies_at_once_converge_in_both_states(
         stack.want({"root": {"certificate_pem": ca.pem}})
         assert stack.plan("-out=at-once.plan").changes == {
             **both("root", "create"),
-            gate(): "create",
+            certificate_guard(): "create",
         }
     # The first to register is held up until the other, which saw no CA either, has done it.
     sandbox.fault("latency", operation="RegisterCACertificate", seconds=8)

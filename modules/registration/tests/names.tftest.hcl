@@ -31,7 +31,7 @@ run "another_certificate_under_the_same_name_is_refused" {
       }
     }
   }
-  expect_failures = [terraform_data.one_certificate_for_each_name]
+  expect_failures = [terraform_data.certificate_guard]
 }
 
 run "another_certificate_under_another_name_is_welcome" {

@@ -81,11 +81,11 @@ run "a_name_remembers_which_certificate_it_stands_for" {
   command = plan
 
   assert {
-    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate != terraform_data.deregistration["gateways"].triggers_replace.certificate
+    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate_digest != terraform_data.deregistration["gateways"].triggers_replace.certificate_digest
     error_message = "Two certificates are taken for one."
   }
   assert {
-    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate == sha256("MIIBAAAA")
+    condition     = terraform_data.deregistration["devices"].triggers_replace.certificate_digest == sha256("MIIBAAAA")
     error_message = "What is remembered is not the digest of the PEM's body."
   }
 }
@@ -108,7 +108,7 @@ run "it_does_not_matter_how_the_certificate_is_written" {
   }
 
   assert {
-    condition     = alltrue([for it in terraform_data.deregistration : it.triggers_replace.certificate == sha256("MIIBAAAA")])
+    condition     = alltrue([for it in terraform_data.deregistration : it.triggers_replace.certificate_digest == sha256("MIIBAAAA")])
     error_message = "Line ends, leading text or a chain would make it another certificate."
   }
 }
