@@ -4,31 +4,24 @@ locals {
     name => ca.provisioning.type == "JITP" ? coalesce(ca.provisioning.template_name, name) : null
   }
 
-  # Each CA as it shall be, in the words of the program.
-  certificate_authorities = {
-    for name, ca in var.certificate_authorities : name => {
-      certificate_pem   = ca.certificate_pem
-      certificate_mode  = ca.certificate_mode
-      status            = ca.status
-      auto_registration = ca.auto_registration
-      template_name     = local.template_names[name]
-      verification      = ca.verification
-      allow_mode_change = ca.allow_mode_change
-      force_mode_change = ca.force_mode_change
-      tags              = merge(var.tags, ca.tags)
-    }
+  # The desired state of each CA. The type of the lookup's input leaves out what the program does not need.
+  desired_certificate_authorities = {
+    for name, ca in var.certificate_authorities : name => merge(ca, {
+      template_name = local.template_names[name]
+      tags          = merge(var.tags, ca.tags)
+    })
   }
 }
 
 module "lookup" {
   source = "./modules/lookup"
 
-  certificate_authorities = local.certificate_authorities
+  certificate_authorities = local.desired_certificate_authorities
   credentials             = var.credentials
   python_command          = var.python_command
 }
 
-# By the template's name, not the CA's: a template that passes to another CA is updated in place.
+# The key is the template's name, not the CA's: a template that passes to another CA is updated in place.
 module "jitp" {
   source   = "./modules/jitp"
   for_each = { for name, template in local.template_names : template => name if template != null }
@@ -42,10 +35,10 @@ module "jitp" {
   role_arn                 = var.certificate_authorities[each.value].provisioning.role_arn
   create_role              = var.certificate_authorities[each.value].provisioning.create_role
   permissions_boundary_arn = var.certificate_authorities[each.value].provisioning.permissions_boundary_arn
-  tags                     = local.certificate_authorities[each.value].tags
+  tags                     = local.desired_certificate_authorities[each.value].tags
 }
 
-# By the CA's name: what is made is named by it, and no other CA can have it.
+# The key is the CA's name, which names the resources too: they never pass to another CA.
 module "jitr" {
   source   = "./modules/jitr"
   for_each = { for name, ca in var.certificate_authorities : name => ca if ca.provisioning.type == "JITR" }
@@ -64,7 +57,7 @@ module "jitr" {
   reserved_concurrency     = each.value.provisioning.reserved_concurrency
   runtime                  = each.value.provisioning.runtime
   permissions_boundary_arn = each.value.provisioning.permissions_boundary_arn
-  tags                     = local.certificate_authorities[each.key].tags
+  tags                     = local.desired_certificate_authorities[each.key].tags
 }
 
 module "registration" {
@@ -72,18 +65,20 @@ module "registration" {
 
   target = module.lookup.target
   certificate_authorities = {
-    for name, ca in local.certificate_authorities : name => merge(ca, {
-      certificate_id = module.lookup.certificate_authorities[name].certificate_id
-      revision       = module.lookup.certificate_authorities[name].revision
-      on_destroy     = var.certificate_authorities[name].on_destroy
-      force_destroy  = var.certificate_authorities[name].force_destroy
-      # By way of the template itself: it must be there before a device can meet the CA.
-      template_name = ca.template_name == null ? null : module.jitp[ca.template_name].template_name
-    })
+    for name, ca in var.certificate_authorities : name => {
+      request            = module.lookup.certificate_authorities[name].request
+      certificate_id     = module.lookup.certificate_authorities[name].certificate_id
+      certificate_digest = module.lookup.certificate_digests[name]
+      revision           = module.lookup.certificate_authorities[name].revision
+      on_destroy         = ca.on_destroy
+      force_destroy      = ca.force_destroy
+      # From the template, which must exist before a device can connect with a certificate of the CA.
+      template_name = local.template_names[name] == null ? null : module.jitp[local.template_names[name]].template_name
+    }
   }
   python_command = var.python_command
 
-  # No event of a CA before there is a function that answers it.
+  # A device must not connect before the function that answers the CA's events exists.
   depends_on = [module.jitr]
 }
 
@@ -99,7 +94,7 @@ check "just_in_time_provisioning" {
 }
 
 locals {
-  # Not those that have expired: the lookup warns of them. What is no time, in a mock, breaks no plan.
+  # Without CAs that have expired: the lookup warns of those. A mock may answer a text that is not a time.
   expiring_names = [
     for name, ca in module.lookup.certificate_authorities : name if try(
       timecmp(ca.not_after, plantimestamp()) > 0
@@ -109,7 +104,7 @@ locals {
   ]
 }
 
-# Time goes by without a change, so it may show in a warning and nowhere else.
+# Only a warning: a value that depends on the time of the plan would be a change in every plan.
 check "ca_expiring" {
   assert {
     condition = length(local.expiring_names) == 0

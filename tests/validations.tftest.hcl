@@ -939,7 +939,7 @@ run "accepts_every_place_of_a_key" {
       result = {
         for name in [
           "encrypted-file", "secret", "key-id", "multi-region-key", "key-arn", "alias", "alias-arn", "private-ca", "way-back", "forced"
-        ] : name => "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        ] : name => "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
       }
     }
   }
@@ -1032,12 +1032,12 @@ run "accepts_the_edge_of_every_rule" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        "abcdefghijklmnopqrstuvwxyz_0123456789" = "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        "a name with spaces and \"quotes\""     = "{\"certificate_id\": \"b\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/b\", \"certificate_mode\": \"DEFAULT\", \"status\": \"INACTIVE\", \"auto_registration_status\": \"DISABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        "key-file"                              = "{\"certificate_id\": \"c\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/c\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        "z"                                     = "{\"certificate_id\": \"d\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/d\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        "abcdefghijklmnopqrstuvwxyz_012345678"  = "{\"certificate_id\": \"e\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/e\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        "all-null"                              = "{\"certificate_id\": \"f\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/f\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        "abcdefghijklmnopqrstuvwxyz_0123456789" = "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        "a name with spaces and \"quotes\""     = "{\"certificate_id\": \"b\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/b\", \"certificate_mode\": \"DEFAULT\", \"status\": \"INACTIVE\", \"auto_registration_status\": \"DISABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        "key-file"                              = "{\"certificate_id\": \"c\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/c\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        "z"                                     = "{\"certificate_id\": \"d\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/d\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        "abcdefghijklmnopqrstuvwxyz_012345678"  = "{\"certificate_id\": \"e\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/e\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        "all-null"                              = "{\"certificate_id\": \"f\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/f\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
       }
     }
   }

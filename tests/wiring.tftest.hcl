@@ -33,6 +33,7 @@ mock_provider "external" {
             "not_before": "2026-01-01T00:00:00Z",
             "not_after": "2036-01-01T00:00:00Z",
             "revision": "register 00000001",
+            "request": "{\"name\": \"devices\"}",
             "drift": [],
             "warnings": []
           }
@@ -47,6 +48,7 @@ mock_provider "external" {
             "not_before": "2026-02-02T00:00:00Z",
             "not_after": "2046-02-02T00:00:00Z",
             "revision": "repair status=ACTIVE 00000002",
+            "request": "{\"name\": \"gateways\"}",
             "drift": [],
             "warnings": []
           }
@@ -132,41 +134,41 @@ run "what_goes_in_and_comes_out" {
     error_message = "Without a template_name the template has the CA's name."
   }
   assert {
-    condition     = local.certificate_authorities["devices"].template_name == "devices"
+    condition     = local.desired_certificate_authorities["devices"].template_name == "devices"
     error_message = "The lookup does not compare the template that will be made."
   }
   assert {
-    condition     = local.certificate_authorities["gateways"].template_name == null
+    condition     = local.desired_certificate_authorities["gateways"].template_name == null
     error_message = "A CA without provisioning is wanted without a template."
   }
   assert {
-    condition     = local.certificate_authorities["devices"].tags == tomap({ team = "fleet", stage = "trial" })
+    condition     = local.desired_certificate_authorities["devices"].tags == tomap({ team = "fleet", stage = "trial" })
     error_message = "A CA's own tags must win over the module's."
   }
   assert {
-    condition     = local.certificate_authorities["gateways"].tags == tomap({ team = "fleet", stage = "production" })
+    condition     = local.desired_certificate_authorities["gateways"].tags == tomap({ team = "fleet", stage = "production" })
     error_message = "The module's tags don't reach a CA without tags of its own."
   }
   assert {
     condition = alltrue([
-      local.certificate_authorities["gateways"].certificate_pem == "PEM of gateways",
-      local.certificate_authorities["gateways"].certificate_mode == "DEFAULT",
-      local.certificate_authorities["gateways"].status == "INACTIVE",
-      local.certificate_authorities["gateways"].auto_registration == false,
-      local.certificate_authorities["gateways"].verification.ca_private_key_file == "ca.key",
-      local.certificate_authorities["gateways"].verification.certificate_pem == null,
-      local.certificate_authorities["gateways"].allow_mode_change == false,
+      local.desired_certificate_authorities["gateways"].certificate_pem == "PEM of gateways",
+      local.desired_certificate_authorities["gateways"].certificate_mode == "DEFAULT",
+      local.desired_certificate_authorities["gateways"].status == "INACTIVE",
+      local.desired_certificate_authorities["gateways"].auto_registration == false,
+      local.desired_certificate_authorities["gateways"].verification.ca_private_key_file == "ca.key",
+      local.desired_certificate_authorities["gateways"].verification.certificate_pem == null,
+      local.desired_certificate_authorities["gateways"].allow_mode_change == false,
     ])
     error_message = "A setting does not reach the program."
   }
   assert {
     condition = alltrue([
-      local.certificate_authorities["devices"].certificate_mode == "SNI_ONLY",
-      local.certificate_authorities["devices"].status == "ACTIVE",
-      local.certificate_authorities["devices"].auto_registration == true,
-      local.certificate_authorities["devices"].verification == null,
-      local.certificate_authorities["devices"].allow_mode_change == false,
-      local.certificate_authorities["devices"].force_mode_change == false,
+      local.desired_certificate_authorities["devices"].certificate_mode == "SNI_ONLY",
+      local.desired_certificate_authorities["devices"].status == "ACTIVE",
+      local.desired_certificate_authorities["devices"].auto_registration == true,
+      local.desired_certificate_authorities["devices"].verification == null,
+      local.desired_certificate_authorities["devices"].allow_mode_change == false,
+      local.desired_certificate_authorities["devices"].force_mode_change == false,
     ])
     error_message = "A default is not as documented."
   }
@@ -196,15 +198,15 @@ run "a_change_of_mode_and_where_the_key_is_reach_the_program" {
 
   assert {
     condition = alltrue([
-      local.certificate_authorities["devices"].allow_mode_change,
-      local.certificate_authorities["devices"].force_mode_change,
-      local.certificate_authorities["gateways"].allow_mode_change,
-      !local.certificate_authorities["gateways"].force_mode_change,
+      local.desired_certificate_authorities["devices"].allow_mode_change,
+      local.desired_certificate_authorities["devices"].force_mode_change,
+      local.desired_certificate_authorities["gateways"].allow_mode_change,
+      !local.desired_certificate_authorities["gateways"].force_mode_change,
     ])
     error_message = "The program is not told which mode may be changed."
   }
   assert {
-    condition = jsonencode(local.certificate_authorities["devices"].verification) == jsonencode({
+    condition = jsonencode(local.desired_certificate_authorities["devices"].verification) == jsonencode({
       acm_pca_arn                   = null
       ca_private_key_file           = null
       ca_private_key_passphrase_env = "CA_PASSPHRASE"
@@ -215,7 +217,7 @@ run "a_change_of_mode_and_where_the_key_is_reach_the_program" {
     error_message = "Where the key is does not reach the program."
   }
   assert {
-    condition     = local.certificate_authorities["gateways"].verification.kms_key_id == "alias/ca"
+    condition     = local.desired_certificate_authorities["gateways"].verification.kms_key_id == "alias/ca"
     error_message = "The key in KMS does not reach the program."
   }
 }
@@ -259,7 +261,7 @@ run "a_template_may_have_a_name_of_its_own" {
     error_message = "template_name does not come out."
   }
   assert {
-    condition     = local.certificate_authorities["devices"].template_name == "Fleet_1"
+    condition     = local.desired_certificate_authorities["devices"].template_name == "Fleet_1"
     error_message = "template_name does not reach the lookup."
   }
 }
@@ -302,7 +304,7 @@ run "a_function_answers_the_events_of_a_ca_with_jitr" {
     error_message = "Not each CA has what its type of provisioning asks for."
   }
   assert {
-    condition     = local.certificate_authorities["gateways"].template_name == null
+    condition     = local.desired_certificate_authorities["gateways"].template_name == null
     error_message = "AWS IoT sends no event for a CA that names a template."
   }
   assert {
@@ -451,8 +453,8 @@ run "a_ca_that_expires_soon_is_a_warning" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
       }
     }
   }
@@ -473,8 +475,8 @@ run "a_ca_that_has_expired_is_not_warned_of_twice" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"drift\": [], \"warnings\": []}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
       }
     }
   }

@@ -3,16 +3,25 @@ data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # The program's credentials are its own: it is told which account the provider sees, and refuses
-  # to work in another.
+  # The program does not inherit the provider's credentials. It refuses to work in any account but the
+  # provider's.
   target = {
     account_id  = data.aws_caller_identity.current.account_id
     region      = data.aws_region.current.id
     credentials = var.credentials
   }
 
-  certificate_authorities = {
+  results = {
     for name in keys(var.certificate_authorities) : name => jsondecode(data.external.certificate_authorities.result[name])
+  }
+
+  # Computed from the input, so that they are known also in a plan that defers the lookup. The base64
+  # text of the first certificate without white space is the same for every way to write the PEM text.
+  certificate_digests = {
+    for name, ca in var.certificate_authorities : name => sha256(replace(
+      try(regex("-----BEGIN CERTIFICATE-----([^-]*)-----END", ca.certificate_pem)[0], ca.certificate_pem),
+      "/\\s+/", ""
+    ))
   }
 }
 
@@ -28,16 +37,16 @@ data "external" "certificate_authorities" {
   lifecycle {
     postcondition {
       condition     = toset(keys(self.result)) == toset(keys(var.certificate_authorities))
-      error_message = "The program did not answer for exactly the CAs it was asked about. Is python_command running this module's own scripts/iot_ca?"
+      error_message = "The program's answer does not have exactly the CAs of the query. Make python_command run this module's scripts/iot_ca."
     }
   }
 }
 
 check "drift" {
   assert {
-    condition = alltrue([for ca in values(local.certificate_authorities) : length(ca.drift) == 0])
+    condition = alltrue([for ca in values(local.results) : length(ca.drift) == 0])
     error_message = join("\n", [
-      for name, ca in local.certificate_authorities :
+      for name, ca in local.results :
       "${name} (account ${local.target.account_id}, ${local.target.region}) before apply: ${join("; ", ca.drift)}."
       if length(ca.drift) > 0
     ])
@@ -46,9 +55,9 @@ check "drift" {
 
 check "certificates" {
   assert {
-    condition = alltrue([for ca in values(local.certificate_authorities) : length(ca.warnings) == 0])
+    condition = alltrue([for ca in values(local.results) : length(ca.warnings) == 0])
     error_message = join("\n", [
-      for name, ca in local.certificate_authorities :
+      for name, ca in local.results :
       "${name} (account ${local.target.account_id}, ${local.target.region}): ${join("; ", ca.warnings)}."
       if length(ca.warnings) > 0
     ])

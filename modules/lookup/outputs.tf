@@ -1,17 +1,22 @@
 output "certificate_authorities" {
   description = <<-EOT
-    Each CA by its name in the input:
+    The answer for each CA, by its name in the input:
 
     - `certificate_id`, `certificate_arn`, `certificate_mode`, `status`, `auto_registration_status`,
-      `not_before`, `not_after`: as they are once the configuration is applied.
-    - `revision`: changes exactly when there is something to apply.
-    - `drift`: what differs from the desired state, a list of sentences.
-    - `warnings`: a list of sentences.
+      `not_before`, `not_after`: the CA as it is once the configuration is applied.
+    - `revision`: changes exactly if there is something to apply.
+    - `request`: what `modules/registration` needs to register the CA, as JSON. Its only certificate is the CA's.
+    - `drift`, `warnings`: lists of sentences.
   EOT
-  value       = local.certificate_authorities
+  value       = local.results
+}
+
+output "certificate_digests" {
+  description = "A digest of each CA's certificate, by name. Known in every plan, also if the lookup is deferred to apply. `modules/registration` compares it to refuse another certificate under the same name. It is not the certificate ID."
+  value       = local.certificate_digests
 }
 
 output "target" {
-  description = "The account and Region that the lookup queried: `account_id`, `region`, `credentials`."
+  description = "The account and Region of the lookup: `account_id`, `region`, `credentials`."
   value       = local.target
 }

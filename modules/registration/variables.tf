@@ -25,53 +25,28 @@ variable "target" {
 
 variable "certificate_authorities" {
   description = <<-EOT
-    The CAs to register, by name: the input of `modules/lookup`, and its results.
+    The CAs to register, by a name of your choice.
 
-    - `certificate_pem`: the CA's certificate, as PEM text.
-    - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
-    - `status`: `ACTIVE` or `INACTIVE`.
-    - `auto_registration`: whether an unknown device certificate of this CA is registered when the
-      device first connects.
-    - `template_name`: name of the provisioning template attached to the CA. Default: none.
-    - `verification`: proof of ownership in `DEFAULT` mode, if the CA is not registered in this mode
-      yet: exactly one of its attributes, and `ca_private_key_passphrase_env` if the key is encrypted.
-      - `certificate_pem`: a verification certificate.
-      - `ca_private_key_file`: path of the CA's private key.
-      - `ca_private_key_secret_arn`: ARN of a secret whose value is the CA's private key.
-      - `ca_private_key_passphrase_env`: name of the environment variable with the passphrase.
-      - `kms_key_id`: ID, ARN or alias of the key in AWS KMS that is the CA's key.
-      - `acm_pca_arn`: ARN of the CA in AWS Private CA.
-    - `allow_mode_change`: whether a CA that is registered in the other mode is deleted and registered
-      again.
-    - `force_mode_change`: change the mode even if a rollback is not possible.
-    - `tags`: tags of the CA.
-    - `certificate_id`: `certificate_id` of the lookup: the CA that destroy deregisters.
-    - `revision`: `revision` of the lookup: the CA is registered or repaired when it changes.
-    - `on_destroy`: `delete`, `deactivate` or `retain`. Default: delete what was registered, retain
-      what was adopted.
-    - `force_destroy`: delete the CA even if certificates of its devices are registered.
+    - `request`: the CA's desired state, as JSON: the attribute of this name in the output of `modules/lookup`.
+    - `certificate_id`: the certificate ID from the lookup. Destroy removes the CA with this ID.
+    - `certificate_digest`: digest of the certificate from the output `certificate_digests` of the lookup. A
+      name keeps its certificate: with another digest, the plan fails.
+    - `revision`: the revision from the lookup. When it changes, the CA is registered or repaired.
+    - `template_name`: name of the provisioning template that destroy detaches from the CA. Take it from the
+      template's resource: the template is then created before the CA is registered, and deleted after the CA
+      is removed. Default: none.
+    - `on_destroy`: what destroy does with the CA: `delete`, `deactivate` or `retain`. Default: delete a CA
+      that this module registered, retain a CA that it adopted.
+    - `force_destroy`: whether to delete the CA even if device certificates that it signed are registered.
   EOT
   type = map(object({
-    certificate_pem   = string
-    certificate_mode  = optional(string, "SNI_ONLY")
-    status            = optional(string, "ACTIVE")
-    auto_registration = optional(bool, true)
-    template_name     = optional(string)
-    verification = optional(object({
-      certificate_pem               = optional(string)
-      ca_private_key_file           = optional(string)
-      ca_private_key_secret_arn     = optional(string)
-      ca_private_key_passphrase_env = optional(string)
-      kms_key_id                    = optional(string)
-      acm_pca_arn                   = optional(string)
-    }))
-    allow_mode_change = optional(bool, false)
-    force_mode_change = optional(bool, false)
-    tags              = optional(map(string), {})
-    certificate_id    = string
-    revision          = string
-    on_destroy        = optional(string)
-    force_destroy     = optional(bool, false)
+    request            = string
+    certificate_id     = string
+    certificate_digest = string
+    revision           = string
+    template_name      = optional(string)
+    on_destroy         = optional(string)
+    force_destroy      = optional(bool, false)
   }))
   nullable = false
 
@@ -85,7 +60,7 @@ variable "certificate_authorities" {
 }
 
 variable "python_command" {
-  description = "The command that runs a Python 3.10 or later with boto3 and cryptography, as a list of words."
+  description = "The command that runs Python 3.10 or later with boto3 and cryptography, as a list of words. It is kept in the state: destroy uses it too."
   type        = list(string)
   default     = ["python3"]
   nullable    = false

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,8 +37,9 @@ ROOT_CAS = variable_type(".", CAS)
 LOOKUP_CAS = variable_type("modules/lookup", CAS)
 REGISTRATION_CAS = variable_type("modules/registration", CAS)
 PROVISIONING = ROOT_CAS.attribute("provisioning").type
-# What the registration needs beside what the lookup is asked.
-ANSWERS = {"certificate_id", "revision", "on_destroy", "force_destroy"}
+# What the registration takes from the lookup, and for destroy alone.
+ANSWERED = {"request", "certificate_id", "certificate_digest", "revision"}
+FOR_DESTROY = {"template_name", "on_destroy", "force_destroy"}
 
 
 def attributes(kind: type) -> set[str]:
@@ -89,10 +90,23 @@ def test_the_lookup_takes_what_the_program_takes() -> None:
     assert LOOKUP_CAS.names == attributes(DesiredCa)
 
 
-def test_the_registration_takes_what_the_lookup_takes_and_answers() -> None:
-    assert REGISTRATION_CAS.names == LOOKUP_CAS.names | ANSWERS
-    for name in LOOKUP_CAS.names:
+def test_the_registration_forwards_only_the_request() -> None:
+    assert REGISTRATION_CAS.names == ANSWERED | FOR_DESTROY
+    # Of the request to deregister; the request to register is the lookup's.
+    assert attributes(DeregisterRequest) >= FOR_DESTROY
+    for name in REGISTRATION_CAS.names & LOOKUP_CAS.names:
         assert REGISTRATION_CAS.attribute(name) == LOOKUP_CAS.attribute(name), name
+
+
+def test_the_registration_gets_each_answer_of_the_lookup() -> None:
+    cas = _call("registration")[CAS].partition("=> {")[2]
+    given = dict(re.findall(r"(?:^|, )(\w+) = ([^,}]+)", cas))
+    assert set(given) == REGISTRATION_CAS.names
+    for name in ANSWERED - {"certificate_digest"}:
+        assert given[name] == f"module.lookup.{CAS}[name].{name}"
+    assert given["certificate_digest"] == "module.lookup.certificate_digests[name]"
+    for name in FOR_DESTROY - {"template_name"}:
+        assert given[name] == f"ca.{name}"
 
 
 def test_the_root_module_means_the_same_by_the_same_names() -> None:
@@ -111,11 +125,21 @@ def test_what_the_module_may_not_do_unasked_is_off_by_default() -> None:
         assert ROOT_CAS.attribute(name).default == "false"
 
 
-def test_the_root_module_hands_everything_on() -> None:
-    assert _keys(".", CAS) == attributes(DesiredCa)
+def test_the_root_module_passes_each_setting_to_the_lookup() -> None:
+    """As it is, but for two attributes that the root module computes."""
+    (desired,) = [
+        block["desired_certificate_authorities"]
+        for block in read(".")["locals"]
+        if "desired_certificate_authorities" in block
+    ]
+    assert re.sub(r"\s+", " ", desired) == (
+        f"${{{{for name, ca in var.{CAS} : name => merge(ca, "
+        "{template_name = local.template_names[name], tags = merge(var.tags, ca.tags)})}}"
+    )
+    assert _call("lookup")[CAS] == "${local.desired_certificate_authorities}"
 
 
-@pytest.mark.parametrize("kind", [ROOT_CAS, LOOKUP_CAS, REGISTRATION_CAS])
+@pytest.mark.parametrize("kind", [ROOT_CAS, LOOKUP_CAS])
 def test_verification_is_the_programs_verification(kind: Type) -> None:
     verification = kind.attribute("verification")
     assert verification.type.names == attributes(Verification)
@@ -278,32 +302,35 @@ def test_what_terraform_sends_is_what_the_program_reads(
     place = tmp_path / "requests"
     place.mkdir()
     catch = f'printf %s "$IOT_CA_REQUEST" > "{place}/$1.json"'
-    # Each attribute with a value of its own, so that two that are mixed up are found out.
-    verification = {
-        "ca_private_key_file": "ca.key",
-        "ca_private_key_passphrase_env": "CA_PASSPHRASE",
-    }
+    # Each attribute with a value of its own, so that a test fails where two are mixed up.
+    credentials = {"profile": "p", "role_arn": "r", "external_id": "e", "session_name": "s"}
+    target = Target("111122223333", "eu-west-1", Credentials(**credentials))
+    desired = DesiredCa(
+        certificate_pem="PEM",
+        certificate_mode="DEFAULT",
+        status="INACTIVE",
+        auto_registration=False,
+        template_name="t",
+        verification=Verification(
+            ca_private_key_file="ca.key", ca_private_key_passphrase_env="CA_PASSPHRASE"
+        ),
+        allow_mode_change=True,
+        force_mode_change=True,
+        tags={"a": "1", "<&> ü": "ß \\"},
+    )
     cas = {
         "root": {
-            "certificate_pem": "PEM",
-            "certificate_mode": "DEFAULT",
-            "status": "INACTIVE",
-            "auto_registration": False,
-            "template_name": "t",
-            "verification": verification,
-            "allow_mode_change": True,
-            "force_mode_change": True,
-            "tags": {"a": "1"},
+            "request": protocol.write_request("root", target, desired, "PEM"),
             "certificate_id": "1f1a",
+            "certificate_digest": "digest",
             "revision": "register 1",
+            "template_name": "t",
             "on_destroy": "retain",
             "force_destroy": True,
         }
     }
-    credentials = {"profile": "p", "role_arn": "r", "external_id": "e", "session_name": "s"}
-    target = {"account_id": "111122223333", "region": "eu-west-1", "credentials": credentials}
     values = {
-        "target": target,
+        "target": asdict(target),
         CAS: cas,
         "python_command": ["sh", "-c", catch],
     }
@@ -316,22 +343,10 @@ def test_what_terraform_sends_is_what_the_program_reads(
     request = protocol.read_register(sent)
     assert set(json.loads(sent)) == attributes(RegisterRequest)
     assert set(json.loads(sent)["certificate_authority"]) == attributes(DesiredCa)
-    given = json.loads(sent)["certificate_authority"]["verification"]
-    assert given == {**dict.fromkeys(attributes(Verification)), **verification}
     assert request == RegisterRequest(
         name="root",
-        target=Target("111122223333", "eu-west-1", Credentials(**credentials)),
-        certificate_authority=DesiredCa(
-            certificate_pem="PEM",
-            certificate_mode="DEFAULT",
-            status="INACTIVE",
-            auto_registration=False,
-            template_name="t",
-            verification=Verification(**verification),
-            allow_mode_change=True,
-            force_mode_change=True,
-            tags={"a": "1"},
-        ),
+        target=target,
+        certificate_authority=desired,
         revision="register 1",
         owner=request.owner,
     )
@@ -340,7 +355,7 @@ def test_what_terraform_sends_is_what_the_program_reads(
     assert set(json.loads(sent)) == attributes(DeregisterRequest)
     assert protocol.read_deregister(sent) == DeregisterRequest(
         name="root",
-        target=request.target,
+        target=target,
         certificate_id="1f1a",
         # The record that registered the CA is the one that takes it out.
         owner=request.owner,
@@ -355,11 +370,17 @@ def test_the_least_that_terraform_sends_is_enough(
 ) -> None:
     copy_configuration(ROOT, tmp_path)
     catch = f'printf %s "$IOT_CA_REQUEST" > "{tmp_path}/$1.json"'
-    values = {
-        "target": {"account_id": "111122223333", "region": "eu-west-1"},
-        CAS: {"root": {"certificate_pem": "PEM", "certificate_id": "1f1a", "revision": "1"}},
-        "python_command": ["sh", "-c", catch],
+    target = {"account_id": "111122223333", "region": "eu-west-1"}
+    request_text = json.dumps(
+        {"name": "root", "target": target, "certificate_authority": {"certificate_pem": "PEM"}}
+    )
+    root = {
+        "request": request_text,
+        "certificate_id": "1f1a",
+        "certificate_digest": "digest",
+        "revision": "1",
     }
+    values = {"target": target, CAS: {"root": root}, "python_command": ["sh", "-c", catch]}
     module = tmp_path / "modules" / "registration"
     (module / "terraform.tfvars.json").write_text(json.dumps(values))
     terraform = Terraform(module, engine, environment(providers))
@@ -382,10 +403,6 @@ def _call(kind: str) -> dict[str, Any]:
 
 
 def _keys(folder: str, local: str) -> set[str]:
-    """The attributes of a local value: of an object, or of the objects in a map of them."""
+    """The attributes of a local value that is an object."""
     (value,) = [block[local] for block in read(folder)["locals"] if local in block]
-    if isinstance(value, dict):
-        return {key for key in value if not key.startswith("__")}
-    inner = value.partition("=> {")[2]
-    names = re.findall(r"(?:^|, )(\w+) = ", inner)
-    return set(names)
+    return {key for key in value if not key.startswith("__")}

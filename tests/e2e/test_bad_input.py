@@ -186,6 +186,27 @@ def test_what_only_aws_can_tell_fails_in_the_plan_too(
         assert line not in refused.text
 
 
+def test_a_bundle_of_200_kb_is_registered_and_deregistered(stack: Stack) -> None:
+    """Linux passes at most 128 KiB in one environment variable, MAX_ARG_STRLEN of execve(2)."""
+    ca = new_ca()
+    text = (ca.pem + new_ca("Other").pem) * 220
+    assert len(text) > 200_000
+    stack.want({"root": {"certificate_pem": text}})
+
+    planned = stack.plan()
+    says = "certificate_pem holds 440 certificates; the first one is used"
+    assert any(says in warning for warning in planned.warning("root"))
+    assert planned.writes == []
+
+    applied = stack.apply()
+    assert applied.outputs["certificate_authorities"]["root"]["certificate_id"] == ca.id
+    assert stack.account.see(ca.id).status == "ACTIVE"
+    assert stack.plan().status == 0
+
+    stack.destroy()
+    assert stack.account.look(ca.id) is None
+
+
 def test_no_way_to_ask_aws_is_told_in_one_line(
     workspace: Terraform, sandbox: Sandbox, region: str, account: str
 ) -> None:

@@ -305,7 +305,7 @@ output "drift" {{
 def test_the_registration_alone(
     workspace: Terraform, repository: str, sandbox: Sandbox, account: str, region: str
 ) -> None:
-    """Without any provider: the target and the revision are the caller's."""
+    """Without any provider and lookup: the caller writes the request."""
     ca = new_ca()
     _alone(
         workspace,
@@ -318,9 +318,14 @@ module "registration" {{
 
   certificate_authorities = {{
     root = {{
-      certificate_pem = file("root.pem")
-      certificate_id  = "{ca.id}"
-      revision        = "1"
+      request = jsonencode({{
+        name                  = "root"
+        target                = {{ account_id = "{account}", region = "{region}" }}
+        certificate_authority = {{ certificate_pem = file("root.pem") }}
+      }})
+      certificate_id     = "{ca.id}"
+      certificate_digest = "{ca.id}"
+      revision           = "1"
     }}
   }}
 }}

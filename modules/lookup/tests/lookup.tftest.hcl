@@ -13,7 +13,7 @@ mock_provider "external" {
   mock_data "external" {
     defaults = {
       result = {
-        root = "{\"certificate_id\": \"1f1a\", \"revision\": \"register 00000001\", \"drift\": [], \"warnings\": []}"
+        root = "{\"certificate_id\": \"1f1a\", \"revision\": \"register 00000001\", \"request\": \"{\\\"name\\\": \\\"root\\\"}\", \"drift\": [], \"warnings\": []}"
       }
     }
   }
@@ -57,6 +57,10 @@ run "one_process_is_asked_and_its_answer_comes_out" {
   assert {
     condition     = output.certificate_authorities["root"].certificate_id == "1f1a"
     error_message = "The answer is not decoded."
+  }
+  assert {
+    condition     = output.certificate_authorities["root"].request == "{\"name\": \"root\"}"
+    error_message = "The request is not the text that the program wrote."
   }
   assert {
     condition     = output.target.account_id == "111122223333" && output.target.region == "eu-west-1"
@@ -161,4 +165,34 @@ run "an_answer_about_other_cas_is_refused" {
     values = { result = { other = "{\"drift\": [], \"warnings\": []}" } }
   }
   expect_failures = [data.external.certificate_authorities]
+}
+
+run "a_digest_is_of_the_first_certificate_however_it_is_written" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      lf    = { certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n" }
+      crlf  = { certificate_pem = "subject=CN = a root\r\n-----BEGIN CERTIFICATE-----\r\nMIIBAAAA\r\n-----END CERTIFICATE-----\r\n" }
+      chain = { certificate_pem = "-----BEGIN CERTIFICATE-----\nMI\nIB\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n" }
+      other = { certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n" }
+    }
+  }
+  override_data {
+    target = data.external.certificate_authorities
+    values = {
+      result = {
+        for name in ["lf", "crlf", "chain", "other"] : name => "{\"drift\": [], \"warnings\": []}"
+      }
+    }
+  }
+
+  assert {
+    condition = output.certificate_digests == {
+      lf    = sha256("MIIBAAAA")
+      crlf  = sha256("MIIBAAAA")
+      chain = sha256("MIIBAAAA")
+      other = sha256("MIIC")
+    }
+    error_message = "Line ends, leading text or a chain would make it another certificate."
+  }
 }

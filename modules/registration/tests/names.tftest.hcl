@@ -6,9 +6,10 @@ variables {
   python_command = ["true"]
   certificate_authorities = {
     devices = {
-      certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
-      certificate_id  = "1f1a"
-      revision        = "register 00000001"
+      request            = "{}"
+      certificate_digest = "digest 1"
+      certificate_id     = "1f1a"
+      revision           = "register 00000001"
     }
   }
 }
@@ -25,9 +26,10 @@ run "another_certificate_under_the_same_name_is_refused" {
   variables {
     certificate_authorities = {
       devices = {
-        certificate_pem = "-----BEGIN CERTIFICATE-----\nMIICAAAA\n-----END CERTIFICATE-----\n"
-        certificate_id  = "2f2b"
-        revision        = "register 00000002"
+        request            = "{}"
+        certificate_digest = "digest 2"
+        certificate_id     = "2f2b"
+        revision           = "register 00000002"
       }
     }
   }
@@ -39,14 +41,16 @@ run "another_certificate_under_another_name_is_welcome" {
   variables {
     certificate_authorities = {
       devices = {
-        certificate_pem = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
-        certificate_id  = "1f1a"
-        revision        = "register 00000001"
+        request            = "{}"
+        certificate_digest = "digest 1"
+        certificate_id     = "1f1a"
+        revision           = "register 00000001"
       }
       devices-2 = {
-        certificate_pem = "-----BEGIN CERTIFICATE-----\nMIICAAAA\n-----END CERTIFICATE-----\n"
-        certificate_id  = "2f2b"
-        revision        = "register 00000002"
+        request            = "{}"
+        certificate_digest = "digest 2"
+        certificate_id     = "2f2b"
+        revision           = "register 00000002"
       }
     }
   }
@@ -61,10 +65,11 @@ run "a_repair_keeps_the_owner" {
   variables {
     certificate_authorities = {
       devices = {
-        certificate_pem = "a comment\r\n-----BEGIN CERTIFICATE-----\r\nMIIB\r\nAAAA\r\n-----END CERTIFICATE-----\r\n"
-        certificate_id  = "1f1a"
-        revision        = "repair status=INACTIVE 00000002"
-        on_destroy      = "delete"
+        request            = "{}"
+        certificate_digest = "digest 1"
+        certificate_id     = "1f1a"
+        revision           = "repair status=INACTIVE 00000002"
+        on_destroy         = "delete"
       }
     }
   }
@@ -78,6 +83,6 @@ run "a_repair_keeps_the_owner" {
   }
   assert {
     condition     = terraform_data.deregistration["devices"].triggers_replace.certificate_id == "1f1a"
-    error_message = "Destroy would take out another CA."
+    error_message = "Destroy would remove another CA."
   }
 }

@@ -9,7 +9,7 @@ run "refuses_an_unknown_on_destroy" {
   command = plan
   variables {
     certificate_authorities = {
-      devices = { certificate_pem = "PEM", certificate_id = "1f1a", revision = "1", on_destroy = "keep" }
+      devices = { request = "{}", certificate_id = "1f1a", certificate_digest = "digest", revision = "1", on_destroy = "keep" }
     }
   }
   expect_failures = [var.certificate_authorities]
