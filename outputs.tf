@@ -26,7 +26,7 @@ output "certificate_authorities" {
     }
   }
 
-  # Whoever uses an ID may rely on the CA being registered.
+  # The CA is registered before another resource uses its ID.
   depends_on = [module.registration]
 }
 

@@ -321,7 +321,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) :
       ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change
     ])
-    error_message = "verification is for certificate_mode = \"DEFAULT\". If this CA is registered in DEFAULT mode and shall change to SNI_ONLY, keep verification for the way back and set allow_mode_change = true; else leave it out."
+    error_message = "verification is for certificate_mode = \"DEFAULT\". To change a CA from DEFAULT to SNI_ONLY, keep verification, which a rollback needs, and set allow_mode_change = true. Otherwise remove verification."
   }
 
   validation {
