@@ -103,6 +103,12 @@ resource "terraform_data" "upstream" {
         assert by_hand.see(ca.id).settings == before[ca.id].settings
     assert stack.plan("-var=upstream=after").status == 0
 
+    # The guard compares digests of the input, which are known although the lookup is deferred.
+    stack.want({"plain": {"certificate_pem": new_ca("other").pem}})
+    refused = stack.plan("-var=upstream=again", fails=True)
+
+    assert any("plain: certificate_pem is another certificate" in line for line in refused.errors)
+
 
 @pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
 def test_a_certificate_that_no_plan_knows_is_registered_once_and_never_exchanged(
