@@ -122,7 +122,7 @@ def test_a_copy_below_dot_terraform_without_run_bits(
     stack = Stack(workspace, sandbox, account, region, source=repository)
     copy = workspace.folder / ".terraform" / "modules" / "ca"
     files = [path for path in copy.rglob("*") if path.is_file()]
-    assert copy / "scripts" / "iot_ca" in files
+    assert copy / "scripts" / "iot_ca" / "__main__.py" in files
     for path in files:
         path.chmod(0o644)
     ca = new_ca()
