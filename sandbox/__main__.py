@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     _isolate()
-    from .server import Server
+    from sandbox.server.server import Server
 
     try:
         server = Server(arguments.port, arguments.verbose)

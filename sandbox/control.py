@@ -19,9 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .calls import Call
-from .device_log import DeviceEvent
-from .faults import Fault
+from sandbox.device_log import DeviceEvent
+from sandbox.server.calls import Call
+from sandbox.server.faults import Fault
 
 __all__ = ["Call", "DeviceEvent", "Fault", "Listener", "Sandbox", "SandboxError", "start"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import accounts
 from sandbox.control import Sandbox
+from sandbox.identity import principals as accounts
 from sandbox.wire import AWSError
 from tests.sandbox.conftest import ONE, TWO, Clients
 from tests.sandbox.refusals import refused

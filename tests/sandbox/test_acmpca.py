@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from sandbox import acmpca
 from sandbox.control import Sandbox
+from sandbox.keys import private_ca as acmpca
 from sandbox.wire import AWSError
 from tests.sandbox import pki
 from tests.sandbox.conftest import ONE, THREE, TWO, Clients

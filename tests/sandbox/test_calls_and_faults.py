@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from sandbox.calls import kept_parameters
 from sandbox.control import Fault, Sandbox, SandboxError
+from sandbox.server.calls import kept_parameters
 from tests.sandbox import pki
 from tests.sandbox.conftest import BODY, ONE, REGION, TWO, Clients
 from tests.sandbox.refusals import refused

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.control import Sandbox
-from sandbox.server import Sandbox as ServedSandbox
+from sandbox.server.server import Sandbox as ServedSandbox
 from sandbox.wire import Request
 from tests.sandbox import pki
 from tests.sandbox.conftest import Clients

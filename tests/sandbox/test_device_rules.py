@@ -11,10 +11,12 @@ from cryptography import x509
 from cryptography.x509 import Name, NameAttribute
 from cryptography.x509.oid import NameOID
 
-from sandbox import ca_certificates as ca
-from sandbox import device_policies, devices, jitp, mqtt, topic_rules
-from sandbox.devices import Admission, Device, Holding, Presented, Refused, admit
-from sandbox.endpoints import account_at, data_endpoint
+from sandbox.devices import admission as devices
+from sandbox.devices import jitp, mqtt, topic_rules
+from sandbox.devices import policies as device_policies
+from sandbox.devices.admission import Admission, Device, Holding, Presented, Refused, admit
+from sandbox.iot import ca_certificates as ca
+from sandbox.iot.endpoints import account_at, data_endpoint
 from tests.sandbox import pki
 from tests.sandbox.conftest import ONE, REGION, THREE, TWO
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import functions
 from sandbox.control import Listener, Sandbox, start
-from sandbox.functions import lets_rule_in
+from sandbox.functions import functions
+from sandbox.functions.functions import lets_rule_in
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register

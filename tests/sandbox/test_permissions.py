@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import permissions
-from sandbox.accounts import Principal, verdict_of
 from sandbox.control import Sandbox, SandboxError
+from sandbox.identity.principals import Principal, verdict_of
+from sandbox.permissions import tables as permissions
 from tests.sandbox import pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
 from tests.sandbox.refusals import refused

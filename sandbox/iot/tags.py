@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .wire import AWSError
+from sandbox.wire import AWSError
 
 MOST_TAGS = 50
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import mqtt
+from sandbox.devices import mqtt
 
 SQL = re.compile(
     r"\s*SELECT\s+(?P<select>.+?)\s+FROM\s+(['\"])(?P<filter>.+?)\2(?:\s+WHERE\s+(?P<where>.+?))?\s*",

@@ -10,8 +10,9 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from . import permissions, sts
-from .accounts import Principal, Session, trusts_service
+from sandbox.identity import sts
+from sandbox.identity.principals import Principal, Session, trusts_service
+from sandbox.permissions import tables as permissions
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 

@@ -32,8 +32,8 @@ from moto.acmpca.responses import ACMPCAResponse
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.utils import unix_time
 
-from .accounts import is_policy, verdict_of
-from .json_services import (
+from sandbox.identity.principals import is_policy, verdict_of
+from sandbox.keys.json_services import (
     ARN,
     JsonResponse,
     access_denied,
@@ -41,7 +41,7 @@ from .json_services import (
     policy_silent,
     validation,
 )
-from .wire import AWSError
+from sandbox.wire import AWSError
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 

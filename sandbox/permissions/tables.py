@@ -16,8 +16,8 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.iot.models import iot_backends
 
-from .accounts import Principal, partition_of, verdict_of
-from .wire import AWSError
+from sandbox.identity.principals import Principal, partition_of, verdict_of
+from sandbox.wire import AWSError
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _register_ca_certificate(asking: Asking) -> list[Permission]:
     """IAM knows no resource for the registration; its tags are those of the new CA certificate."""
     asked = [asking.permission()]
     if asking.given.get("tags"):
-        from .ca_certificates import certificate_id_of, load_certificate
+        from sandbox.iot.ca_certificates import certificate_id_of, load_certificate
 
         try:
             found = load_certificate(asking.text("caCertificate"), "CA certificate")
@@ -317,7 +317,7 @@ STS: dict[str, Rule] = {
 
 def _key(asking: Asking) -> list[Permission]:
     """On a key, by the ARN that its ID or alias leads to."""
-    from .kms import find_key
+    from sandbox.keys.kms import find_key
 
     reference = asking.text("KeyId")
     key = find_key(reference, asking.caller.account, asking.region)
@@ -343,8 +343,8 @@ def _secret(asking: Asking) -> list[Permission]:
 
 def _secret_value(asking: Asking) -> list[Permission]:
     """A secret whose key is the user's own needs that key too (Secrets Manager's guide)."""
-    from .kms import find_key
-    from .secretsmanager import DEFAULT_KEY
+    from sandbox.keys.kms import find_key
+    from sandbox.keys.secretsmanager import DEFAULT_KEY
 
     asked = _secret(asking)
     secret = _find_secret(asking)
@@ -367,7 +367,7 @@ def _find_secret(asking: Asking) -> Any:
 
 
 def _private_ca(asking: Asking) -> list[Permission]:
-    from .acmpca import DEFAULT_TEMPLATE
+    from sandbox.keys.private_ca import DEFAULT_TEMPLATE
 
     context: dict[str, str | None] = {}
     if asking.operation == "IssueCertificate":

@@ -23,14 +23,14 @@ from moto.iam.models import iam_backends
 from moto.iot.models import FakeCertificate, FakeEndpoint, FakeThing, IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 
-from . import ca_certificates as ca
-from . import device_certificates as devices
-from . import provisioning_templates as templates
-from . import thing_groups, things
-from .accounts import partition_of, trusts_service
-from .endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
-from .tags import parse_tags, tag_list, with_tags
-from .wire import AWSError, error_response
+from sandbox.identity.principals import partition_of, trusts_service
+from sandbox.iot import ca_certificates as ca
+from sandbox.iot import device_certificates as devices
+from sandbox.iot import provisioning_templates as templates
+from sandbox.iot import thing_groups, things
+from sandbox.iot.endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
+from sandbox.iot.tags import parse_tags, tag_list, with_tags
+from sandbox.wire import AWSError, error_response
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 

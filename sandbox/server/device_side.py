@@ -9,12 +9,12 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
-from .device_log import DeviceLog
-from .wire import Request, Response, json_response
+from sandbox.device_log import DeviceLog
+from sandbox.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
-    from .functions import Functions
-    from .gateway import Gateway
+    from sandbox.devices.gateway import Gateway
+    from sandbox.functions.functions import Functions
 
 
 REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d")
@@ -41,7 +41,7 @@ class DeviceSide:
         """What runs Lambda functions."""
         with self._late:
             if self._functions is None:
-                from . import functions
+                from sandbox.functions import functions
 
                 self._functions = functions.Functions(
                     self._lock, lambda: self.endpoint, self.log, lambda: self.run_functions
@@ -53,7 +53,7 @@ class DeviceSide:
         functions = self.functions()
         with self._late:
             if self._gateway is None:
-                from .gateway import Gateway
+                from sandbox.devices.gateway import Gateway
 
                 self._gateway = Gateway(self._lock, functions, self.log)
             return self._gateway
@@ -78,7 +78,7 @@ class DeviceSide:
                     port = gateway.listen(region, port)
                 except OSError as error:
                     return json_response({"error": f"port {port}: {error.strerror}"}, 400)
-                from .gateway import HOST
+                from sandbox.devices.gateway import HOST
 
                 listener = {"region": region, "host": HOST, "port": port}
                 return json_response({**listener, "ca_pem": gateway.authority.pem}, 201)

@@ -34,8 +34,8 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 
-from . import iam, iot, permissions, sts
-from .accounts import (
+from sandbox.identity import iam, sts
+from sandbox.identity.principals import (
     PRINCIPAL_KEY,
     Credential,
     Principal,
@@ -45,10 +45,12 @@ from .accounts import (
     refusal,
     root_of,
 )
-from .calls import Call, CallLog, is_write, kept_parameters
-from .device_side import DeviceSide
-from .faults import FaultList, error_of, parse_fault
-from .wire import (
+from sandbox.iot import operations as iot
+from sandbox.permissions import tables as permissions
+from sandbox.server.calls import Call, CallLog, is_write, kept_parameters
+from sandbox.server.device_side import DeviceSide
+from sandbox.server.faults import FaultList, error_of, parse_fault
+from sandbox.wire import (
     AWSError,
     Request,
     Response,
@@ -63,10 +65,10 @@ CONTROL = "/_sandbox/"
 
 # Services that few runs call: each is loaded by the first call, to start quickly without.
 LATE_SERVICES = {
-    "acm-pca": "acmpca",
-    "kms": "kms",
-    "lambda": "functions",
-    "secretsmanager": "secretsmanager",
+    "acm-pca": "sandbox.keys.private_ca",
+    "kms": "sandbox.keys.kms",
+    "lambda": "sandbox.functions.functions",
+    "secretsmanager": "sandbox.keys.secretsmanager",
 }
 
 
@@ -196,7 +198,7 @@ class Sandbox:
         try:
             with self._one_call_at_a_time:
                 if call.service in LATE_SERVICES:
-                    import_module(f".{LATE_SERVICES[call.service]}", __package__).install()
+                    import_module(LATE_SERVICES[call.service]).install()
                 denial = self._denial(call, given, principal, protocol)
                 if denial is not None:
                     return denial

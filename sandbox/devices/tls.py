@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
 
-from .endpoints import domain_of
+from sandbox.iot.endpoints import domain_of
 
 LIFETIME = timedelta(days=30)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .wire import AWSError
+from sandbox.wire import AWSError
 
 WITHOUT_TYPE = 3
 WITH_TYPE = 50

@@ -18,10 +18,16 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from . import kms
-from .accounts import is_policy, verdict_of
-from .json_services import ARN, JsonResponse, access_denied, explicit_deny, policy_silent
-from .wire import AWSError
+from sandbox.identity.principals import is_policy, verdict_of
+from sandbox.keys import kms
+from sandbox.keys.json_services import (
+    ARN,
+    JsonResponse,
+    access_denied,
+    explicit_deny,
+    policy_silent,
+)
+from sandbox.wire import AWSError
 
 DEFAULT_KEY = "alias/aws/secretsmanager"
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")

@@ -35,12 +35,12 @@ from moto.core.exceptions import JsonRESTError
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from .accounts import ServicePrincipal, verdict_of
-from .device_log import DeviceEvent, DeviceLog
-from .roles import NotAllowed, assumable, require, session_of, source
-from .wire import AWSError, Request, Response, error_response
+from sandbox.device_log import DeviceEvent, DeviceLog
+from sandbox.identity.principals import ServicePrincipal, verdict_of
+from sandbox.identity.service_roles import NotAllowed, assumable, require, session_of, source
+from sandbox.wire import AWSError, Request, Response, error_response
 
-CHILD = Path(__file__).with_name("function_child.py")
+CHILD = Path(__file__).with_name("child.py")
 MORE_TRIES = 2
 PAUSES = (0.2, 0.4)  # AWS waits one and two minutes
 # Starting Python and boto3 on a busy machine takes longer than it does in Lambda.

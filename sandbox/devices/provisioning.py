@@ -14,11 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from moto.iot.models import FakeCertificate, iot_backends
 
-from . import ca_certificates as ca
-from . import device_policies, jitp, things
-from .devices import Device, Holding
-from .iot import Backend
-from .roles import NotAllowed, assumable, require
+from sandbox.devices import jitp
+from sandbox.devices import policies as device_policies
+from sandbox.devices.admission import Device, Holding
+from sandbox.identity.service_roles import NotAllowed, assumable, require
+from sandbox.iot import ca_certificates as ca
+from sandbox.iot import things
+from sandbox.iot.operations import Backend
 
 
 def backend_of(account: str, region: str) -> Backend:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .wire import AWSError
+from sandbox.wire import AWSError
 
 TEMPLATE_NAME = re.compile(r"[0-9A-Za-z_-]{1,36}")
 TYPES = ("FLEET_PROVISIONING", "JITP")

@@ -18,8 +18,8 @@ from moto.core.base_backend import BackendDict
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import BaseResponse
 
-from .accounts import PRINCIPAL_KEY, Principal
-from .wire import AWSError, error_response
+from sandbox.identity.principals import PRINCIPAL_KEY, Principal
+from sandbox.wire import AWSError, error_response
 
 ARN = re.compile(r"arn:(aws[a-z-]*):([a-z-]+):([a-z0-9-]+):(\d{12}):(.+)")
 

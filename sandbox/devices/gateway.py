@@ -25,11 +25,12 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from . import devices, jitp, mqtt, provisioning, topic_rules
-from .device_log import DeviceEvent, DeviceLog
-from .functions import Functions, send
-from .roles import NotAllowed, assumable, require, source
-from .tls import Authority
+from sandbox.device_log import DeviceEvent, DeviceLog
+from sandbox.devices import admission as devices
+from sandbox.devices import jitp, mqtt, provisioning, topic_rules
+from sandbox.devices.tls import Authority
+from sandbox.functions.functions import Functions, send
+from sandbox.identity.service_roles import NotAllowed, assumable, require, source
 
 HOST = "127.0.0.1"
 TICK = 0.25  # seconds until a connection that is quiet looks whether it may go on

@@ -13,8 +13,15 @@ from moto.iam.models import iam_backends
 from moto.sts.models import STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
-from .accounts import PRINCIPAL_KEY, Principal, Session, is_policy, partition_of, trusts
-from .wire import AWSError, error_response
+from sandbox.identity.principals import (
+    PRINCIPAL_KEY,
+    Principal,
+    Session,
+    is_policy,
+    partition_of,
+    trusts,
+)
+from sandbox.wire import AWSError, error_response
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
 SESSIONS: dict[str, Session] = {}

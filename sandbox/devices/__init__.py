@@ -1,0 +1,1 @@
+"""What devices connect to: TLS, MQTT, admission, just-in-time provisioning, topic rules."""

@@ -1,0 +1,1 @@
+"""AWS IoT Core: rules and operations of each type of resource."""

@@ -1,0 +1,1 @@
+"""Where the key of a CA can be: KMS, Secrets Manager, Private CA."""

@@ -1,0 +1,1 @@
+"""Which permissions each operation needs, where an account's policies are enforced."""

@@ -1,0 +1,1 @@
+"""What answers requests: HTTP, who calls, recorded calls, ordered faults, the control requests."""
