@@ -67,16 +67,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     _isolate()
-    from sandbox.server.server import Server
+    from sandbox.server.http_server import Server
 
     try:
         server = Server(arguments.port, arguments.verbose)
     except OSError as error:
-        raise SystemExit(f"sandbox: port {arguments.port}: {error.strerror}") from None
-    server.sandbox.devices.run_functions = arguments.run_functions
+        reason = os.strerror(error.errno or 0)
+        raise SystemExit(f"sandbox: port {arguments.port}: {reason}") from None
+    server.aws.devices.run_functions = arguments.run_functions
     for region, port in arguments.devices:
         try:
-            server.sandbox.devices.gateway().listen(region, port)
+            server.aws.devices.gateway().listen(region, port)
         except OSError as error:
             raise SystemExit(f"sandbox: --devices {region}:{port}: {error.strerror}") from None
     if arguments.stop_with_stdin:

@@ -18,9 +18,9 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from sandbox.errors import AWSError
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot.endpoints import account_at
-from sandbox.wire import AWSError
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Gateway:
     ) -> None:
         self.lock = lock
         self.log = log
+        self.host = HOST
         self.authority = Authority()
         self._functions = functions
         self._listeners: dict[str, Listener] = {}

@@ -17,8 +17,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from sandbox.errors import AWSError
 from sandbox.iot import things
-from sandbox.wire import AWSError
 
 PREFIX = "AWS::IoT::Certificate::"
 # The name in a template and in a policy variable, by the attribute of the certificate's subject.

@@ -34,11 +34,12 @@ from moto.awslambda.policy import Policy as MotoPolicy
 from moto.core.exceptions import JsonRESTError
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
+from werkzeug.wrappers import Request, Response
 
 from sandbox.device_log import DeviceEvent, DeviceLog
+from sandbox.errors import AWSError, encode_error
 from sandbox.identity.principals import ServicePrincipal, verdict_of
 from sandbox.identity.service_roles import NotAllowed, assumable, require, session_of, source
-from sandbox.wire import AWSError, Request, Response, error_response
 
 CHILD = Path(__file__).with_name("child.py")
 MORE_TRIES = 2
@@ -150,29 +151,28 @@ class Functions:
         """Answers Invoke: at once (``RequestResponse``), or later (``Event``)."""
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
         try:
-            event = json.loads(request.body or b"{}")
+            event = json.loads(request.get_data() or b"{}")
         except ValueError:
             message = "Could not parse request body into json"
-            return error_response(AWSError("InvalidRequestContentException", message), "rest-json")
-        qualifier = request.parameters.get("Qualifier")
+            return _refused(AWSError("InvalidRequestContentException", message))
+        qualifier = request.args.get("Qualifier")
         with self._lock:
             function = self._find(account, region, unquote(name), qualifier)
         if function is None:
             message = f"Function not found: {unquote(name)}"
-            return error_response(AWSError("ResourceNotFoundException", message, 404), "rest-json")
+            return _refused(AWSError("ResourceNotFoundException", message, 404))
         if kind == "DryRun":
-            return Response(204)
+            return Response(status=204)
         if kind == "Event":
             self.invoke_later(function, event)
-            return Response(202)
+            return Response(status=202)
         outcome = self.invoke(function, event)
-        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+        headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST"}
         if outcome.error is not None:
-            headers.append(("X-Amz-Function-Error", "Unhandled"))
+            headers["X-Amz-Function-Error"] = "Unhandled"
         if request.headers.get("x-amz-log-type") == "Tail":
-            tail = base64.b64encode(outcome.log.encode()).decode()
-            headers.append(("X-Amz-Log-Result", tail))
-        return Response(200, tuple(headers), outcome.payload)
+            headers["X-Amz-Log-Result"] = base64.b64encode(outcome.log.encode()).decode()
+        return Response(outcome.payload, 200, headers)
 
     @staticmethod
     def _find(account: str, region: str, name: str, qualifier: str | None = None) -> Any | None:
@@ -328,6 +328,11 @@ class Functions:
                 "no_proxy": "127.0.0.1",
             },
         )
+
+
+def _refused(error: AWSError) -> Response:
+    status, headers, body = encode_error(error, "rest-json")
+    return Response(body, status, headers)
 
 
 def _run(call: _Call, event: Any) -> Outcome:

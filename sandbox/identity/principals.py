@@ -1,12 +1,7 @@
-"""Who is calling, and what policies let in: credentials to principals, sessions, policies.
-
-An access key ID of twelve digits is that account's root user. Every other key must have been
-issued by the sandbox itself: by ``sts:AssumeRole`` or ``iam:CreateAccessKey``.
-"""
+"""Principals and sessions, and what policies let in."""
 
 from __future__ import annotations
 
-import hmac
 import json
 import operator
 import re
@@ -14,20 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-from sandbox.wire import AWSError, Request, well_known_error
-
-SCOPE = re.compile(r"([^/\s]+)/(\d{8})/([^/\s]+)/([^/\s]+)/aws4_request")
-
-
-@dataclass(frozen=True)
-class Credential:
-    """What a signed request says about its signer and its addressee."""
-
-    access_key_id: str
-    region: str
-    service: str
-    session_token: str | None
 
 
 @dataclass(frozen=True)
@@ -81,56 +62,9 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
-def credential_of(request: Request) -> Credential | None:
-    """The credential in the Authorization header or in a presigned URL; None if unsigned.
-
-    Raises IncompleteSignature for a header that isn't Signature Version 4. The signature itself
-    isn't checked: any secret goes with an account's number.
-    """
-    header = request.headers.get("authorization")
-    token = request.headers.get("x-amz-security-token")
-    if header is not None:
-        found = re.search(rf"^AWS4-HMAC-SHA256\s+Credential={SCOPE.pattern}[,\s]", header)
-        if not found or "Signature=" not in header or "SignedHeaders=" not in header:
-            raise AWSError(
-                "IncompleteSignature",
-                "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' "
-                "parameters of Signature Version 4.",
-            )
-    else:
-        scope = request.parameters.get("X-Amz-Credential")
-        token = request.parameters.get("X-Amz-Security-Token", token)
-        found = SCOPE.fullmatch(scope) if scope is not None else None
-        if not found:
-            return None
-    return Credential(found[1], found[3], found[4], token or None)
-
-
 def root_of(account: str, region: str) -> Principal:
     """The root user of ``account``."""
     return Principal(account, f"arn:{partition_of(region)}:iam::{account}:root", account)
-
-
-def refusal(code: str, protocol: str) -> AWSError:
-    """A refusal of credentials: services that speak XML name the same faults differently."""
-    if protocol in {"query", "ec2", "rest-xml"}:
-        code = {
-            "UnrecognizedClientException": "InvalidClientTokenId",
-            "ExpiredTokenException": "ExpiredToken",
-            "MissingAuthenticationTokenException": "MissingAuthenticationToken",
-        }.get(code, code)
-    return well_known_error(code)
-
-
-def principal_of_session(
-    session: Session, token: str | None, now: datetime, protocol: str
-) -> Principal:
-    """Who ``session`` acts as; refuses a missing or wrong token, then an expired session."""
-    if token is None or not hmac.compare_digest(token.encode(), session.session_token.encode()):
-        raise refusal("UnrecognizedClientException", protocol)
-    if now >= session.expiration:
-        raise refusal("ExpiredTokenException", protocol)
-    return session.principal
 
 
 # --- what policies let in

@@ -13,6 +13,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
+from sandbox.errors import AWSError, encode_error
 from sandbox.identity.principals import (
     PRINCIPAL_KEY,
     Principal,
@@ -21,7 +22,6 @@ from sandbox.identity.principals import (
     partition_of,
     trusts,
 )
-from sandbox.wire import AWSError, error_response
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
 SESSIONS: dict[str, Session] = {}
@@ -47,8 +47,7 @@ class Response(TokenResponse):
         try:
             return super().call_action()
         except AWSError as error:
-            response = error_response(error, "query")
-            return response.status, dict(response.headers), response.body.decode()
+            return encode_error(error, "query")
 
     def get_caller_identity(self) -> ActionResult:
         """Answers with the principal that the request was authenticated as."""

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from sandbox.wire import AWSError
+from sandbox.errors import AWSError
 
 MODES = ("DEFAULT", "SNI_ONLY")
 STATUSES = ("ACTIVE", "INACTIVE")

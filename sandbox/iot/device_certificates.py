@@ -13,8 +13,8 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from sandbox.errors import AWSError
 from sandbox.iot import ca_certificates as ca
-from sandbox.wire import AWSError
 
 # API ref.: the statuses that a caller can use.
 STATUSES = ("ACTIVE", "INACTIVE", "REVOKED")

@@ -23,6 +23,7 @@ from moto.iam.models import iam_backends
 from moto.iot.models import FakeCertificate, FakeEndpoint, FakeThing, IoTBackend, iot_backends
 from moto.iot.responses import IoTResponse
 
+from sandbox.errors import AWSError, encode_error
 from sandbox.identity.principals import partition_of, trusts_service
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import device_certificates as devices
@@ -30,7 +31,6 @@ from sandbox.iot import provisioning_templates as templates
 from sandbox.iot import thing_groups, things
 from sandbox.iot.endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from sandbox.iot.tags import parse_tags, tag_list, with_tags
-from sandbox.wire import AWSError, error_response
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 
@@ -198,8 +198,7 @@ class Response(IoTResponse):
         try:
             return super().call_action()
         except AWSError as error:
-            response = error_response(error, "rest-json")
-            return response.status, dict(response.headers), response.body.decode()
+            return encode_error(error, "rest-json")
 
     @functools.cached_property
     def _document(self) -> dict[str, Any]:

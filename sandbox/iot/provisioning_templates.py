@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sandbox.wire import AWSError
+from sandbox.errors import AWSError
 
 TEMPLATE_NAME = re.compile(r"[0-9A-Za-z_-]{1,36}")
 TYPES = ("FLEET_PROVISIONING", "JITP")

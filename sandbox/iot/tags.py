@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.wire import AWSError
+from sandbox.errors import AWSError
 
 MOST_TAGS = 50
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.wire import AWSError
+from sandbox.errors import AWSError
 
 NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 DESCRIPTION = re.compile(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.wire import AWSError
+from sandbox.errors import AWSError
 
 WITHOUT_TYPE = 3
 WITH_TYPE = 50

@@ -18,8 +18,8 @@ from moto.core.base_backend import BackendDict
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import BaseResponse
 
+from sandbox.errors import AWSError, encode_error
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal
-from sandbox.wire import AWSError, error_response
 
 ARN = re.compile(r"arn:(aws[a-z-]*):([a-z-]+):([a-z0-9-]+):(\d{12}):(.+)")
 
@@ -74,8 +74,7 @@ class JsonResponse(BaseResponse):
             self.authorize(self._get_action())
             status, headers, body = super().call_action()
         except AWSError as error:
-            response = error_response(error, "json")
-            return response.status, dict(response.headers), response.body.decode()
+            return encode_error(error, "json")
         if 400 <= status < 500:
             status, headers = 400, {**headers, "status": "400"}
         return status, headers, body

@@ -23,6 +23,7 @@ from moto.kms.models import Key, KmsBackend, kms_backends
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import ECDSAPrivateKey, RSAPrivateKey
 
+from sandbox.errors import AWSError
 from sandbox.identity.principals import Principal, is_policy, verdict_of
 from sandbox.keys.json_services import (
     ARN,
@@ -31,7 +32,6 @@ from sandbox.keys.json_services import (
     explicit_deny,
     policy_silent,
 )
-from sandbox.wire import AWSError
 
 # API ref., CreateKey: what each kind of key can be for.
 ENCRYPT, SIGN, MAC, AGREE = "ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"

@@ -32,6 +32,7 @@ from moto.acmpca.responses import ACMPCAResponse
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.utils import unix_time
 
+from sandbox.errors import AWSError
 from sandbox.identity.principals import is_policy, verdict_of
 from sandbox.keys.json_services import (
     ARN,
@@ -41,7 +42,6 @@ from sandbox.keys.json_services import (
     policy_silent,
     validation,
 )
-from sandbox.wire import AWSError
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 

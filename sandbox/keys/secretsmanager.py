@@ -18,6 +18,7 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
+from sandbox.errors import AWSError
 from sandbox.identity.principals import is_policy, verdict_of
 from sandbox.keys import kms
 from sandbox.keys.json_services import (
@@ -27,7 +28,6 @@ from sandbox.keys.json_services import (
     explicit_deny,
     policy_silent,
 )
-from sandbox.wire import AWSError
 
 DEFAULT_KEY = "alias/aws/secretsmanager"
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")

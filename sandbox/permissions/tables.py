@@ -16,8 +16,8 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.iot.models import iot_backends
 
+from sandbox.errors import AWSError
 from sandbox.identity.principals import Principal, partition_of, verdict_of
-from sandbox.wire import AWSError
 
 
 @dataclass(frozen=True)

@@ -72,15 +72,15 @@ class Call:
     ``permissions`` is what it asks for, each as "action resource", where permissions are enforced.
     """
 
-    time: float
-    access_key_id: str
-    principal: str
-    account: str
-    region: str
-    service: str
-    operation: str
-    write: bool
-    user_agent: str
+    time: float = 0.0
+    access_key_id: str = ""
+    principal: str = ""
+    account: str = ""
+    region: str = ""
+    service: str = ""
+    operation: str = ""
+    write: bool = False
+    user_agent: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     status: int | None = None
     error: str | None = None

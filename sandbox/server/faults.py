@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from sandbox.errors import AWSError, well_known_error
 from sandbox.server.calls import Call
-from sandbox.wire import AWSError, well_known_error
 
 # What IoT answers with a status of its own, services of the json protocol answer with 400 (their
 # API references).

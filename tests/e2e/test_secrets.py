@@ -36,7 +36,7 @@ def sandbox() -> Iterator[Sandbox]:
         # As `python -m sandbox` has it.
         patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         patch.setenv("MOTO_DISABLE_GLOBAL_CORS", "true")
-        from sandbox.server.server import Server
+        from sandbox.server.http_server import Server
 
         with Server(0) as server:
             thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
+from sandbox.errors import AWSError
 from sandbox.identity import principals as accounts
-from sandbox.wire import AWSError
+from sandbox.server.authentication import principal_of_session
 from tests.sandbox.conftest import ONE, TWO, Clients
 from tests.sandbox.refusals import refused
 
@@ -100,10 +101,10 @@ def test_an_ended_session_is_expired() -> None:
     ended = accounts.Session("ASIA", "token", now, principal)
     for protocol, code in (("rest-json", "ExpiredTokenException"), ("query", "ExpiredToken")):
         with pytest.raises(AWSError) as caught:
-            accounts.principal_of_session(ended, "token", now, protocol)
+            principal_of_session(ended, "token", now, protocol)
         assert (caught.value.code, caught.value.status) == (code, 403)
     lasting = accounts.Session("ASIA", "token", now + dt.timedelta(seconds=1), principal)
-    assert accounts.principal_of_session(lasting, "token", now, "query") is principal
+    assert principal_of_session(lasting, "token", now, "query") is principal
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from sandbox.control import Sandbox
+from sandbox.errors import AWSError
 from sandbox.keys import private_ca as acmpca
-from sandbox.wire import AWSError
 from tests.sandbox import pki
 from tests.sandbox.conftest import ONE, THREE, TWO, Clients
 from tests.sandbox.refusals import refused

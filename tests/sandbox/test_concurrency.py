@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.control import Sandbox
-from sandbox.server.server import Sandbox as ServedSandbox
-from sandbox.wire import Request
+from sandbox.server.local_aws import LocalAws
+from sandbox.server.requests import ApiRequest
 from tests.sandbox import pki
 from tests.sandbox.conftest import Clients
 
@@ -95,17 +95,19 @@ def test_calls_are_carried_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
         start_response("200 OK", [])
         return [b"{}"]
 
-    server = ServedSandbox()
+    server = LocalAws()
     monkeypatch.setattr(server, "_moto", application)
     scope = "Credential={}/20250101/eu-west-1/iot/aws4_request, SignedHeaders=host, Signature=0"
     requests = [
-        Request("GET", "/registrationcode", "/registrationcode", "",
-                {"authorization": f"AWS4-HMAC-SHA256 {scope.format(account)}"}, b"")
+        ApiRequest.from_values(
+            path="/registrationcode",
+            headers={"authorization": f"AWS4-HMAC-SHA256 {scope.format(account)}"},
+        )
         for account in ACCOUNTS
-    ]  # fmt: skip
+    ]
     with ThreadPoolExecutor(len(requests)) as pool:
         answers = list(pool.map(server.respond, requests))
-    assert [answer.status for answer in answers if answer] == [200] * len(ACCOUNTS)
+    assert [answer.status_code for answer in answers if answer] == [200] * len(ACCOUNTS)
     assert overlaps == [1] * len(ACCOUNTS)
 
 
