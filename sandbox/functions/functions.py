@@ -38,7 +38,8 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.device_log import DeviceEvent, DeviceLog
 from sandbox.errors import AWSError, encode_error
-from sandbox.identity.principals import ServicePrincipal, verdict_of
+from sandbox.identity.policies import verdict_of
+from sandbox.identity.principals import ServicePrincipal
 from sandbox.identity.service_roles import NotAllowed, assumable, require, session_of, source
 
 CHILD = Path(__file__).with_name("child.py")

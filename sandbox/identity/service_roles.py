@@ -11,8 +11,9 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from sandbox.identity import sts
-from sandbox.identity.principals import Principal, Session, trusts_service
-from sandbox.permissions import tables as permissions
+from sandbox.identity.evaluation import Permission, denial_reason
+from sandbox.identity.policies import trusts_service
+from sandbox.identity.principals import Principal, Session
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 
@@ -52,8 +53,7 @@ def require(role: Any, action: str, resource: str) -> None:
     """
     caller = Principal(role.account_id, role.arn, role.id, role.arn)
     context = {"aws:RequestedRegion": resource.split(":")[3]}
-    asked = permissions.Permission(action, resource, context)
-    if permissions.refusal(caller, action.partition(":")[0], action, [asked]) is not None:
+    if denial_reason(caller, action, [Permission(action, resource, context)]) is not None:
         raise NotAllowed(f"the role {role.arn} may not {action} on {resource}")
 
 

@@ -14,14 +14,8 @@ from moto.sts.models import STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
 from sandbox.errors import AWSError, encode_error
-from sandbox.identity.principals import (
-    PRINCIPAL_KEY,
-    Principal,
-    Session,
-    is_policy,
-    partition_of,
-    trusts,
-)
+from sandbox.identity.policies import is_policy, trusts
+from sandbox.identity.principals import PRINCIPAL_KEY, Principal, Session, partition_of
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
 SESSIONS: dict[str, Session] = {}

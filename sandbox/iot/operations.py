@@ -24,7 +24,8 @@ from moto.iot.models import FakeCertificate, FakeEndpoint, FakeThing, IoTBackend
 from moto.iot.responses import IoTResponse
 
 from sandbox.errors import AWSError, encode_error
-from sandbox.identity.principals import partition_of, trusts_service
+from sandbox.identity.policies import trusts_service
+from sandbox.identity.principals import partition_of
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import device_certificates as devices
 from sandbox.iot import provisioning_templates as templates

@@ -24,7 +24,8 @@ from moto.kms.responses import KmsResponse
 from moto.kms.utils import ECDSAPrivateKey, RSAPrivateKey
 
 from sandbox.errors import AWSError
-from sandbox.identity.principals import Principal, is_policy, verdict_of
+from sandbox.identity.policies import is_policy, verdict_of
+from sandbox.identity.principals import Principal
 from sandbox.keys.json_services import (
     ARN,
     JsonResponse,

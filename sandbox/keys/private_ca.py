@@ -33,7 +33,7 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.core.utils import unix_time
 
 from sandbox.errors import AWSError
-from sandbox.identity.principals import is_policy, verdict_of
+from sandbox.identity.policies import is_policy, verdict_of
 from sandbox.keys.json_services import (
     ARN,
     JsonResponse,

@@ -19,7 +19,7 @@ from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_bac
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from sandbox.errors import AWSError
-from sandbox.identity.principals import is_policy, verdict_of
+from sandbox.identity.policies import is_policy, verdict_of
 from sandbox.keys import kms
 from sandbox.keys.json_services import (
     ARN,

@@ -27,9 +27,9 @@ from werkzeug.wrappers import Response
 
 from sandbox.errors import AWSError
 from sandbox.identity import iam, sts
+from sandbox.identity.evaluation import denial_reason
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, partition_of, root_of
 from sandbox.iot import operations as iot
-from sandbox.permissions import tables as permissions
 from sandbox.server.authentication import Credential, credential_of, principal_of_session, refusal
 from sandbox.server.calls import Call, CallLog, is_write, kept_parameters
 from sandbox.server.device_side import DeviceSide
@@ -213,11 +213,14 @@ class LocalAws:
         principal, record = incoming.principal, incoming.record
         if principal.account not in self.enforced:
             return None
-        call = record.region, record.service, record.operation
+        # Loads KMS and Private CA, which few runs need: to start quickly without.
+        from sandbox.permissions.tables import action_of, required_permissions
+
+        operation = record.service, record.operation
         with self._one_call_at_a_time:
-            asked = permissions.asked_for(principal, *call, incoming.given)
-            record.permissions = [str(permission) for permission in asked or []]
-            reason = permissions.refusal(principal, record.service, record.operation, asked)
+            needed = required_permissions(principal, record.region, *operation, incoming.given)
+            record.permissions = [str(permission) for permission in needed or []]
+            reason = denial_reason(principal, action_of(*operation), needed)
         if reason is None:
             return None
         if incoming.protocol in {"query", "ec2", "rest-xml"}:

@@ -12,7 +12,8 @@ import pytest
 
 from sandbox.control import Sandbox
 from sandbox.errors import AWSError
-from sandbox.identity import principals as accounts
+from sandbox.identity.policies import trusts, trusts_service, verdict_of
+from sandbox.identity.principals import Principal, Session
 from sandbox.server.authentication import principal_of_session
 from tests.sandbox.conftest import ONE, TWO, Clients
 from tests.sandbox.refusals import refused
@@ -97,13 +98,13 @@ def test_the_session_token_must_come_along_and_match(aws: Clients, role: str) ->
 
 def test_an_ended_session_is_expired() -> None:
     now = dt.datetime.now(dt.timezone.utc)
-    principal = accounts.Principal(TWO, "arn", "id")
-    ended = accounts.Session("ASIA", "token", now, principal)
+    principal = Principal(TWO, "arn", "id")
+    ended = Session("ASIA", "token", now, principal)
     for protocol, code in (("rest-json", "ExpiredTokenException"), ("query", "ExpiredToken")):
         with pytest.raises(AWSError) as caught:
             principal_of_session(ended, "token", now, protocol)
         assert (caught.value.code, caught.value.status) == (code, 403)
-    lasting = accounts.Session("ASIA", "token", now + dt.timedelta(seconds=1), principal)
+    lasting = Session("ASIA", "token", now + dt.timedelta(seconds=1), principal)
     assert principal_of_session(lasting, "token", now, "query") is principal
 
 
@@ -174,8 +175,8 @@ def test_role_chaining_lasts_an_hour_at_most(aws: Clients, role: str) -> None:
     assert on["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{ONE}:assumed-role/last/on"
 
 
-ROOT = accounts.Principal(ONE, f"arn:aws:iam::{ONE}:root", ONE)
-SESSION = accounts.Principal(TWO, f"arn:aws:sts::{TWO}:assumed-role/deploy/ci", "id", ROLE)
+ROOT = Principal(ONE, f"arn:aws:iam::{ONE}:root", ONE)
+SESSION = Principal(TWO, f"arn:aws:sts::{TWO}:assumed-role/deploy/ci", "id", ROLE)
 ANY_OF_ONE = trust({"AWS": ONE})
 
 
@@ -212,10 +213,8 @@ ANY_OF_ONE = trust({"AWS": ONE})
         ("nonsense", ROOT, None, False),
     ],
 )
-def test_trust(
-    document: str, caller: accounts.Principal, external_id: str | None, allowed: bool
-) -> None:
-    assert accounts.trusts(document, caller, external_id) is allowed
+def test_trust(document: str, caller: Principal, external_id: str | None, allowed: bool) -> None:
+    assert trusts(document, caller, external_id) is allowed
 
 
 IOT = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "iot.amazonaws.com"}}
@@ -255,8 +254,8 @@ def only(operator: str, **keys: Any) -> dict[str, Any]:
 def test_whether_a_role_trusts_a_service(members: dict[str, Any], told: bool, alone: bool) -> None:
     document = policy({**IOT, **members})
     service = "iot.amazonaws.com"
-    assert accounts.trusts_service(document, service, SOURCE) is told
-    assert accounts.trusts_service(document, service) is alone
+    assert trusts_service(document, service, SOURCE) is told
+    assert trusts_service(document, service) is alone
 
 
 @pytest.mark.parametrize(
@@ -279,8 +278,8 @@ def test_a_deny_wins_over_the_trust_in_a_service(
 ) -> None:
     document = policy(IOT, {**IOT, "Effect": "Deny", **members})
     service = "iot.amazonaws.com"
-    assert accounts.trusts_service(document, service, SOURCE) is told
-    assert accounts.trusts_service(document, service) is alone
+    assert trusts_service(document, service, SOURCE) is told
+    assert trusts_service(document, service) is alone
 
 
 @pytest.mark.parametrize(
@@ -293,7 +292,7 @@ def test_a_deny_wins_over_the_trust_in_a_service(
 )
 def test_a_deny_excepts_services(excepted: dict[str, str], trusted: bool) -> None:
     deny = {"Effect": "Deny", "NotPrincipal": excepted, "Action": "*"}
-    found = accounts.trusts_service(policy(IOT, deny), "iot.amazonaws.com")
+    found = trusts_service(policy(IOT, deny), "iot.amazonaws.com")
     assert found is trusted
 
 
@@ -305,7 +304,7 @@ def test_other_ways_to_a_session_are_closed(aws: Clients) -> None:
 # --- other policies
 
 
-CALLER = accounts.Principal(
+CALLER = Principal(
     TWO, f"arn:aws:sts::{TWO}:assumed-role/deploy/ci", "id", f"arn:aws:iam::{TWO}:role/deploy"
 )
 
@@ -334,7 +333,7 @@ def test_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}
     context = {"kms:MessageType": "DIGEST"}
     document = policy({**statement, **members})
-    found = accounts.verdict_of(document, CALLER, "kms:Sign", "arn:key/1", context)
+    found = verdict_of(document, CALLER, "kms:Sign", "arn:key/1", context)
     assert found is verdict
 
 
@@ -353,4 +352,4 @@ def test_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
 def test_a_deny_by_what_it_excepts(members: dict[str, Any], verdict: bool) -> None:
     allow = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     document = policy(allow, {"Effect": "Deny", **members})
-    assert accounts.verdict_of(document, CALLER, "kms:Sign", "arn:key/1") is verdict
+    assert verdict_of(document, CALLER, "kms:Sign", "arn:key/1") is verdict

@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.control import Sandbox, SandboxError
-from sandbox.identity.principals import Principal, verdict_of
+from sandbox.identity.policies import verdict_of
+from sandbox.identity.principals import Principal
 from sandbox.permissions import tables as permissions
 from tests.sandbox import pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
