@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 
 from sandbox.errors import AWSError
 from sandbox.iot import ca_certificates as ca
+from sandbox.iot.certificates import certificate_id_of, check_strength, check_validity
 from sandbox.iot.endpoints import account_at
 
 
@@ -39,7 +40,7 @@ class Presented:
     @property
     def certificate_id(self) -> str:
         """The ID that AWS IoT gives the device's certificate."""
-        return ca.certificate_id_of(self.certificate)
+        return certificate_id_of(self.certificate)
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def admit(
 ) -> Admission:
     """Decides on a connection in ``region``; ``holdings`` has every account's. Raises Refused."""
     try:
-        ca.check_validity(presented.certificate, "device certificate", now)
-        ca.check_strength(presented.certificate, "device certificate")
+        check_validity(presented.certificate, "device certificate", now)
+        check_strength(presented.certificate, "device certificate")
     except AWSError as error:
         raise Refused(error.message) from None
     if presented.server_name is None:
@@ -138,7 +139,7 @@ def _admit_without_name(
         )
     if not in_default:
         raise Refused(f"no CA certificate registered in {region} has signed the device certificate")
-    sent = {ca.certificate_id_of(certificate) for certificate in presented.chain}
+    sent = {certificate_id_of(certificate) for certificate in presented.chain}
     shown = [(account, held) for account, held in in_default if held.certificate_id in sent]
     if not shown:
         raise Refused(
@@ -180,7 +181,7 @@ def _signer(
     if not signers:
         message = f"no CA certificate registered in account {account} has signed the device's"
         raise Refused(message, account)
-    sent = {ca.certificate_id_of(certificate) for certificate in presented.chain}
+    sent = {certificate_id_of(certificate) for certificate in presented.chain}
     shown = [held for held in signers if held.certificate_id in sent]
     return _usable(account, shown or signers, now)
 

@@ -31,6 +31,7 @@ from sandbox.devices import jitp, mqtt, provisioning, topic_rules
 from sandbox.devices.tls import Authority
 from sandbox.functions.functions import Functions, send
 from sandbox.identity.service_roles import NotAllowed, assumable, require, source
+from sandbox.iot.backend import backend_of
 
 HOST = "127.0.0.1"
 TICK = 0.25  # seconds until a connection that is quiet looks whether it may go on
@@ -78,7 +79,7 @@ class Gateway:
         arrived = topic_rules.Arrived(message.topic, message.payload, client_id)
         era = self.log.era
         with self.lock:
-            backend = provisioning.backend_of(account, region)
+            backend = backend_of(account, region)
             rules = list(backend.rules.values())
             receivers = [
                 (connection, qos)
@@ -117,7 +118,7 @@ class Gateway:
                     send(settings["targetArn"], body, role)
                 elif name == "republish":
                     topic = mqtt.checked_topic(settings["topic"])
-                    arn = provisioning.backend_of(account, region).arn_of("topic", topic)
+                    arn = backend_of(account, region).arn_of("topic", topic)
                     require(role, "iot:Publish", arn)
                 else:
                     raise topic_rules.ActionFailed(f"the sandbox has no action {name}")
@@ -267,7 +268,7 @@ class Connection:
             found = list(provisioning.holdings(presented.certificate_id, self._region))
             admission = devices.admit(presented, self._region, found, _now())
             self._account = admission.account
-            backend = provisioning.backend_of(admission.account, self._region)
+            backend = backend_of(admission.account, self._region)
             if admission.ca is None:
                 self._device = backend.certificates[presented.certificate_id]
                 return True
@@ -291,7 +292,7 @@ class Connection:
 
     def may(self, action: str, kind: str, name: str) -> bool:
         """Whether the device's policies allow it. Callers hold the lock."""
-        backend = provisioning.backend_of(self._account, self._region)
+        backend = backend_of(self._account, self._region)
         return provisioning.permitted(
             backend, self._device, self._client_id, self._subject, action, kind, name
         )
@@ -435,7 +436,7 @@ class Connection:
         if self._keep_alive and quiet > 1.5 * self._keep_alive:
             self.end("nothing was heard of it")
         with self._gateway.lock:
-            backend = provisioning.backend_of(self._account, self._region)
+            backend = backend_of(self._account, self._region)
             status = provisioning.status_of(backend, self._device.certificate_id, _now())
         if status != "ACTIVE":
             self.end(f"the device certificate is {status}")

@@ -20,14 +20,7 @@ from sandbox.devices.admission import Device, Holding
 from sandbox.identity.service_roles import NotAllowed, assumable, require
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import things
-from sandbox.iot.operations import Backend
-
-
-def backend_of(account: str, region: str) -> Backend:
-    """What ``account`` has in ``region``."""
-    backend = iot_backends[account][region]
-    assert isinstance(backend, Backend)
-    return backend
+from sandbox.iot.backend import IoTBackend, backend_of
 
 
 def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
@@ -38,12 +31,12 @@ def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
             held = backend.certificates.get(certificate_id)
             yield Holding(
                 account,
-                tuple(backend.registry.certificates.values()),
+                tuple(backend.ca_store.certificates.values()),
                 None if held is None else Device(held.status, backend.device_mode(held)),
             )
 
 
-def register(backend: Backend, certificate: x509.Certificate, held: ca.CACertificate) -> Any:
+def register(backend: IoTBackend, certificate: x509.Certificate, held: ca.CACertificate) -> Any:
     """Registers a device certificate as its first contact does: PENDING_ACTIVATION (guide)."""
     made = FakeCertificate(
         certificate.public_bytes(Encoding.PEM).decode(),
@@ -61,7 +54,7 @@ def register(backend: Backend, certificate: x509.Certificate, held: ca.CACertifi
 
 
 def provision(
-    backend: Backend, device: Any, certificate: x509.Certificate, held: ca.CACertificate
+    backend: IoTBackend, device: Any, certificate: x509.Certificate, held: ca.CACertificate
 ) -> None:
     """Carries out the template of ``held`` for ``device``. All or, with an exception, nothing.
 
@@ -81,7 +74,7 @@ def provision(
     _carry_out(backend, device, plan)
 
 
-def _template(backend: Backend, config: ca.RegistrationConfig) -> tuple[str, str]:
+def _template(backend: IoTBackend, config: ca.RegistrationConfig) -> tuple[str, str]:
     if config.template_name is None:
         assert config.template_body is not None
         assert config.role_arn is not None
@@ -93,11 +86,11 @@ def _template(backend: Backend, config: ca.RegistrationConfig) -> tuple[str, str
     return template.body, template.role_arn
 
 
-def _thing(backend: Backend, name: str) -> Any | None:
+def _thing(backend: IoTBackend, name: str) -> Any | None:
     return next((t for t in backend.things.values() if t.thing_name == name), None)
 
 
-def _needs(backend: Backend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str, str]]:
+def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str, str]]:
     """The actions that the template's role has to be allowed, and on what; checks what it meets.
 
     Raises ProvisioningFailed for a thing that the template doesn't want to find, and for a policy,
@@ -151,7 +144,7 @@ def _payload(thing: jitp.Thing) -> dict[str, Any] | None:
     return None
 
 
-def _carry_out(backend: Backend, device: Any, plan: jitp.Plan) -> None:
+def _carry_out(backend: IoTBackend, device: Any, plan: jitp.Plan) -> None:
     for policy in plan.policies:
         if policy.name not in backend.policies:
             document: Any = policy.document  # text, whatever moto's annotation says
@@ -176,7 +169,7 @@ def _carry_out(backend: Backend, device: Any, plan: jitp.Plan) -> None:
 
 
 def permitted(
-    backend: Backend,
+    backend: IoTBackend,
     device: Any,
     client_id: str,
     subject: Mapping[str, str],
@@ -209,7 +202,7 @@ def permitted(
     return device_policies.allows(documents, action, backend.arn_of(kind, name), variables)
 
 
-def status_of(backend: Backend, certificate_id: str, now: datetime) -> str:
+def status_of(backend: IoTBackend, certificate_id: str, now: datetime) -> str:
     """The status of a device certificate, or why it doesn't count any more."""
     held = backend.certificates.get(certificate_id)
     if held is None:

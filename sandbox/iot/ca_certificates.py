@@ -12,28 +12,31 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import secrets
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from sandbox.errors import AWSError
+from sandbox.iot.certificates import (
+    CERTIFICATE_ID,
+    certificate_id_of,
+    check_is_ca,
+    check_strength,
+    check_validity,
+    check_verification,
+    load_certificate,
+    pem_of,
+)
+from sandbox.iot.refusals import already_exists, check_member, invalid_request, not_found
 
 MODES = ("DEFAULT", "SNI_ONLY")
 STATUSES = ("ACTIVE", "INACTIVE")
 AUTO_REGISTRATION = ("ENABLE", "DISABLE")
 MOST_WITH_SAME_SUBJECT = 10
-CERTIFICATE_ID = re.compile(r"[0-9a-fA-F]{64}")
-FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class RegistrationConfig:
 
 
 @dataclass(frozen=True)
-class Registration:
+class CaRegistration:
     """What a RegisterCACertificate call asks for."""
 
     ca_certificate: str
@@ -59,7 +62,7 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Update:
+class CaUpdate:
     """What an UpdateCACertificate call asks for."""
 
     status: str | None = None
@@ -92,7 +95,7 @@ class CACertificate:
 
 
 @dataclass
-class Registry:
+class CaStore:
     """The CA certificates and the registration code of one account in one region."""
 
     account: str
@@ -107,201 +110,43 @@ class Registry:
         return f"arn:{self.partition}:iot:{self.region}:{self.account}:cacert/{certificate_id}"
 
 
-def _invalid(message: str) -> AWSError:
-    return AWSError("InvalidRequestException", message)
-
-
-def _not_valid(message: str) -> AWSError:
-    return AWSError("CertificateValidationException", message)
-
-
-def check_member(name: str, value: str, allowed: Sequence[str]) -> str:
-    """``value`` if the model's enumeration ``allowed`` has it; else InvalidRequestException."""
-    if value not in allowed:
-        raise _invalid(
-            f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy "
-            f"constraint: Member must satisfy enum value set: [{', '.join(allowed)}]"
-        )
-    return value
-
-
-# --- the certificate itself
-
-
-def load_certificate(text: str, what: str) -> x509.Certificate:
-    """The first certificate in ``text``, whatever precedes or follows it.
-
-    CertificateValidationException if there is none. Only the first counts and only its DER is
-    hashed: seen, the same certificate with a chain or text around it has the same ID.
-    """
-    found = FIRST_CERTIFICATE.search(text)
-    if not 1 <= len(text) <= 65536 or not found:
-        raise _not_valid(f"The {what} is not a PEM-encoded certificate")
-    try:
-        return x509.load_pem_x509_certificate(found[0].encode())
-    except ValueError:
-        raise _not_valid(f"The {what} is not a valid X.509 certificate") from None
-
-
-def certificate_id_of(certificate: x509.Certificate) -> str:
-    """The ID AWS IoT gives a certificate: hex SHA-256 of its DER (seen, confirmed by support)."""
-    return certificate.fingerprint(hashes.SHA256()).hex()
-
-
-def check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
-    """CertificateValidationException outside the certificate's validity period (guide)."""
-    if now < certificate.not_valid_before_utc:
-        raise _not_valid(f"The {what} is not yet valid")
-    if now > certificate.not_valid_after_utc:
-        raise _not_valid(f"The {what} has expired")
-
-
-def check_strength(certificate: x509.Certificate, what: str) -> None:
-    """CertificateValidationException for a key or signature that the guide doesn't list."""
-    try:
-        key = certificate.public_key()
-        hash_algorithm = certificate.signature_hash_algorithm
-    except Exception:  # whatever cryptography can't read, AWS's list doesn't have
-        raise _not_valid(f"The {what} uses an unsupported algorithm") from None
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < 2048:
-            raise _not_valid(f"The {what} must have an RSA key of at least 2048 bits")
-    elif not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
-        key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1
-    ):
-        raise _not_valid(f"The {what} must have an RSA key or an EC key on P-256, P-384 or P-521")
-    if not isinstance(hash_algorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
-        raise _not_valid(f"The {what} must be signed with SHA-256 or better")
-
-
-def check_is_ca(certificate: x509.Certificate) -> None:
-    """CertificateValidationException unless it is an X.509 v3 CA.
-
-    The basicConstraints message is seen; refusing a key usage without keyCertSign is stricter.
-    """
-    message = "The CA certificate does not have the basicConstraints extension as true"
-    if certificate.version is not x509.Version.v3:
-        raise _not_valid(message)
-    try:
-        extensions = certificate.extensions
-        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        raise _not_valid(message) from None
-    except ValueError:
-        raise _not_valid("The CA certificate has extensions that can't be read") from None
-    if not constraints.ca:
-        raise _not_valid(message)
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not usage.key_cert_sign:
-        raise _not_valid("The CA certificate's key usage does not include keyCertSign")
-
-
-def check_verification(
-    verification: x509.Certificate, ca: x509.Certificate, code: str | None, now: datetime
-) -> None:
-    """Refuses a verification certificate that doesn't prove possession of the CA's key (guide).
-
-    RegistrationCodeValidationException: its common name isn't the account's registration code in
-    this region. CertificateValidationException: the CA's key hasn't signed it, or it isn't valid
-    now (the latter, and comparing the issuer's name, is stricter).
-    """
-    names = [
-        name.value
-        for name in verification.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        if isinstance(name.value, str)
-    ]
-    if names != [code]:  # also when no code has been asked for yet
-        raise AWSError(
-            "RegistrationCodeValidationException",
-            "The registration code in the verification certificate is not valid for this account",
-        )
-    check_validity(verification, "verification certificate", now)
-    try:
-        verification.verify_directly_issued_by(ca)
-    except (InvalidSignature, ValueError, TypeError):
-        message = "The verification certificate was not signed by the CA certificate's private key"
-        raise _not_valid(message) from None
-
-
 # --- the registration code
 
 
-def registration_code(registry: Registry) -> str:
+def registration_code(store: CaStore) -> str:
     """The account's code in this region, made on first use and kept until deleted (API ref.)."""
-    registry.code = registry.code or secrets.token_hex(32)
-    return registry.code
+    store.code = store.code or secrets.token_hex(32)
+    return store.code
 
 
-def delete_registration_code(registry: Registry) -> None:
+def delete_registration_code(store: CaStore) -> None:
     """Deletes the code; ResourceNotFoundException without one (model)."""
-    if registry.code is None:
-        raise AWSError("ResourceNotFoundException", "No registration code exists", 404)
-    registry.code = None
+    if store.code is None:
+        raise not_found("No registration code exists")
+    store.code = None
 
 
 # --- register, describe, update, delete, list
 
 
 def register(
-    wanted: Registration, here: Registry, region: Iterable[Registry], now: datetime
+    wanted: CaRegistration, here: CaStore, region: Iterable[CaStore], now: datetime
 ) -> CACertificate:
-    """Registers a CA certificate in ``here``; ``region`` holds every account's registry there.
+    """Register a CA certificate in ``here``; ``region`` holds every account's store there.
 
     The caller has checked ``wanted.config`` against the templates and holds the lock over all of
     ``region``: the uniqueness of DEFAULT mode spans accounts. The order in which AWS checks isn't
     known; here what is wrong with the request comes before what is wrong with the world.
     """
-    check_member("certificateMode", wanted.mode, MODES)
-    if wanted.mode == "DEFAULT" and not wanted.verification_certificate:
-        raise _invalid(  # seen
-            "Need to provide verification certificate for registering CA Certificates in "
-            "DEFAULT mode"
-        )
-    if wanted.mode == "SNI_ONLY" and wanted.verification_certificate:
-        raise _invalid(  # blog; the wording is ours
-            "Verification certificate must not be provided for registering CA Certificates in "
-            "SNI_ONLY mode"
-        )
-    certificate = load_certificate(wanted.ca_certificate, "CA certificate")
-    check_validity(certificate, "CA certificate", now)
-    check_strength(certificate, "CA certificate")
-    check_is_ca(certificate)
-    if wanted.verification_certificate:
-        verification = load_certificate(wanted.verification_certificate, "verification certificate")
-        check_verification(verification, certificate, here.code, now)
-
+    certificate = _checked_certificate(wanted, here, now)
     certificate_id = certificate_id_of(certificate)
-    if certificate_id in here.certificates:
-        # blog: one account has a CA in one mode only, so another mode is no way round this
-        raise AWSError(
-            "ResourceAlreadyExistsException",
-            "The CA certificate is already registered",
-            409,
-            {"resourceId": certificate_id, "resourceArn": here.arn_of(certificate_id)},
-        )
-    if wanted.mode == "DEFAULT" and any(
-        held.mode == "DEFAULT"
-        for other in region
-        if (held := other.certificates.get(certificate_id))
-    ):
-        raise _invalid("Cannot accept this CACertificate")  # blog; message seen
     subject = certificate.subject.public_bytes()
-    same_subject = sum(held.subject == subject for held in here.certificates.values())
-    if same_subject >= MOST_WITH_SAME_SUBJECT:
-        raise AWSError(  # API reference; message seen
-            "LimitExceededException",
-            "Limit reached for number of CA Certificates with same subject",
-            410,
-        )
-
+    _check_registrable(certificate_id, subject, wanted.mode, here, region)
     here.last_sequence += 1
     registered = CACertificate(
         certificate_id=certificate_id,
         arn=here.arn_of(certificate_id),
-        pem=certificate.public_bytes(Encoding.PEM).decode(),
+        pem=pem_of(certificate),
         subject=subject,
         mode=wanted.mode,
         status="ACTIVE" if wanted.set_as_active else "INACTIVE",
@@ -319,32 +164,79 @@ def register(
     return registered
 
 
-def find(registry: Registry, certificate_id: str) -> CACertificate:
+def _checked_certificate(wanted: CaRegistration, here: CaStore, now: datetime) -> x509.Certificate:
+    """Return the certificate that is to be registered, if the request is right in itself."""
+    check_member("certificateMode", wanted.mode, MODES)
+    if wanted.mode == "DEFAULT" and not wanted.verification_certificate:
+        raise invalid_request(  # seen
+            "Need to provide verification certificate for registering CA Certificates in "
+            "DEFAULT mode"
+        )
+    if wanted.mode == "SNI_ONLY" and wanted.verification_certificate:
+        raise invalid_request(  # blog; the wording is ours
+            "Verification certificate must not be provided for registering CA Certificates in "
+            "SNI_ONLY mode"
+        )
+    certificate = load_certificate(wanted.ca_certificate, "CA certificate")
+    check_validity(certificate, "CA certificate", now)
+    check_strength(certificate, "CA certificate")
+    check_is_ca(certificate)
+    if wanted.verification_certificate:
+        verification = load_certificate(wanted.verification_certificate, "verification certificate")
+        check_verification(verification, certificate, here.code, now)
+    return certificate
+
+
+def _check_registrable(
+    certificate_id: str, subject: bytes, mode: str, here: CaStore, region: Iterable[CaStore]
+) -> None:
+    """Refuse a CA certificate that is registered, in DEFAULT mode anywhere, or above the quota."""
+    if certificate_id in here.certificates:
+        # blog: one account has a CA in one mode only, so another mode is no way round this
+        message = "The CA certificate is already registered"
+        raise already_exists(message, certificate_id, here.arn_of(certificate_id))
+    if mode == "DEFAULT" and any(
+        held.mode == "DEFAULT"
+        for other in region
+        if (held := other.certificates.get(certificate_id))
+    ):
+        raise invalid_request("Cannot accept this CACertificate")  # blog; message seen
+    same_subject = sum(held.subject == subject for held in here.certificates.values())
+    if same_subject >= MOST_WITH_SAME_SUBJECT:
+        raise AWSError(  # API reference; message seen
+            "LimitExceededException",
+            "Limit reached for number of CA Certificates with same subject",
+            410,
+        )
+
+
+def find(store: CaStore, certificate_id: str) -> CACertificate:
     """The CA certificate with this ID. InvalidRequest for no ID at all, else ResourceNotFound."""
     if not CERTIFICATE_ID.fullmatch(certificate_id):
-        raise _invalid(
+        raise invalid_request(
             f"1 validation error detected: Value '{certificate_id}' at 'certificateId' failed to "
             "satisfy constraint: Member must have length 64 and satisfy regular expression "
             "pattern: (0x)?[a-fA-F0-9]+"
         )
     try:
-        return registry.certificates[certificate_id]
+        return store.certificates[certificate_id]
     except KeyError:
-        message = f"No CA certificate exists with the ID {certificate_id}"
-        raise AWSError("ResourceNotFoundException", message, 404) from None
+        raise not_found(f"No CA certificate exists with the ID {certificate_id}") from None
 
 
-def update(certificate: CACertificate, wanted: Update, now: datetime) -> None:
+def update(certificate: CACertificate, wanted: CaUpdate, now: datetime) -> None:
     """Updates ``certificate`` in place; its mode can't be updated (blog).
 
     Stricter, since AWS doesn't document it: ``removeAutoRegistration`` clears the registration
     config, sets the auto-registration status to DISABLE whatever the same call says about it, and
     excludes a new registration config; a call that asks for nothing is refused.
     """
-    if wanted == Update():
-        raise _invalid("Nothing to update")
+    if wanted == CaUpdate():
+        raise invalid_request("Nothing to update")
     if wanted.remove_auto_registration and wanted.config:
-        raise _invalid("registrationConfig can't be given together with removeAutoRegistration")
+        raise invalid_request(
+            "registrationConfig can't be given together with removeAutoRegistration"
+        )
     if wanted.status is not None:
         check_member("newStatus", wanted.status, STATUSES)
     if wanted.auto_registration_status is not None:
@@ -365,9 +257,9 @@ def update(certificate: CACertificate, wanted: Update, now: datetime) -> None:
     certificate.last_modified_date = now
 
 
-def delete(registry: Registry, certificate_id: str) -> None:
+def delete(store: CaStore, certificate_id: str) -> None:
     """Deletes a CA certificate; CertificateStateException while it is ACTIVE (API reference)."""
-    certificate = find(registry, certificate_id)
+    certificate = find(store, certificate_id)
     if certificate.status == "ACTIVE":
         raise AWSError(
             "CertificateStateException",
@@ -375,7 +267,7 @@ def delete(registry: Registry, certificate_id: str) -> None:
             f"Id: {certificate_id}",
             406,
         )
-    del registry.certificates[certificate_id]
+    del store.certificates[certificate_id]
 
 
 @dataclass(frozen=True)
@@ -387,7 +279,7 @@ class Page:
 
 
 def list_page(
-    registry: Registry,
+    store: CaStore,
     page_size: int = 25,
     marker: str | None = None,
     ascending: bool = False,
@@ -398,11 +290,11 @@ def list_page(
     At most 250 a page (model). The marker is opaque and survives deletions between pages.
     """
     if not 1 <= page_size <= 250:
-        raise _invalid("pageSize must be between 1 and 250")
+        raise invalid_request("pageSize must be between 1 and 250")
     matching = sorted(
         (
             certificate
-            for certificate in registry.certificates.values()
+            for certificate in store.certificates.values()
             if template_name is None
             or (certificate.config and certificate.config.template_name == template_name)
         ),
@@ -426,7 +318,7 @@ def _sequence_in(marker: str) -> int:
         text = base64.b64decode(marker, validate=True).decode()
         return int(text.removeprefix("after "))
     except (binascii.Error, ValueError):
-        raise _invalid("The marker is not valid") from None
+        raise invalid_request("The marker is not valid") from None
 
 
 def check_config_shape(config: RegistrationConfig) -> None:
@@ -438,8 +330,10 @@ def check_config_shape(config: RegistrationConfig) -> None:
     by_body = config.template_body is not None and config.role_arn is not None
     partial = config.template_body is not None or config.role_arn is not None
     if by_name and partial:
-        raise _invalid(
+        raise invalid_request(
             "registrationConfig can't have both a templateName and a templateBody or roleArn"
         )
     if not by_name and not by_body:
-        raise _invalid("registrationConfig needs a templateName, or a templateBody and a roleArn")
+        raise invalid_request(
+            "registrationConfig needs a templateName, or a templateBody and a roleArn"
+        )

@@ -14,7 +14,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from sandbox.errors import AWSError
-from sandbox.iot import ca_certificates as ca
+from sandbox.iot.ca_certificates import CACertificate
+from sandbox.iot.certificates import certificate_id_of, check_strength, load_certificate
+from sandbox.iot.refusals import invalid_certificate, invalid_request
 
 # API ref.: the statuses that a caller can use.
 STATUSES = ("ACTIVE", "INACTIVE", "REVOKED")
@@ -27,14 +29,14 @@ def load(pem: str) -> x509.Certificate:
 
     The key sizes and hashes are those of CA certificates (guide, "X.509 client certificates").
     """
-    certificate = ca.load_certificate(pem, "certificate")
-    ca.check_strength(certificate, "certificate")
+    certificate = load_certificate(pem, "certificate")
+    check_strength(certificate, "certificate")
     return certificate
 
 
 def issuer_of(
-    certificate: x509.Certificate, ca_pem: str | None, registered: Iterable[ca.CACertificate]
-) -> ca.CACertificate:
+    certificate: x509.Certificate, ca_pem: str | None, registered: Iterable[CACertificate]
+) -> CACertificate:
     """The registered CA certificate that signed ``certificate``.
 
     ca_pem: which one that is. Without it the subject must lead to exactly one, else
@@ -45,13 +47,13 @@ def issuer_of(
     for what is stricter guess, and the wordings are ours.
     """
     if ca_pem is not None:
-        wanted = ca.certificate_id_of(ca.load_certificate(ca_pem, "CA certificate"))
+        wanted = certificate_id_of(load_certificate(ca_pem, "CA certificate"))
         candidates = [held for held in registered if held.certificate_id == wanted]
     else:
         subject = certificate.issuer.public_bytes()
         candidates = [held for held in registered if held.subject == subject]
     if not candidates:
-        raise _not_valid("The CA certificate of the certificate is not registered")
+        raise invalid_certificate("The CA certificate of the certificate is not registered")
     if len(candidates) > 1:
         raise AWSError(
             "CertificateConflictException",
@@ -63,7 +65,7 @@ def issuer_of(
         certificate.verify_directly_issued_by(signed_by)
     except (InvalidSignature, ValueError, TypeError):
         message = "The certificate was not signed by the CA certificate's private key"
-        raise _not_valid(message) from None
+        raise invalid_certificate(message) from None
     if candidates[0].status != "ACTIVE":
         raise AWSError(
             "CertificateStateException",
@@ -71,10 +73,6 @@ def issuer_of(
             406,
         )
     return candidates[0]
-
-
-def _not_valid(message: str) -> AWSError:
-    return AWSError("CertificateValidationException", message)
 
 
 def page(
@@ -86,22 +84,18 @@ def page(
     the page; InvalidRequestException for one that names none, also if it has gone since.
     """
     if not 1 <= size <= 250:
-        raise _invalid("pageSize must be between 1 and 250")
+        raise invalid_request("pageSize must be between 1 and 250")
     ordered = list(items) if ascending else list(reversed(items))
     start = 0
     if marker is not None:
         ids = [item_id for item_id, _ in ordered]
         last = _id_in(marker)
         if last not in ids:
-            raise _invalid("The marker is not valid")
+            raise invalid_request("The marker is not valid")
         start = ids.index(last) + 1
     found = ordered[start : start + size]
     more = start + size < len(ordered)
     return [item for _, item in found], _marker(found[-1][0]) if more else None
-
-
-def _invalid(message: str) -> AWSError:
-    return AWSError("InvalidRequestException", message)
 
 
 def _marker(item_id: str) -> str:
@@ -112,4 +106,4 @@ def _id_in(marker: str) -> str:
     try:
         return base64.b64decode(marker, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise _invalid("The marker is not valid") from None
+        raise invalid_request("The marker is not valid") from None

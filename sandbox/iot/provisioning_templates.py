@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.errors import AWSError
+from sandbox.iot.refusals import invalid_request, not_found
 
 TEMPLATE_NAME = re.compile(r"[0-9A-Za-z_-]{1,36}")
 TYPES = ("FLEET_PROVISIONING", "JITP")
@@ -63,14 +64,10 @@ class ProvisioningTemplate:
         return self.versions[self.default_version_id].body
 
 
-def _invalid(message: str) -> AWSError:
-    return AWSError("InvalidRequestException", message)
-
-
 def check_name(name: str) -> str:
     """``name`` if it can name a template (``TemplateName`` of the model); else InvalidRequest."""
     if not TEMPLATE_NAME.fullmatch(name):
-        raise _invalid(
+        raise invalid_request(
             f"1 validation error detected: Value '{name}' at 'templateName' failed to satisfy "
             "constraint: Member must have length between 1 and 36 and satisfy regular expression "
             "pattern: ^[0-9A-Za-z_-]+$"
@@ -81,7 +78,7 @@ def check_name(name: str) -> str:
 def check_type(kind: str) -> str:
     """``kind`` if it is a template type of the model; else InvalidRequestException."""
     if kind not in TYPES:
-        raise _invalid(
+        raise invalid_request(
             f"1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: "
             "Member must satisfy enum value set: [FLEET_PROVISIONING, JITP]"
         )
@@ -93,7 +90,7 @@ def check_description(description: str | None) -> str | None:
     if description is not None and (
         len(description) > 500 or any(not c.isprintable() for c in description)
     ):
-        raise _invalid("The description must be at most 500 printable characters")
+        raise invalid_request("The description must be at most 500 printable characters")
     return description
 
 
@@ -105,37 +102,39 @@ def check_body(body: str) -> str:
     says that provisioning fails for want of a parameter, not whether registration already does.
     """
     if len(body) > 10240:
-        raise _invalid("Invalid template body: at most 10240 characters")
+        raise invalid_request("Invalid template body: at most 10240 characters")
     try:
         document = json.loads(body)
     except ValueError:
-        raise _invalid("Invalid template body: not JSON") from None
+        raise invalid_request("Invalid template body: not JSON") from None
     resources = document.get("Resources") if isinstance(document, dict) else None
     parameters = document.get("Parameters", {}) if isinstance(document, dict) else None
     if not isinstance(resources, dict) or not resources or not isinstance(parameters, dict):
-        raise _invalid("Invalid template body: Resources must be a non-empty object")
+        raise invalid_request("Invalid template body: Resources must be a non-empty object")
     kinds = [r.get("Type") if isinstance(r, dict) else None for r in resources.values()]
     for kind in kinds:
         if kind not in RESOURCE_TYPES:
-            raise _invalid(f"Invalid template body: unknown resource type {kind}")
+            raise invalid_request(f"Invalid template body: unknown resource type {kind}")
     if kinds.count("AWS::IoT::Certificate") != 1:
-        raise _invalid("Invalid template body: it must have a certificate resource")
+        raise invalid_request("Invalid template body: it must have a certificate resource")
     for resource in resources.values():
         properties = resource.get("Properties", {})
         if not isinstance(properties, dict):
-            raise _invalid("Invalid template body: Properties must be an object")
+            raise invalid_request("Invalid template body: Properties must be an object")
         named = {key.lower() for key in properties} & {"policyname", "policydocument"}
         if resource["Type"] == "AWS::IoT::Policy" and not named:
-            raise _invalid(
+            raise invalid_request(
                 "Invalid registration template. "
                 "Neither policyName nor policyDocument is present in the Template."
             )
     for parameter in parameters.values():
         if not isinstance(parameter, dict) or parameter.get("Type") != "String":
-            raise _invalid("Invalid template body: every parameter must be of Type String")
+            raise invalid_request("Invalid template body: every parameter must be of Type String")
     undeclared = sorted(set(_references(resources)) - set(parameters) - set(resources))
     if undeclared:
-        raise _invalid(f"Invalid template body: undeclared parameters {', '.join(undeclared)}")
+        raise invalid_request(
+            f"Invalid template body: undeclared parameters {', '.join(undeclared)}"
+        )
     return body
 
 
@@ -154,9 +153,9 @@ def _references(value: Any) -> Iterator[str]:
 def check_hook(hook: Hook) -> Hook:
     """``hook`` if it names a Lambda function and a known payload version; else InvalidRequest."""
     if not re.fullmatch(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:.+", hook.target_arn):
-        raise _invalid("The pre-provisioning hook must be the ARN of a Lambda function")
+        raise invalid_request("The pre-provisioning hook must be the ARN of a Lambda function")
     if hook.payload_version != "2020-04-01":
-        raise _invalid("The pre-provisioning hook's payload version must be 2020-04-01")
+        raise invalid_request("The pre-provisioning hook's payload version must be 2020-04-01")
     return hook
 
 
@@ -187,7 +186,7 @@ def version_of(template: ProvisioningTemplate, version_id: int) -> Version:
         return template.versions[version_id]
     except KeyError:
         message = f"Version {version_id} of template {template.name} does not exist"
-        raise AWSError("ResourceNotFoundException", message, 404) from None
+        raise not_found(message) from None
 
 
 def delete_version(template: ProvisioningTemplate, version_id: int) -> None:

@@ -9,7 +9,7 @@ from moto.iot.models import iot_backends
 
 from sandbox.errors import AWSError
 from sandbox.identity.evaluation import Permission
-from sandbox.iot.ca_certificates import certificate_id_of, load_certificate
+from sandbox.iot.certificates import certificate_id_of, load_certificate
 from sandbox.permissions.api_call import ApiCall, Rule
 
 

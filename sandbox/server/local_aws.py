@@ -29,7 +29,7 @@ from sandbox.errors import AWSError
 from sandbox.identity import iam, sts
 from sandbox.identity.evaluation import denial_reason
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, partition_of, root_of
-from sandbox.iot import operations as iot
+from sandbox.iot import service as iot
 from sandbox.server.authentication import Credential, credential_of, principal_of_session, refusal
 from sandbox.server.calls import Call, CallLog, is_write, kept_parameters
 from sandbox.server.device_side import DeviceSide

@@ -25,7 +25,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.iot.models import FakeCertificate, IoTBackend, iot_backends
 
 from modules.jitr.function import handler as entry
-from sandbox.iot import operations as sandbox_iot
+from sandbox.iot import service as sandbox_iot
 from tests import repeatable
 
 repeatable.load()

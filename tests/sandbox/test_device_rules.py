@@ -27,12 +27,12 @@ LEAF = FLEET.issue(pki.name("sensor-1"))
 
 def held(made: pki.CA = FLEET, mode: str = "SNI_ONLY", **changed: Any) -> ca.CACertificate:
     """A CA as an account has registered it: ACTIVE and registering devices."""
-    registry = ca.Registry(ONE, REGION, "aws")
+    store = ca.CaStore(ONE, REGION, "aws")
     verification = None
     if mode == "DEFAULT":
-        verification = made.verification(ca.registration_code(registry))
-    wanted = ca.Registration(made.pem, verification, mode, True, True)
-    return replace(ca.register(wanted, registry, [registry], pki.NOW), **changed)
+        verification = made.verification(ca.registration_code(store))
+    wanted = ca.CaRegistration(made.pem, verification, mode, True, True)
+    return replace(ca.register(wanted, store, [store], pki.NOW), **changed)
 
 
 def decide(presented: Presented, *holdings: Holding) -> str:

@@ -1,0 +1,127 @@
+"""What AWS IoT Core accepts as a certificate, of a CA or a device: X.509 rules.
+
+Sources are named as in ``ca_certificates``.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from sandbox.errors import AWSError
+from sandbox.iot.refusals import invalid_certificate
+
+CERTIFICATE_ID = re.compile(r"[0-9a-fA-F]{64}")
+FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def pem_of(certificate: x509.Certificate) -> str:
+    """Return ``certificate`` as PEM."""
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def load_certificate(text: str, what: str) -> x509.Certificate:
+    """The first certificate in ``text``, whatever precedes or follows it.
+
+    CertificateValidationException if there is none. Only the first counts and only its DER is
+    hashed: seen, the same certificate with a chain or text around it has the same ID.
+    """
+    found = FIRST_CERTIFICATE.search(text)
+    if not 1 <= len(text) <= 65536 or not found:
+        raise invalid_certificate(f"The {what} is not a PEM-encoded certificate")
+    try:
+        return x509.load_pem_x509_certificate(found[0].encode())
+    except ValueError:
+        raise invalid_certificate(f"The {what} is not a valid X.509 certificate") from None
+
+
+def certificate_id_of(certificate: x509.Certificate) -> str:
+    """The ID AWS IoT gives a certificate: hex SHA-256 of its DER (seen, confirmed by support)."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
+    """CertificateValidationException outside the certificate's validity period (guide)."""
+    if now < certificate.not_valid_before_utc:
+        raise invalid_certificate(f"The {what} is not yet valid")
+    if now > certificate.not_valid_after_utc:
+        raise invalid_certificate(f"The {what} has expired")
+
+
+def check_strength(certificate: x509.Certificate, what: str) -> None:
+    """CertificateValidationException for a key or signature that the guide doesn't list."""
+    try:
+        key = certificate.public_key()
+        hash_algorithm = certificate.signature_hash_algorithm
+    except Exception:  # whatever cryptography can't read, AWS's list doesn't have
+        raise invalid_certificate(f"The {what} uses an unsupported algorithm") from None
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < 2048:
+            raise invalid_certificate(f"The {what} must have an RSA key of at least 2048 bits")
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
+        key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1
+    ):
+        raise invalid_certificate(
+            f"The {what} must have an RSA key or an EC key on P-256, P-384 or P-521"
+        )
+    if not isinstance(hash_algorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
+        raise invalid_certificate(f"The {what} must be signed with SHA-256 or better")
+
+
+def check_is_ca(certificate: x509.Certificate) -> None:
+    """CertificateValidationException unless it is an X.509 v3 CA.
+
+    The basicConstraints message is seen; refusing a key usage without keyCertSign is stricter.
+    """
+    message = "The CA certificate does not have the basicConstraints extension as true"
+    if certificate.version is not x509.Version.v3:
+        raise invalid_certificate(message)
+    try:
+        extensions = certificate.extensions
+        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        raise invalid_certificate(message) from None
+    except ValueError:
+        raise invalid_certificate("The CA certificate has extensions that can't be read") from None
+    if not constraints.ca:
+        raise invalid_certificate(message)
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not usage.key_cert_sign:
+        raise invalid_certificate("The CA certificate's key usage does not include keyCertSign")
+
+
+def check_verification(
+    verification: x509.Certificate, ca: x509.Certificate, code: str | None, now: datetime
+) -> None:
+    """Refuses a verification certificate that doesn't prove possession of the CA's key (guide).
+
+    RegistrationCodeValidationException: its common name isn't the account's registration code in
+    this region. CertificateValidationException: the CA's key hasn't signed it, or it isn't valid
+    now (the latter, and comparing the issuer's name, is stricter).
+    """
+    names = [
+        name.value
+        for name in verification.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        if isinstance(name.value, str)
+    ]
+    if names != [code]:  # also when no code has been asked for yet
+        raise AWSError(
+            "RegistrationCodeValidationException",
+            "The registration code in the verification certificate is not valid for this account",
+        )
+    check_validity(verification, "verification certificate", now)
+    try:
+        verification.verify_directly_issued_by(ca)
+    except (InvalidSignature, ValueError, TypeError):
+        message = "The verification certificate was not signed by the CA certificate's private key"
+        raise invalid_certificate(message) from None

@@ -1,0 +1,1 @@
+"""The operations of AWS IoT, by type of resource: requests in, rules applied, answers out."""
