@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import timezone
-from typing import Any
 
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult
 from moto.iam.models import iam_backends
-from moto.sts.models import STSBackend, sts_backends
+from moto.sts.models import STSBackend as MotoStsBackend
+from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 
 from sandbox.errors import AWSError, encode_error
 from sandbox.identity.policies import is_policy, trusts
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, Session, partition_of
+from sandbox.moto_service import ServedBackend
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
 SESSIONS: dict[str, Session] = {}
@@ -27,7 +27,7 @@ def _validation(message: str) -> AWSError:
     return AWSError("ValidationError", message)
 
 
-class Response(TokenResponse):
+class StsOperations(TokenResponse):
     """The STS operations that differ from moto's."""
 
     @property
@@ -136,13 +136,10 @@ class Response(TokenResponse):
     assume_role_with_web_identity = _not_here
 
 
-class Backend(STSBackend):
-    """moto's STS backend, answered for by this module's Response."""
+class StsBackend(ServedBackend, MotoStsBackend):
+    """moto's STS backend."""
 
-    @property
-    def url_paths(self) -> dict[str, Callable[[Any, str, Any], TYPE_RESPONSE]]:
-        """Where requests go."""
-        return {"/$": Response.dispatch}
+    operations = StsOperations
 
 
 def principal_of_access_key(access_key_id: str, region: str) -> Principal | None:
@@ -160,5 +157,5 @@ def principal_of_access_key(access_key_id: str, region: str) -> Principal | None
 
 
 def install() -> None:
-    """Makes moto use this module's STS."""
-    sts_backends.backend = Backend
+    """Make moto use this module's STS."""
+    sts_backends.backend = StsBackend

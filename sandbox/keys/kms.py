@@ -1,4 +1,4 @@
-"""moto's KMS with key policies, key states, and signatures as KMS makes them.
+"""moto's KMS with key policies, key states, and signatures: what a CA's key in KMS needs.
 
 Sources, named where a rule is enforced:
   API ref.  KMS API reference, and botocore's ``kms`` model made with it
@@ -11,37 +11,54 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from moto.core.common_types import TYPE_RESPONSE
-from moto.kms.models import Key, KmsBackend, kms_backends
+from moto.kms.models import Key, kms_backends
+from moto.kms.models import KmsBackend as MotoKmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import ECDSAPrivateKey, RSAPrivateKey
 
 from sandbox.errors import AWSError
 from sandbox.identity.policies import is_policy, verdict_of
 from sandbox.identity.principals import Principal
-from sandbox.keys.json_services import (
+from sandbox.keys.json_operations import (
     ARN,
-    JsonResponse,
+    JsonOperations,
     access_denied,
     explicit_deny,
+    not_here,
     policy_silent,
 )
+from sandbox.moto_service import ServedBackend
 
+SUPPORTED = frozenset(
+    {
+        "CreateAlias",
+        "CreateKey",
+        "DescribeKey",
+        "DisableKey",
+        "EnableKey",
+        "GetKeyPolicy",
+        "GetKeyRotationStatus",
+        "GetPublicKey",
+        "ListAliases",
+        "ListResourceTags",
+        "PutKeyPolicy",
+        "ScheduleKeyDeletion",
+        "Sign",
+        "UpdateAlias",
+    }
+)
 # API ref., CreateKey: what each kind of key can be for.
-ENCRYPT, SIGN, MAC, AGREE = "ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"
+ENCRYPT, SIGN = "ENCRYPT_DECRYPT", "SIGN_VERIFY"
 USAGES = {
     "SYMMETRIC_DEFAULT": (ENCRYPT,),
     **{f"RSA_{bits}": (ENCRYPT, SIGN) for bits in (2048, 3072, 4096)},
-    **{f"ECC_NIST_P{bits}": (SIGN, AGREE) for bits in (256, 384, 521)},
-    "ECC_SECG_P256K1": (SIGN,),
-    **{f"HMAC_{bits}": (MAC,) for bits in (224, 256, 384, 512)},
+    **{f"ECC_NIST_P{bits}": (SIGN,) for bits in (256, 384, 521)},
 }
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA_256": hashes.SHA256(),
@@ -49,69 +66,19 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA_512": hashes.SHA512(),
 }
 SIGNING_ALGORITHMS = tuple(
-    f"{scheme}_{name}" for scheme in ("RSASSA_PSS", "RSASSA_PKCS1_V1_5", "ECDSA") for name in HASHES
+    f"{scheme}_{name}" for scheme in ("RSASSA_PKCS1_V1_5", "ECDSA") for name in HASHES
 )
 
 # API ref.: the operations whose "Cross-account use" is "Yes".
-ACROSS_ACCOUNTS = frozenset(
-    {
-        "CreateGrant",
-        "Decrypt",
-        "DescribeKey",
-        "Encrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateMac",
-        "GetKeyRotationStatus",
-        "GetPublicKey",
-        "ListGrants",
-        "RevokeGrant",
-        "Sign",
-        "Verify",
-        "VerifyMac",
-    }
-)
+ACROSS_ACCOUNTS = frozenset({"DescribeKey", "GetKeyRotationStatus", "GetPublicKey", "Sign"})
 # guide, "Key states": what needs an enabled key. GetPublicKey is a stricter guess.
-NEEDS_ENABLED_KEY = frozenset(
-    {
-        "CreateGrant",
-        "Decrypt",
-        "Encrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateMac",
-        "GetPublicKey",
-        "Sign",
-        "Verify",
-        "VerifyMac",
-    }
-)
-# API ref., InvalidKeyUsageException: what the key of an operation must be for.
-NEEDS_USAGE = {
-    "Decrypt": ENCRYPT,
-    "Encrypt": ENCRYPT,
-    "GenerateDataKey": ENCRYPT,
-    "GenerateDataKeyWithoutPlaintext": ENCRYPT,
-    "GenerateMac": MAC,
-    "Sign": SIGN,
-    "Verify": SIGN,
-    "VerifyMac": MAC,
-}
+NEEDS_ENABLED_KEY = frozenset({"GetPublicKey", "Sign"})
 # Operations with a KeyId that key policies don't decide about (guide, "Permissions reference").
-WITHOUT_KEY_POLICY = frozenset({"ListAliases", "RetireGrant"})
+WITHOUT_KEY_POLICY = frozenset({"ListAliases"})
 
 
 def _malformed(message: str) -> AWSError:
     return AWSError("MalformedPolicyDocumentException", message)
-
-
-class Backend(KmsBackend):
-    """moto's KMS backend, answered for by this module's Response."""
-
-    @property
-    def url_paths(self) -> dict[str, Callable[[Any, str, Any], TYPE_RESPONSE]]:
-        """Where requests go."""
-        return {"/$": Response.dispatch}
 
 
 # --- keys
@@ -149,10 +116,8 @@ def check_state(key: Key) -> None:
     """Refuses a key that isn't enabled (guide, "Key states"; messages from there)."""
     if key.key_state == "Disabled":
         raise AWSError("DisabledException", f"{key.arn} is disabled.")
-    if key.key_state == "PendingDeletion":
+    if key.key_state != "Enabled":
         raise AWSError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
-    if key.key_state == "PendingImport":
-        raise AWSError("KMSInvalidStateException", f"{key.arn} is pending import.")
 
 
 def allows(
@@ -163,10 +128,11 @@ def allows(
     return verdict_of(key.policy or "", caller, action, key.arn, known)
 
 
-class Response(JsonResponse, KmsResponse):
+class KmsOperations(JsonOperations, KmsResponse):
     """The KMS operations that differ from moto's, and what every operation has to pass."""
 
     backends = kms_backends
+    supported = SUPPORTED
 
     def authorize(self, operation: str) -> None:
         """Lets pass what the key's policy allows; then a key of another account is as good as own.
@@ -210,7 +176,7 @@ class Response(JsonResponse, KmsResponse):
             raise access_denied(self.principal, action, key.arn, why)
         if operation in NEEDS_ENABLED_KEY:
             check_state(key)
-        if key.key_usage != NEEDS_USAGE.get(operation, key.key_usage):
+        if operation == "Sign" and key.key_usage != SIGN:
             raise AWSError(  # seen
                 "InvalidKeyUsageException",
                 f"{key.arn} key usage is {key.key_usage} which is not valid for {operation}.",
@@ -245,38 +211,27 @@ class Response(JsonResponse, KmsResponse):
     # --- keys
 
     def create_key(self) -> str:
-        """CreateKey: a key can be for what its spec allows (API ref.).
-
-        A key of origin EXTERNAL waits for its material, which the sandbox can't import.
-        """
+        """CreateKey: a key can be for what its spec allows (API ref.)."""
         named = "KeySpec" if "KeySpec" in self.document else "CustomerMasterKeySpec"
         spec = self.choice(named, tuple(USAGES), "SYMMETRIC_DEFAULT")
         usage = self.choice(
-            "KeyUsage",
-            (SIGN, ENCRYPT, MAC, AGREE),
-            ENCRYPT if spec == "SYMMETRIC_DEFAULT" else None,
+            "KeyUsage", (SIGN, ENCRYPT), ENCRYPT if spec == "SYMMETRIC_DEFAULT" else None
         )
         if usage not in USAGES[spec]:
             message = f"KeyUsage {usage} is not compatible with KeySpec {spec}"
             raise AWSError("ValidationException", message)
-        origin = self.choice("Origin", ("AWS_KMS", "EXTERNAL"), "AWS_KMS")
-        key = self.here().create_key(
-            self._checked_policy(self.text("Policy")),
-            usage,
-            spec,
-            self.text("Description") or "",
-            self.document.get("Tags"),
-            self.document.get("MultiRegion") is True,
-            origin,
-        )
-        if origin == "EXTERNAL":
-            key.enabled, key.key_state = False, "PendingImport"
+        origin = self.choice("Origin", ("AWS_KMS",), "AWS_KMS")
+        if self.document.get("MultiRegion") is True:
+            raise not_here("CreateKey with MultiRegion")
+        policy = self._checked_policy(self.text("Policy"))
+        description, tags = self.text("Description") or "", self.document.get("Tags")
+        key = self.here().create_key(policy, usage, spec, description, tags, False, origin)
         return json.dumps(key.to_dict())
 
     def get_public_key(self) -> str:
         """GetPublicKey: the key's ARN, whatever it was asked for by (API ref.)."""
         key = self._key()
-        if key.key_spec == "SYMMETRIC_DEFAULT" or key.key_usage == MAC:
+        if key.key_spec == "SYMMETRIC_DEFAULT":
             message = f"{key.arn} is a symmetric key."
             raise AWSError("UnsupportedOperationException", message)
         answer: dict[str, Any] = {
@@ -288,45 +243,35 @@ class Response(JsonResponse, KmsResponse):
         }
         if key.key_usage == SIGN:
             answer["SigningAlgorithms"] = key.signing_algorithms
-        elif key.key_usage == ENCRYPT:
+        else:
             answer["EncryptionAlgorithms"] = key.encryption_algorithms
         return json.dumps(answer)
 
-    def schedule_key_deletion(self) -> str:
-        """ScheduleKeyDeletion: moto's, answered with the key's ARN and state (API ref.)."""
-        answer = json.loads(super().schedule_key_deletion())
-        key = self._key()
-        return json.dumps({**answer, "KeyId": key.arn, "KeyState": key.key_state})
-
-    def cancel_key_deletion(self) -> str:
-        """CancelKeyDeletion: moto's, answered with the key's ARN (API ref.)."""
-        super().cancel_key_deletion()
-        return json.dumps({"KeyId": self._key().arn})
-
-    # --- what isn't about signatures
-
-    def decrypt(self) -> str:
-        """Decrypt: moto's; the key that the ciphertext names is asked, too."""
-        answer = super().decrypt()
-        key = find_key(json.loads(answer)["KeyId"], self.current_account, self.region)
-        if key is not None:
-            self._check(key, "Decrypt", {})
-        return answer
-
-    def re_encrypt(self) -> str:
-        """Not here: moto's asks no key."""
-        raise AWSError("NotImplemented", "The sandbox has no such operation: ReEncrypt", 501)
-
-    # --- signatures
-
     def sign(self) -> str:
-        """Sign."""
-        key, algorithm, hash_algorithm, message = self._to_be_signed()
-        private = _private_key(key)
+        """Sign, of a digest: the program sends nothing else.
+
+        InvalidKeyUsageException for an algorithm that doesn't fit the key, ValidationException for
+        a digest of another length (API ref.).
+        """
+        digest = self.blob("Message", 4096)
+        if self.text("MessageType") != "DIGEST" or self.document.get("DryRun") is True:
+            raise not_here("Sign of anything but a digest")
+        algorithm = self.choice("SigningAlgorithm", SIGNING_ALGORITHMS)
+        key = self._key()
+        if algorithm not in key.signing_algorithms:
+            raise AWSError(
+                "InvalidKeyUsageException",
+                f"Algorithm {algorithm} is incompatible with key spec {key.key_spec}.",
+            )
+        hash_algorithm = HASHES[algorithm[-len("SHA_256") :]]
+        if len(digest) != hash_algorithm.digest_size:
+            message = f"Digest is invalid length for algorithm {algorithm}."
+            raise AWSError("ValidationException", message)
+        private, prehashed = _private_key(key), Prehashed(hash_algorithm)
         if isinstance(private, rsa.RSAPrivateKey):
-            signature = private.sign(message, _padding(algorithm), hash_algorithm)
+            signature = private.sign(digest, padding.PKCS1v15(), prehashed)
         else:
-            signature = private.sign(message, ec.ECDSA(hash_algorithm))
+            signature = private.sign(digest, ec.ECDSA(prehashed))
         return json.dumps(
             {
                 "KeyId": key.arn,
@@ -335,46 +280,6 @@ class Response(JsonResponse, KmsResponse):
             }
         )
 
-    def verify(self) -> str:
-        """Verify: KMSInvalidSignatureException for a signature that isn't the key's (API ref.)."""
-        signature = self.blob("Signature", 6144)
-        key, algorithm, hash_algorithm, message = self._to_be_signed()
-        public = _private_key(key).public_key()
-        try:
-            if isinstance(public, rsa.RSAPublicKey):
-                public.verify(signature, message, _padding(algorithm), hash_algorithm)
-            else:
-                public.verify(signature, message, ec.ECDSA(hash_algorithm))
-        except InvalidSignature:
-            raise AWSError("KMSInvalidSignatureException", "") from None
-        return json.dumps({"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm})
-
-    def _to_be_signed(self) -> tuple[Key, str, hashes.HashAlgorithm | Prehashed, bytes]:
-        """Key, algorithm, hash and message of Sign and Verify, checked against each other.
-
-        InvalidKeyUsageException for an algorithm that doesn't fit, ValidationException for a digest
-        of the wrong length (API ref.).
-        """
-        message = self.blob("Message", 4096)
-        message_type = self.choice("MessageType", ("RAW", "DIGEST", "EXTERNAL_MU"), "RAW")
-        algorithm = self.choice("SigningAlgorithm", SIGNING_ALGORITHMS)
-        key = self._key()
-        if algorithm not in key.signing_algorithms:
-            raise AWSError(
-                "InvalidKeyUsageException",
-                f"Algorithm {algorithm} is incompatible with key spec {key.key_spec}.",
-            )
-        if self.document.get("DryRun") is True:
-            message_text = "The request would have succeeded, but the DryRun option is set."
-            raise AWSError("DryRunOperationException", message_text)
-        hash_algorithm = HASHES[algorithm[-len("SHA_256") :]]
-        if message_type == "RAW":
-            return key, algorithm, hash_algorithm, message
-        if message_type != "DIGEST" or len(message) != hash_algorithm.digest_size:
-            text = f"Digest is invalid length for algorithm {algorithm}."
-            raise AWSError("ValidationException", text)
-        return key, algorithm, Prehashed(hash_algorithm), message
-
 
 def _private_key(key: Key) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
     made = key.private_key
@@ -382,14 +287,12 @@ def _private_key(key: Key) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
     return made.private_key
 
 
-def _padding(algorithm: str) -> padding.AsymmetricPadding:
-    """The padding of an RSA signature; with PSS the salt is as long as the hash (guide)."""
-    if algorithm.startswith("RSASSA_PSS"):
-        mask = padding.MGF1(HASHES[algorithm[-len("SHA_256") :]])
-        return padding.PSS(mask, padding.PSS.DIGEST_LENGTH)
-    return padding.PKCS1v15()
+class KmsBackend(ServedBackend, MotoKmsBackend):
+    """moto's KMS backend."""
+
+    operations = KmsOperations
 
 
 def install() -> None:
-    """Makes moto use this module's KMS."""
-    kms_backends.backend = Backend
+    """Make moto use this module's KMS."""
+    kms_backends.backend = KmsBackend

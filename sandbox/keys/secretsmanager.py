@@ -11,31 +11,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
 
-from moto.core.common_types import TYPE_RESPONSE
-from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
+from moto.secretsmanager.models import SecretsManagerBackend as MotoSecretsManagerBackend
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from sandbox.errors import AWSError
 from sandbox.identity.policies import is_policy, verdict_of
 from sandbox.keys import kms
-from sandbox.keys.json_services import (
+from sandbox.keys.json_operations import (
     ARN,
-    JsonResponse,
+    JsonOperations,
     access_denied,
     explicit_deny,
     policy_silent,
 )
+from sandbox.moto_service import ServedBackend
 
 DEFAULT_KEY = "alias/aws/secretsmanager"
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 
-# guide: cross-account permission is effective for these (of those that moto has).
+# guide: cross-account permission is effective for these.
 ACROSS_ACCOUNTS = frozenset(
     {
-        "CancelRotateSecret",
         "DeleteResourcePolicy",
         "DeleteSecret",
         "DescribeSecret",
@@ -44,31 +42,22 @@ ACROSS_ACCOUNTS = frozenset(
         "ListSecretVersionIds",
         "PutResourcePolicy",
         "PutSecretValue",
-        "RemoveRegionsFromReplication",
-        "ReplicateSecretToRegions",
         "RestoreSecret",
-        "RotateSecret",
         "TagResource",
         "UntagResource",
         "UpdateSecret",
         "UpdateSecretVersionStage",
     }
 )
+# BatchGetSecretValue and random passwords are left out, as are rotation and replication.
+SUPPORTED = ACROSS_ACCOUNTS | {"CreateSecret", "ListSecrets"}
 
 
-class Backend(SecretsManagerBackend):
-    """moto's Secrets Manager backend, answered for by this module's Response."""
-
-    @property
-    def url_paths(self) -> dict[str, Callable[[Any, str, Any], TYPE_RESPONSE]]:
-        """Where requests go."""
-        return {"/$": Response.dispatch}
-
-
-class Response(JsonResponse, SecretsManagerResponse):
+class SecretsManagerOperations(JsonOperations, SecretsManagerResponse):
     """The operations that differ from moto's, and what every operation has to pass."""
 
     backends = secretsmanager_backends
+    supported = SUPPORTED
 
     def authorize(self, operation: str) -> None:
         """Lets pass what the secret's policy doesn't deny, from other accounts what it allows.
@@ -166,11 +155,6 @@ class Response(JsonResponse, SecretsManagerResponse):
             message = "SecretString must have between 1 and 65536 bytes."
             raise AWSError("InvalidParameterException", message)
 
-    def batch_get_secret_value(self) -> str:
-        """Not here: moto's asks neither policies nor keys."""
-        message = "The sandbox has no such operation: BatchGetSecretValue"
-        raise AWSError("NotImplemented", message, 501)
-
     def put_resource_policy(self) -> str:
         """PutResourcePolicy: a policy, and with BlockPublicPolicy not one for all (API ref.)."""
         policy = self.needed("ResourcePolicy")
@@ -196,7 +180,13 @@ def _not_found() -> AWSError:
     return AWSError("ResourceNotFoundException", message)
 
 
+class SecretsManagerBackend(ServedBackend, MotoSecretsManagerBackend):
+    """moto's Secrets Manager backend."""
+
+    operations = SecretsManagerOperations
+
+
 def install() -> None:
-    """Makes moto use this module's Secrets Manager, and the KMS that its keys are in."""
+    """Make moto use this module's Secrets Manager, and the KMS that its keys are in."""
     kms.install()
-    secretsmanager_backends.backend = Backend
+    secretsmanager_backends.backend = SecretsManagerBackend

@@ -7,8 +7,8 @@ from typing import Any
 from moto.secretsmanager.models import secretsmanager_backends
 
 from sandbox.identity.evaluation import Permission
+from sandbox.keys.certificate_authority import DEFAULT_TEMPLATE
 from sandbox.keys.kms import find_key
-from sandbox.keys.private_ca import DEFAULT_TEMPLATE
 from sandbox.keys.secretsmanager import DEFAULT_KEY
 from sandbox.permissions.api_call import ApiCall, Rule
 
@@ -65,7 +65,7 @@ def _private_ca(call: ApiCall) -> list[Permission]:
     return [call.permission(call.text("CertificateAuthorityArn"), context=context)]
 
 
-KMS: dict[str, Rule] = dict.fromkeys(["GetPublicKey", "Sign", "Verify", "DescribeKey"], _key)
+KMS: dict[str, Rule] = dict.fromkeys(["GetPublicKey", "Sign", "DescribeKey"], _key)
 SECRETS: dict[str, Rule] = {"GetSecretValue": _secret_value, "DescribeSecret": _secret}
 PRIVATE_CA: dict[str, Rule] = dict.fromkeys(
     [

@@ -10,8 +10,8 @@ from typing import Any
 
 READ_PREFIXES = ("Get", "List", "Describe", "AssumeRole", "BatchGet")
 
-# Operations of KMS that change nothing, whatever their names say.
-READ_OPERATIONS = frozenset({"Sign", "Verify", "Encrypt", "Decrypt", "GenerateMac", "VerifyMac"})
+# Operations that change nothing, whatever their names say.
+READ_OPERATIONS = frozenset({"Sign"})
 
 # The only parameters that are ever kept: names and switches, never a document, key or certificate.
 KEPT_PARAMETERS = frozenset(

@@ -38,6 +38,11 @@ def access_denied(caller: Principal, action: str, resource: str, why: str) -> AW
     )
 
 
+def not_here(what: str) -> AWSError:
+    """Return the refusal of what AWS has and the sandbox lacks: stricter than moto's guess."""
+    return AWSError("NotImplemented", f"The sandbox has no such operation: {what}", 501)
+
+
 def policy_silent(action: str) -> str:
     """Why a call is denied that no policy of the resource allows (IAM user guide, seen)."""
     return f"no resource-based policy allows the {action} action"
@@ -48,10 +53,14 @@ def explicit_deny() -> str:
     return "of an explicit deny in a resource-based policy"
 
 
-class JsonResponse(BaseResponse):
-    """Mixed into moto's responses: checked parameters, refusals in AWS's words, authorization."""
+class JsonOperations(BaseResponse):
+    """Mixed into moto's responses: checked parameters, refusals in AWS's words, authorization.
+
+    supported: the operations that exist here; moto's others are refused.
+    """
 
     backends: BackendDict[Any]
+    supported: frozenset[str]
 
     @property
     def principal(self) -> Principal:
@@ -64,14 +73,17 @@ class JsonResponse(BaseResponse):
         raise NotImplementedError
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Runs the operation; a refusal becomes the JSON in which AWS sends it.
+        """Run the operation; a refusal becomes the JSON in which AWS sends it.
 
         Every refusal of a request has status 400 in these services (API references).
         """
         try:
             if self.region not in self.backends[self.current_account]:
                 raise validation(f"The sandbox knows no region {self.region}")
-            self.authorize(self._get_action())
+            operation = self._get_action()
+            if operation not in self.supported:
+                raise not_here(operation)
+            self.authorize(operation)
             status, headers, body = super().call_action()
         except AWSError as error:
             return encode_error(error, "json")
