@@ -29,7 +29,8 @@ from sandbox.device_log import DeviceEvent, DeviceLog
 from sandbox.devices import admission as devices
 from sandbox.devices import jitp, mqtt, provisioning, topic_rules
 from sandbox.devices.tls import Authority
-from sandbox.functions.functions import Functions, send
+from sandbox.functions.messages import send
+from sandbox.functions.runner import Functions
 from sandbox.identity.service_roles import NotAllowed, assumable, require, source
 from sandbox.iot.backend import backend_of
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from werkzeug.wrappers import Request, Response
+
 from sandbox.device_log import DeviceLog
 
 if TYPE_CHECKING:
     from sandbox.devices.gateway import Gateway
-    from sandbox.functions.functions import Functions
+    from sandbox.functions.runner import Functions
 
 
 class DeviceSide:
@@ -35,12 +37,18 @@ class DeviceSide:
         """What runs Lambda functions."""
         with self._late:
             if self._functions is None:
-                from sandbox.functions import functions
+                from sandbox.functions.runner import Functions
 
-                self._functions = functions.Functions(
+                self._functions = Functions(
                     self._lock, lambda: self.endpoint, self.log, lambda: self.run_functions
                 )
             return self._functions
+
+    def invoke(self, request: Request, account: str, region: str, name: str) -> Response:
+        """Answer Lambda's Invoke."""
+        from sandbox.functions import invoke_api
+
+        return invoke_api.respond(self.functions(), request, account, region, name)
 
     def gateway(self) -> Gateway:
         """Where devices connect."""

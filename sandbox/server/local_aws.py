@@ -46,7 +46,7 @@ from sandbox.server.requests import (
 LATE_SERVICES = {
     "acm-pca": "sandbox.keys.private_ca",
     "kms": "sandbox.keys.kms",
-    "lambda": "sandbox.functions.functions",
+    "lambda": "sandbox.functions.models",
     "secretsmanager": "sandbox.keys.secretsmanager",
 }
 
@@ -177,12 +177,9 @@ class LocalAws:
         if (record.service, record.operation) != ("lambda", "Invoke"):
             return self._carry_out(incoming)
         # Other calls come in while a function runs.
-        functions = self.devices.functions()
-        return self._denial(incoming) or functions.respond(
-            incoming.request,
-            record.account,
-            record.region,
-            str(incoming.in_path["FunctionName"]),
+        name = str(incoming.in_path["FunctionName"])
+        return self._denial(incoming) or self.devices.invoke(
+            incoming.request, record.account, record.region, name
         )
 
     def _carry_out(self, incoming: _Incoming) -> Response:

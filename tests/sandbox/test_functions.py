@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from sandbox.control import Listener, Sandbox, start
-from sandbox.functions import functions
-from sandbox.functions.functions import lets_rule_in
+from sandbox.functions import process
+from sandbox.functions.runner import lets_rule_in
 from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, TWO, Clients
 from tests.sandbox.fleet import Maker, endpoint, id_of, register
@@ -419,7 +419,7 @@ def test_invoke_reports_what_went_wrong(aws: Clients) -> None:
 def test_a_child_that_is_gone_before_it_has_read_its_event_is_an_error_of_the_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child, closed, question = tmp_path / "child.py", tmp_path / "closed", functions._question
+    child, closed, question = tmp_path / "child.py", tmp_path / "closed", process.question_of
     child.write_text(
         f"import os\nos.close(0)\nopen({str(closed)!r}, 'w')\nraise SystemExit('gone')"
     )
@@ -428,14 +428,14 @@ def test_a_child_that_is_gone_before_it_has_read_its_event_is_an_error_of_the_fu
         eventually(closed.exists)
         return question(*arguments)
 
-    monkeypatch.setattr(functions, "CHILD", child)
-    monkeypatch.setattr(functions, "_question", late)
+    monkeypatch.setattr(process, "CHILD", child)
+    monkeypatch.setattr(process, "question_of", late)
     function = SimpleNamespace(
         timeout=3, code_bytes=fleet.package(ECHO), handler="app.handler", function_name="f",
         function_arn=FUNCTION, memory_size=128,
     )  # fmt: skip
 
-    outcome = functions._run(functions._Call(function, "1f1a", {}), {"a": 1})
+    outcome = process.run(process.Invocation(function, "1f1a", {}), {"a": 1})
 
     assert outcome.error is not None
     assert outcome.error["errorType"] == "Runtime.ExitError"
