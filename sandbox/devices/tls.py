@@ -22,7 +22,7 @@ from sandbox.iot.endpoints import domain_of
 LIFETIME = timedelta(days=30)
 
 
-class Authority:
+class ServerCa:
     """A CA that lives as long as the server and signs the server's certificates."""
 
     def __init__(self) -> None:

@@ -1,0 +1,118 @@
+"""One device: handshake, admission, then MQTT until it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+import traceback
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from OpenSSL import SSL
+
+from sandbox.device_log import DeviceEvent
+from sandbox.devices import admission, jitp, mqtt, provisioning
+from sandbox.devices.broker import Broker
+from sandbox.devices.session import AdmittedDevice, MqttSession
+from sandbox.devices.transport import Transport
+from sandbox.iot.backend import backend_of
+
+REGISTERED = "$aws/events/certificates/registered/"
+
+
+class Connection:
+    """One connection, in a thread of its own."""
+
+    def __init__(
+        self, broker: Broker, region: str, context: SSL.Context, sock: socket.socket
+    ) -> None:
+        self._broker, self._region = broker, region
+        self._transport = Transport(context, sock)
+        self._session: MqttSession | None = None
+        self._event = DeviceEvent("connection", "refused", region)
+        self._era = broker.log.era
+        self._account = ""
+
+    def serve(self) -> None:
+        """All of it. Whatever happens, it is logged and the socket closed."""
+        will: mqtt.Message | None = None
+        self._broker.log.begin()  # until it is let in or not
+        waited_for = True
+        try:
+            device = self._admit(self._shake_hands())
+            if device is not None:
+                self._session = session = MqttSession(self._broker, self._transport, device)
+                will = session.connect()
+                self._log("connected")
+                session.acknowledge()
+                self._broker.log.end()
+                waited_for = False
+                will = session.serve(will)
+                self._log("disconnected", session.ended or "it left")
+        except admission.Refused as refused:
+            self._account = refused.account or self._account
+            self._log("refused", refused.reason)
+        except mqtt.Malformed as problem:
+            self._log("refused" if waited_for else "disconnected", f"MQTT: {problem}")
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            self._log("refused" if waited_for else "disconnected", "an error in the sandbox")
+        finally:
+            if self._session is not None:
+                self._session.leave()
+            self._transport.close()
+            if will is not None:
+                self._broker.publish(self._account, self._region, will, self._client_id)
+            if waited_for:
+                self._broker.log.end()
+
+    @property
+    def _client_id(self) -> str:
+        return self._session.client_id if self._session else ""
+
+    def _log(self, outcome: str, reason: str | None = None) -> None:
+        event = replace(self._event, outcome=outcome, reason=reason, time=time.time())
+        event = replace(event, account=self._account or None, name=self._client_id or None)
+        self._broker.log.add(event, self._era)
+
+    def _shake_hands(self) -> admission.Presented:
+        presented = self._transport.shake_hands()
+        self._event = replace(
+            self._event,
+            certificate_id=presented.certificate_id,
+            server_name=presented.server_name,
+        )
+        return presented
+
+    def _admit(self, presented: admission.Presented) -> AdmittedDevice | None:
+        """Return the device if it is known. A first contact does its work and ends the connection.
+
+        AWS disconnects the device of a first contact, which then has to come again (jitr).
+        """
+        broker, now = self._broker, datetime.now(timezone.utc)
+        with broker.lock:
+            holdings = list(provisioning.holdings(presented.certificate_id, self._region))
+            admitted = admission.admit(presented, self._region, holdings, now)
+            self._account = admitted.account
+            backend = backend_of(admitted.account, self._region)
+            if admitted.ca is None:
+                certificate = backend.certificates[presented.certificate_id]
+                subject = jitp.subject_of(presented.certificate)
+                return AdmittedDevice(admitted.account, self._region, certificate, subject)
+            device = provisioning.register(backend, presented.certificate, admitted.ca)
+            if admitted.ca.config is not None:
+                try:
+                    provisioning.provision(backend, device, presented.certificate, admitted.ca)
+                except jitp.ProvisioningFailed as problem:
+                    self._log("provisioning-failed", str(problem))
+                else:
+                    self._log("provisioned")
+                return None
+        ca_id = admitted.ca.certificate_id
+        event = admission.registered_event(presented.certificate_id, ca_id, self._account, now)
+        self._log("registered")
+        message = mqtt.Message(REGISTERED + ca_id, json.dumps(event).encode(), 1)
+        broker.publish(self._account, self._region, message)
+        return None
