@@ -39,8 +39,7 @@ def _region_and_port(text: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Starts the server, prints its endpoint, and serves until a signal ends it."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="A local AWS with the CA certificate rules of AWS IoT Core, on loopback only.",
@@ -63,7 +62,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--stop-with-stdin", action="store_true", help="also stop when standard input ends"
     )
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Start the server, print its endpoint, and serve until a signal ends it."""
+    arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     _isolate()

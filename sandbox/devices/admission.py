@@ -44,7 +44,7 @@ class Presented:
 
 
 @dataclass(frozen=True)
-class Device:
+class KnownDevice:
     """A device certificate as one account has registered it."""
 
     status: str
@@ -57,7 +57,7 @@ class Holding:
 
     account: str
     cas: Sequence[ca.CACertificate] = ()
-    device: Device | None = None
+    device: KnownDevice | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _admit_without_name(
     return Admission(account, _usable(account, [held for _, held in shown], now))
 
 
-def _known(account: str, device: Device) -> Admission:
+def _known(account: str, device: KnownDevice) -> Admission:
     """A registered certificate must be ACTIVE; its CA's status no longer matters (guide)."""
     if device.status != "ACTIVE":
         raise Refused(f"the device certificate is {device.status}", account)

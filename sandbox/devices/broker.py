@@ -56,7 +56,7 @@ class Broker:
         self, account: str, region: str, message: mqtt.Message, client_id: str = "N/A"
     ) -> None:
         """Hand a message to the subscribers and the topic rules of an account."""
-        arrived = topic_rules.Arrived(message.topic, message.payload, client_id)
+        arrived = topic_rules.ReceivedMessage(message.topic, message.payload, client_id)
         era = self.log.era
         with self.lock:
             rules = list(backend_of(account, region).rules.values())

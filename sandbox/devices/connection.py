@@ -14,8 +14,9 @@ from OpenSSL import SSL
 
 from sandbox.device_log import DeviceEvent
 from sandbox.devices import admission, jitp, mqtt, provisioning
+from sandbox.devices.admitted_device import AdmittedDevice
 from sandbox.devices.broker import Broker
-from sandbox.devices.session import AdmittedDevice, MqttSession
+from sandbox.devices.session import MqttSession
 from sandbox.devices.transport import Transport
 from sandbox.iot.backend import backend_of
 

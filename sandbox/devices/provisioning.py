@@ -5,9 +5,7 @@ The only module that reads and writes moto's IoT for devices; callers hold the l
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from cryptography import x509
@@ -15,8 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from moto.iot.models import FakeCertificate, iot_backends
 
 from sandbox.devices import jitp
-from sandbox.devices import policies as device_policies
-from sandbox.devices.admission import Device, Holding
+from sandbox.devices.admission import Holding, KnownDevice
 from sandbox.identity.service_roles import NotAllowed, assumable, require
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import things
@@ -32,7 +29,7 @@ def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
             yield Holding(
                 account,
                 tuple(backend.ca_store.certificates.values()),
-                None if held is None else Device(held.status, backend.device_mode(held)),
+                None if held is None else KnownDevice(held.status, backend.device_mode(held)),
             )
 
 
@@ -86,7 +83,8 @@ def _template(backend: IoTBackend, config: ca.RegistrationConfig) -> tuple[str, 
     return template.body, template.role_arn
 
 
-def _thing(backend: IoTBackend, name: str) -> Any | None:
+def find_thing(backend: IoTBackend, name: str) -> Any | None:
+    """Return moto's thing of this name; None without one."""
     return next((t for t in backend.things.values() if t.thing_name == name), None)
 
 
@@ -108,7 +106,7 @@ def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[
     if thing is None:
         return
     arn = backend.arn_of("thing", thing.name)
-    there = _thing(backend, thing.name)
+    there = find_thing(backend, thing.name)
     if there is None:
         yield "iot:CreateThing", arn
     elif "FAIL" in thing.overrides.values():
@@ -152,7 +150,7 @@ def _carry_out(backend: IoTBackend, device: Any, plan: jitp.Plan) -> None:
         backend.attach_policy(policy.name, device.arn)
     thing = plan.thing
     if thing is not None:
-        if _thing(backend, thing.name) is None:
+        if find_thing(backend, thing.name) is None:
             attributes = {"attributes": dict(thing.attributes)}
             backend.create_thing(thing.name, thing.type or "", attributes)
         else:
@@ -163,49 +161,3 @@ def _carry_out(backend: IoTBackend, device: Any, plan: jitp.Plan) -> None:
             backend.add_thing_to_thing_group(group, None, thing.name, None)
         backend.attach_thing_principal(thing.name, device.arn)
     device.status = plan.status
-
-
-# --- permissions
-
-
-def permitted(
-    backend: IoTBackend,
-    device: Any,
-    client_id: str,
-    subject: Mapping[str, str],
-    action: str,
-    kind: str,
-    name: str,
-) -> bool:
-    """Whether the device's policies allow ``action`` on the client, topic or filter ``name``.
-
-    They are attached to its certificate, or to a group of the thing whose name is its client ID.
-    """
-    thing = _thing(backend, client_id)
-    if thing is not None and (device.arn, client_id) not in backend.principal_things:
-        thing = None
-    targets = {device.arn}
-    if thing is not None:
-        targets |= {g.arn for g in backend.thing_groups.values() if thing.arn in g.things}
-    documents = [
-        policy.document if isinstance(policy.document, str) else json.dumps(policy.document)
-        for (target, _), (_, policy) in backend.principal_policies.items()
-        if target in targets
-    ]
-    variables = device_policies.variables_of(
-        client_id,
-        subject,
-        None if thing is None else client_id,
-        None if thing is None else thing.attributes,
-        thing.thing_type.thing_type_name if thing is not None and thing.thing_type else None,
-    )
-    return device_policies.allows(documents, action, backend.arn_of(kind, name), variables)
-
-
-def status_of(backend: IoTBackend, certificate_id: str, now: datetime) -> str:
-    """The status of a device certificate, or why it doesn't count any more."""
-    held = backend.certificates.get(certificate_id)
-    if held is None:
-        return "deleted"
-    certificate = x509.load_pem_x509_certificate(held.certificate_pem.encode())
-    return str(held.status) if now <= certificate.not_valid_after_utc else "expired"

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
 
-from sandbox.devices import mqtt, provisioning
+from sandbox.devices import mqtt
 from sandbox.devices.admission import Refused
+from sandbox.devices.admitted_device import AdmittedDevice
 from sandbox.devices.broker import Broker
 from sandbox.devices.transport import PATIENCE_SECONDS, Transport
-from sandbox.iot.backend import backend_of
-
-
-@dataclass(frozen=True)
-class AdmittedDevice:
-    """A device and the account that let it in.
-
-    certificate: moto's. subject: what the subject of the certificate says, by AWS's names.
-    """
-
-    account: str
-    region: str
-    certificate: Any
-    subject: Mapping[str, str]
 
 
 class MqttSession:
@@ -97,11 +82,7 @@ class MqttSession:
 
     def may(self, action: str, kind: str, name: str) -> bool:
         """Return whether the device's policies allow an action. Callers hold the lock."""
-        device = self._device
-        backend = backend_of(device.account, device.region)
-        return provisioning.permitted(
-            backend, device.certificate, self.client_id, device.subject, action, kind, name
-        )
+        return self._device.allows(self.client_id, action, kind, name)
 
     def _allowed(self, action: str, kind: str, name: str) -> bool:
         with self._broker.lock:
@@ -207,11 +188,7 @@ class MqttSession:
         quiet = time.monotonic() - self._heard
         if self._keep_alive_seconds and quiet > 1.5 * self._keep_alive_seconds:
             self.end("nothing was heard of it")
-        device = self._device
         with self._broker.lock:
-            backend = backend_of(device.account, device.region)
-            status = provisioning.status_of(
-                backend, device.certificate.certificate_id, datetime.now(timezone.utc)
-            )
+            status = self._device.status(datetime.now(timezone.utc))
         if status != "ACTIVE":
             self.end(f"the device certificate is {status}")

@@ -45,7 +45,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ReceivedMessage:
     """A message as a rule sees it."""
 
     topic: str
@@ -93,7 +93,7 @@ def _check(expression: str, star: bool = False) -> None:
         raise NotUnderstood(f"expression {expression!r}")
 
 
-def select(query: Query, arrived: Arrived) -> Any | None:
+def select(query: Query, arrived: ReceivedMessage) -> Any | None:
     """What the rule hands to its actions; None if its conditions don't hold.
 
     Raises NotUnderstood for a message that isn't a JSON object, other than AWS: with ``*`` it hands
@@ -120,7 +120,7 @@ def select(query: Query, arrived: Arrived) -> Any | None:
     return selected
 
 
-def _value(expression: str, document: Mapping[str, Any], arrived: Arrived) -> Any:
+def _value(expression: str, document: Mapping[str, Any], arrived: ReceivedMessage) -> Any:
     quoted = QUOTED.fullmatch(expression)
     if quoted:
         return quoted[1].replace("''", "'")
@@ -148,7 +148,7 @@ def meets(query: Query, topic: str) -> bool:
 
 
 def error_message(
-    rule_name: str, arrived: Arrived, failures: list[dict[str, str]]
+    rule_name: str, arrived: ReceivedMessage, failures: list[dict[str, str]]
 ) -> dict[str, Any]:
     """What the error action gets: one message for all failed actions of a rule (guide)."""
     return {
@@ -165,7 +165,7 @@ def error_message(
 Act = Callable[[str, Mapping[str, Any], Any], None]
 
 
-def run(rule: Any, arrived: Arrived, act: Act) -> list[str]:
+def run(rule: Any, arrived: ReceivedMessage, act: Act) -> list[str]:
     """Runs one of moto's rules on a message; returns what went wrong, for the log."""
     if rule.rule_disabled:
         return []

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
-from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from sandbox.identity import sts
 from sandbox.identity.evaluation import Permission, denial_reason
+from sandbox.identity.iam import ROLE_ARN, find_role
 from sandbox.identity.policies import trusts_service
 from sandbox.identity.principals import Principal, Session
-
-ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 
 
 class NotAllowed(Exception):
@@ -34,11 +31,10 @@ def assumable(
 
     context: what the service is known to say of whom it acts for; see :func:`source`.
     """
-    found = ROLE_ARN.fullmatch(role_arn)
-    if not found or found[2] != account:
+    parts = ROLE_ARN.fullmatch(role_arn)
+    if not parts or parts["account"] != account:
         raise NotAllowed(f"{role_arn} is not a role of account {account}")
-    roles = iam_backends[account][found[1]].roles.values()
-    role = next((role for role in roles if role.arn == role_arn), None)
+    role = find_role(role_arn)
     if role is None:
         raise NotAllowed(f"the role {role_arn} does not exist")
     if not trusts_service(role.assume_role_policy_document, service, context):

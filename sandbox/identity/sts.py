@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timezone
+from typing import Any
 
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult
@@ -13,14 +14,13 @@ from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
 
 from sandbox.errors import AWSError, encode_error
+from sandbox.identity.iam import find_role
 from sandbox.identity.policies import is_policy, trusts
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, Session, partition_of
 from sandbox.moto_service import ServedBackend
 
 # Sessions by access key ID. Module state, like moto's own; one server is one process.
 SESSIONS: dict[str, Session] = {}
-
-ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\w+=,.@/-]*/)?([\w+=,.@-]{1,64})")
 
 
 def _validation(message: str) -> AWSError:
@@ -51,59 +51,15 @@ class StsOperations(TokenResponse):
         )
 
     def assume_role(self) -> ActionResult:
-        """Issues a session of a role that exists and trusts the caller (API ref., AssumeRole)."""
-        caller = self.principal
+        """Issue a session of a role that exists and trusts the caller (API ref., AssumeRole)."""
         role_arn = str(self._get_param("RoleArn") or "")
         session_name = str(self._get_param("RoleSessionName") or "")
         duration = int(self._get_int_param("DurationSeconds", 3600))
-        if not re.fullmatch(r"[\w+=,.@-]{2,64}", session_name):
-            raise _validation(
-                f"1 validation error detected: Value '{session_name}' at 'roleSessionName' failed "
-                "to satisfy constraint: Member must satisfy regular expression pattern: "
-                r"[\w+=,.@-]* and have length between 2 and 64"
-            )
-        if not 900 <= duration <= 43200:
-            raise _validation(
-                f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
-                "satisfy constraint: Member must have value between 900 and 43200"
-            )
-        if not role_arn.startswith("arn:"):
-            raise _validation(f"{role_arn} is invalid")
-        if self._get_param("PolicyArns"):
-            raise AWSError("NotImplemented", "The sandbox takes no PolicyArns of a session", 501)
         policy = self._get_param("Policy")
-        if policy is not None and not is_policy(policy):
-            raise AWSError("MalformedPolicyDocument", "This policy contains invalid Json")
-        denied = AWSError(
-            "AccessDenied",
-            f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
-            f"{role_arn}",
-            403,
-        )
-        found = ROLE_ARN.fullmatch(role_arn)
-        if not found or found[1] != self.partition:
-            raise denied
-        role = next(
-            (
-                role
-                for role in iam_backends[found[2]][self.partition].roles.values()
-                if role.arn == role_arn
-            ),
-            None,
-        )
-        # AWS says the same whether the role is missing or doesn't trust the caller.
+        self._check_request(role_arn, session_name, duration, policy)
         external_id = self._get_param("ExternalId")
-        if role is None or not trusts(role.assume_role_policy_document, caller, external_id):
-            raise denied
-        if caller.role_arn and duration > 3600:
-            raise _validation(
-                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
-                "by role chaining"
-            )
-        if duration > int(role.max_session_duration or 3600):
-            raise _validation(
-                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-            )
+        role = self._trusting_role(role_arn, external_id)
+        self._check_duration(role, duration)
         session = self.backend.assume_role(
             region_name=self.region,
             role_session_name=session_name,
@@ -125,6 +81,56 @@ class StsOperations(TokenResponse):
                 "PackedPolicySize": 6,
             }
         )
+
+    def _check_request(
+        self, role_arn: str, session_name: str, duration: int, policy: str | None
+    ) -> None:
+        """Refuse what is wrong with the request in itself."""
+        if not re.fullmatch(r"[\w+=,.@-]{2,64}", session_name):
+            raise _validation(
+                f"1 validation error detected: Value '{session_name}' at 'roleSessionName' failed "
+                "to satisfy constraint: Member must satisfy regular expression pattern: "
+                r"[\w+=,.@-]* and have length between 2 and 64"
+            )
+        if not 900 <= duration <= 43200:
+            raise _validation(
+                f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to "
+                "satisfy constraint: Member must have value between 900 and 43200"
+            )
+        if not role_arn.startswith("arn:"):
+            raise _validation(f"{role_arn} is invalid")
+        if self._get_param("PolicyArns"):
+            raise AWSError("NotImplemented", "The sandbox takes no PolicyArns of a session", 501)
+        if policy is not None and not is_policy(policy):
+            raise AWSError("MalformedPolicyDocument", "This policy contains invalid Json")
+
+    def _trusting_role(self, role_arn: str, external_id: str | None) -> Any:
+        """Return moto's role of this ARN if it trusts the caller; AccessDenied otherwise.
+
+        AWS says the same whether the role is missing or doesn't trust the caller.
+        """
+        caller = self.principal
+        role = find_role(role_arn) if role_arn.split(":")[1] == self.partition else None
+        if role is None or not trusts(role.assume_role_policy_document, caller, external_id):
+            raise AWSError(
+                "AccessDenied",
+                f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
+                f"{role_arn}",
+                403,
+            )
+        return role
+
+    def _check_duration(self, role: Any, duration: int) -> None:
+        """Refuse a session that is longer than the role, or chaining roles, allows."""
+        if self.principal.role_arn and duration > 3600:
+            raise _validation(
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
+                "by role chaining"
+            )
+        if duration > int(role.max_session_duration or 3600):
+            raise _validation(
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+            )
 
     def _not_here(self) -> ActionResult:
         raise AWSError("AccessDenied", "The sandbox issues sessions by AssumeRole only", 403)

@@ -11,7 +11,10 @@ from moto.iot.models import iot_backends
 from sandbox.iot.backend import IoTBackend
 from sandbox.iot.operations.ca_certificates import CaCertificateOperations
 from sandbox.iot.operations.device_certificates import DeviceCertificateOperations
-from sandbox.iot.operations.provisioning_templates import ProvisioningTemplateOperations
+from sandbox.iot.operations.provisioning_templates import (
+    ProvisioningTemplateOperations,
+    TemplateVersionOperations,
+)
 from sandbox.iot.operations.tags import TagOperations
 from sandbox.iot.operations.thing_groups import ThingGroupOperations
 
@@ -21,6 +24,7 @@ class IoTOperations(
     DeviceCertificateOperations,
     ProvisioningTemplateOperations,
     TagOperations,
+    TemplateVersionOperations,
     ThingGroupOperations,
 ):
     """All operations of AWS IoT."""

@@ -54,6 +54,12 @@ def invalid_arguments(message: str) -> AWSError:
     return AWSError("InvalidArgsException", message)
 
 
+def wrong_state(arn: str, status: str) -> AWSError:
+    """Return an InvalidStateException."""
+    message = f"The certificate authority {arn} is in state {status}, which doesn't allow this"
+    return AWSError("InvalidStateException", message)
+
+
 def pem_of(certificate: x509.Certificate) -> str:
     """Return ``certificate`` as Private CA sends it, without a line break at the end."""
     return certificate.public_bytes(Encoding.PEM).decode().strip()
@@ -166,7 +172,42 @@ class PrivateCa(CertificateAuthority):
         if not algorithm.endswith(family):
             raise invalid_arguments(f"The CA's key can't sign with {algorithm}")
 
+    def check_can_issue(
+        self, csr: x509.CertificateSigningRequest, template: str, ends: datetime
+    ) -> None:
+        """Refuse what the state, the key or the validity of the CA doesn't allow (API ref.)."""
+        if template == ROOT_TEMPLATE:
+            if not self.is_own(csr.public_key()):
+                raise AWSError("MalformedCSRException", "The CSR is not the root CA's own.")
+            if self.status not in {"PENDING_CERTIFICATE", "ACTIVE"}:
+                raise wrong_state(self.arn, self.status)
+        else:
+            if self.status != "ACTIVE" or self.certificate is None:
+                raise wrong_state(self.arn, self.status)
+            if ends > self.certificate.not_valid_after_utc:  # API ref.; the wording is ours
+                raise AWSError(
+                    "ValidationException",
+                    "The certificate validity specified exceeds the certificate authority validity",
+                )
+
+    def issued_for(self, token: str | None, asked: str, now: datetime) -> str | None:
+        """Return the ARN that the same request with this idempotency token got before."""
+        earlier = self.by_token.get(token or "")
+        if earlier and now - earlier[0] < timedelta(minutes=5) and earlier[1] == asked:
+            return earlier[2]
+        return None
+
     def issue(
+        self, csr: x509.CertificateSigningRequest, template: str, now: datetime, ends: datetime
+    ) -> str:
+        """Issue a certificate and return its ARN. It is valid from an hour before ``now``."""
+        certificate = self._signed(csr, template, now - timedelta(hours=1), ends)
+        chain = "" if template == ROOT_TEMPLATE else self.certificate_bytes.decode()
+        arn = f"{self.arn}/certificate/{certificate.serial_number:032x}"
+        self.issued[arn] = IssuedCertificate(certificate, chain)
+        return arn
+
+    def _signed(
         self, csr: x509.CertificateSigningRequest, template: str, starts: datetime, ends: datetime
     ) -> x509.Certificate:
         """Return a certificate with the request's subject and key, and the template's extensions.

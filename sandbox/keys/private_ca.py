@@ -13,7 +13,7 @@ Sources, named where a rule is enforced:
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -25,16 +25,15 @@ from sandbox.errors import AWSError
 from sandbox.identity.policies import is_policy, verdict_of
 from sandbox.keys.certificate_authority import (
     KEY_ALGORITHMS,
-    ROOT_TEMPLATE,
     SIGNING_ALGORITHMS,
     SUBJECT,
-    IssuedCertificate,
     PrivateCa,
     end_of_validity,
     invalid_arguments,
     load_csr,
     pem_of,
     template_name_of,
+    wrong_state,
 )
 from sandbox.keys.json_operations import (
     ARN,
@@ -71,11 +70,6 @@ ACROSS_ACCOUNTS = frozenset(
         "ListTags",
     }
 )
-
-
-def _wrong_state(arn: str, status: str) -> AWSError:
-    message = f"The certificate authority {arn} is in state {status}, which doesn't allow this"
-    return AWSError("InvalidStateException", message)
 
 
 class PrivateCaOperations(JsonOperations, ACMPCAResponse):
@@ -179,7 +173,7 @@ class PrivateCaOperations(JsonOperations, ACMPCAResponse):
         """GetCertificateAuthorityCertificate: InvalidStateException as long as there is none."""
         ca = self._authority()
         if ca.certificate is None:
-            raise _wrong_state(ca.arn, ca.status)
+            raise wrong_state(ca.arn, ca.status)
         return json.dumps({"Certificate": pem_of(ca.certificate)})
 
     def get_certificate_authority_csr(self) -> str:
@@ -192,7 +186,7 @@ class PrivateCaOperations(JsonOperations, ACMPCAResponse):
         if "Status" in self.document:
             self.choice("Status", ("ACTIVE", "DISABLED"))
         if ca.status not in {"ACTIVE", "DISABLED"}:
-            raise _wrong_state(ca.arn, ca.status)
+            raise wrong_state(ca.arn, ca.status)
         return super().update_certificate_authority()
 
     def put_policy(self) -> str:
@@ -222,41 +216,14 @@ class PrivateCaOperations(JsonOperations, ACMPCAResponse):
         ends = end_of_validity(self.document.get("Validity"), now)
         if ends <= now:
             raise invalid_arguments("The validity ends before it begins")
-        if template == ROOT_TEMPLATE:
-            if not ca.is_own(csr.public_key()):
-                raise AWSError("MalformedCSRException", "The CSR is not the root CA's own.")
-            if ca.status not in {"PENDING_CERTIFICATE", "ACTIVE"}:
-                raise _wrong_state(ca.arn, ca.status)
-        else:
-            if ca.status != "ACTIVE" or ca.certificate is None:
-                raise _wrong_state(ca.arn, ca.status)
-            if ends > ca.certificate.not_valid_after_utc:  # API ref.; the wording is ours
-                raise AWSError(
-                    "ValidationException",
-                    "The certificate validity specified exceeds the certificate authority validity",
-                )
-        return json.dumps({"CertificateArn": self._issued(ca, csr, template, now, ends)})
-
-    def _issued(
-        self,
-        ca: PrivateCa,
-        csr: x509.CertificateSigningRequest,
-        template: str,
-        now: datetime,
-        ends: datetime,
-    ) -> str:
-        """Return the ARN of a new certificate, or of the one of the same idempotency token."""
+        ca.check_can_issue(csr, template, ends)
         token, asked = self.text("IdempotencyToken"), json.dumps(self.document, sort_keys=True)
-        earlier = ca.by_token.get(token or "")
-        if earlier and now - earlier[0] < timedelta(minutes=5) and earlier[1] == asked:
-            return earlier[2]
-        certificate = ca.issue(csr, template, now - timedelta(hours=1), ends)
-        chain = "" if template == ROOT_TEMPLATE else ca.certificate_bytes.decode()
-        arn = f"{ca.arn}/certificate/{certificate.serial_number:032x}"
-        ca.issued[arn] = IssuedCertificate(certificate, chain)
-        if token:
-            ca.by_token[token] = (now, asked, arn)
-        return arn
+        arn = ca.issued_for(token, asked, now)
+        if arn is None:
+            arn = ca.issue(csr, template, now, ends)
+            if token:
+                ca.by_token[token] = (now, asked, arn)
+        return json.dumps({"CertificateArn": arn})
 
     def get_certificate(self) -> str:
         """GetCertificate. The first time after the issue it is still in progress.

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from sandbox.devices import admission as devices
 from sandbox.devices import jitp, mqtt, topic_rules
 from sandbox.devices import policies as device_policies
-from sandbox.devices.admission import Admission, Device, Holding, Presented, Refused, admit
+from sandbox.devices.admission import Admission, Holding, KnownDevice, Presented, Refused, admit
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot.endpoints import account_at, data_endpoint
 from tests.sandbox import pki
@@ -49,8 +49,8 @@ def named(account: str, *chain: x509.Certificate) -> Presented:
 
 
 WITH_CA = Presented(LEAF, (FLEET.certificate,))
-ACTIVE = Device("ACTIVE", "SNI_ONLY")
-IN_DEFAULT = Device("ACTIVE", "DEFAULT")
+ACTIVE = KnownDevice("ACTIVE", "SNI_ONLY")
+IN_DEFAULT = KnownDevice("ACTIVE", "DEFAULT")
 EVERYWHERE = (
     Holding(ONE, [held()]),
     Holding(TWO, [held()]),
@@ -108,13 +108,13 @@ def test_a_ca_that_takes_no_new_devices(mode: str, changed: dict[str, Any], expe
     presented = named(ONE) if mode == "SNI_ONLY" else WITH_CA
     closed = held(mode=mode, **changed)
     assert expected in decide(presented, Holding(ONE, [closed]))
-    assert decide(presented, Holding(ONE, [closed], Device("ACTIVE", mode))) == f"{ONE} known"
+    assert decide(presented, Holding(ONE, [closed], KnownDevice("ACTIVE", mode))) == f"{ONE} known"
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "REVOKED", "PENDING_ACTIVATION"])
 def test_a_known_device_must_be_active(status: str) -> None:
     for mode, presented in (("SNI_ONLY", named(ONE)), ("DEFAULT", WITH_CA)):
-        device = Device(status, mode)
+        device = KnownDevice(status, mode)
         assert decide(presented, Holding(ONE, [held(mode=mode)], device)).endswith(status)
 
 
@@ -388,7 +388,9 @@ def test_what_is_no_topic_filter(text: str) -> None:
         mqtt.checked_filter(text)
 
 
-ARRIVED = topic_rules.Arrived("house/attic", b'{"a": {"b": 1}, "c": "it\'s", "d": null}', "me")
+ARRIVED = topic_rules.ReceivedMessage(
+    "house/attic", b'{"a": {"b": 1}, "c": "it\'s", "d": null}', "me"
+)
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.models import iam_backends
 
 from sandbox.errors import AWSError
+from sandbox.identity.iam import ROLE_ARN, find_role
 from sandbox.identity.policies import trusts_service
 from sandbox.iot import provisioning_templates as templates
 from sandbox.iot.backend import IoTBackend
 from sandbox.iot.operations.request import IoTRequest, utc_now
 from sandbox.iot.refusals import already_exists, invalid_request, not_found
-
-ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]{1,64})")
 
 
 def find_template(backend: IoTBackend, name: str) -> templates.ProvisioningTemplate:
@@ -35,10 +32,9 @@ def check_role(role_arn: str, backend: IoTBackend) -> str:
     parts = ROLE_ARN.fullmatch(role_arn)
     if not parts:
         raise invalid_request(f"{role_arn} is not the ARN of a role")
-    if parts[2] != backend.account_id or parts[1] != backend.partition:
+    if parts["account"] != backend.account_id or parts["partition"] != backend.partition:
         raise invalid_request(f"The role {role_arn} belongs to another account")
-    roles = iam_backends[backend.account_id][backend.partition].roles.values()
-    role = next((role for role in roles if role.arn == role_arn), None)
+    role = find_role(role_arn)
     if role is None or not trusts_service(role.assume_role_policy_document, "iot.amazonaws.com"):
         raise invalid_request(f"The provisioning role {role_arn} cannot be assumed by AWS IoT")
     return role_arn
@@ -163,6 +159,10 @@ class ProvisioningTemplateOperations(IoTRequest):
         """ListProvisioningTemplates."""
         items, token = self.page(list(self.backend.templates.values()))
         return self.listing("templates", [self._summary(item) for item in items], token)
+
+
+class TemplateVersionOperations(IoTRequest):
+    """The operations on the versions of a template, which moto lacks."""
 
     def create_provisioning_template_version(self) -> ActionResult:
         """CreateProvisioningTemplateVersion."""
