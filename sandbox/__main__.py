@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 
 def _isolate() -> None:
-    """Keeps the caller's AWS and moto settings out: moto reads both, some already on import."""
+    """Keep the caller's AWS and moto settings out: moto reads both, some already on import."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "MOTO_")):
             del os.environ[name]
@@ -33,10 +33,10 @@ def _stop_with(stdin: int) -> None:
 
 
 def _region_and_port(text: str) -> tuple[str, int]:
-    found = re.fullmatch(r"([a-z]+(?:-[a-z]+)+-\d):(\d{1,5})", text)
-    if not found or int(found[2]) > 65535:
+    match = re.fullmatch(r"([a-z]+(?:-[a-z]+)+-\d):(\d{1,5})", text)
+    if not match or int(match[2]) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a region and a port")
-    return found[1], int(found[2])
+    return match[1], int(match[2])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--run-functions",
         action="store_true",
-        help="run Lambda functions, as this user: for whoever reaches the port",
+        help="run Lambda functions, as this user: for every process that reaches the port",
     )
     parser.add_argument("--verbose", action="store_true", help="request lines on stderr")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Starts and steers a sandbox: for the tests and the demo. Standard library only.
+"""Start and steer a sandbox: for the tests and the demo. Standard library only.
 
 with start() as sandbox:
     run(["aws", "iot", ...], env={**os.environ, **sandbox.environment("111111111111", "eu-west-1")})
@@ -83,7 +83,7 @@ class Sandbox:
         }
 
     def health(self) -> dict[str, Any]:
-        """What the server is."""
+        """Return what the server is."""
         return self._control("GET", "health")
 
     def calls(
@@ -95,7 +95,10 @@ class Sandbox:
         region: str | None = None,
         write: bool | None = None,
     ) -> list[Call]:
-        """The AWS calls so far, in the order of their arrival; only those that match, if asked."""
+        """Return the AWS calls so far, in the order of their arrival.
+
+        Only those that match, if asked.
+        """
         wanted = {
             "service": service,
             "operation": operation,
@@ -104,11 +107,11 @@ class Sandbox:
             "write": None if write is None else str(write).lower(),
         }
         query = urllib.parse.urlencode({k: v for k, v in wanted.items() if v is not None})
-        found = self._control("GET", f"calls?{query}")["calls"]
-        return [Call(**call) for call in found]
+        answer = self._control("GET", f"calls?{query}")
+        return [Call(**call) for call in answer["calls"]]
 
     def forget_calls(self) -> None:
-        """Forgets the calls so far."""
+        """Forget the calls so far."""
         self._control("DELETE", "calls")
 
     def fault(
@@ -126,7 +129,7 @@ class Sandbox:
         message: str | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Orders a failure of the next matching calls; see :class:`sandbox.faults.Fault`.
+        """Order a failure of the next matching calls; see :class:`sandbox.faults.Fault`.
 
         Raises SandboxError for an order that makes no sense.
         """
@@ -146,15 +149,15 @@ class Sandbox:
         self._control("POST", "faults", order)
 
     def faults(self) -> list[Fault]:
-        """The faults still to come."""
+        """Return the faults still to come."""
         return [Fault(**fault) for fault in self._control("GET", "faults")["faults"]]
 
     def forget_faults(self) -> None:
-        """Forgets the faults still to come."""
+        """Forget the faults still to come."""
         self._control("DELETE", "faults")
 
     def devices(self, region: str, port: int = 0) -> Listener:
-        """Lets devices connect in ``region``: starts its listener on first use.
+        """Let devices connect in ``region``: starts its listener on first use.
 
         The name to ask for (SNI) is what ``iot:DescribeEndpoint`` answers for ``iot:Data-ATS``.
         """
@@ -170,7 +173,10 @@ class Sandbox:
         certificate_id: str | None = None,
         name: str | None = None,
     ) -> list[DeviceEvent]:
-        """What happened to devices and because of them, in order; only what matches, if asked."""
+        """Return what happened to devices and because of them, in order.
+
+        Only what matches, if asked.
+        """
         wanted = {
             "kind": kind,
             "outcome": outcome,
@@ -180,15 +186,15 @@ class Sandbox:
             "name": name,
         }
         query = urllib.parse.urlencode({k: v for k, v in wanted.items() if v is not None})
-        found = self._control("GET", f"devices/log?{query}")["events"]
-        return [DeviceEvent(**event) for event in found]
+        answer = self._control("GET", f"devices/log?{query}")
+        return [DeviceEvent(**event) for event in answer["events"]]
 
     def forget_device_log(self) -> None:
-        """Forgets what happened to devices so far."""
+        """Forget what happened to devices so far."""
         self._control("DELETE", "devices/log")
 
     def settle(self, seconds: float = 20) -> None:
-        """Waits until every device that connects is let in or not and every function has ended.
+        """Wait until every device that connects is let in or not and every function has ended.
 
         Raises SandboxError if that takes longer than ``seconds``.
         """
@@ -203,11 +209,11 @@ class Sandbox:
         self._control("POST", "permissions", {"account": account})
 
     def reset(self) -> None:
-        """Forgets everything: resources, sessions, calls, faults, devices and their connections."""
+        """Forget everything: resources, sessions, calls, faults, devices and their connections."""
         self._control("POST", "reset")
 
     def stop(self) -> None:
-        """Stops the server that :func:`start` started; may be called twice."""
+        """Stop the server that :func:`start` started; may be called twice."""
         if self.process is None:
             return
         self.process.terminate()
@@ -242,10 +248,10 @@ class Sandbox:
 
 
 def start(port: int = 0, *, run_functions: bool = False) -> Sandbox:
-    """Starts a sandbox on ``port`` (0: a free one) and waits until it accepts connections.
+    """Start a sandbox on ``port`` (0: a free one) and waits until it accepts connections.
 
-    run_functions: Lambda functions run, in processes of this user. Whoever reaches the port, other
-        users of this machine too, can upload one.
+    run_functions: Lambda functions run, in processes of this user. Every process that reaches the
+        port, also of other users of this machine, can upload one.
 
     It ends with :meth:`Sandbox.stop`, with the ``with`` block, or with this process. Works from
     any working directory. Raises SandboxError if the server doesn't start.

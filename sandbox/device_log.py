@@ -45,18 +45,18 @@ class DeviceLog:
         self.era = 0
 
     def add(self, event: DeviceEvent, era: int) -> None:
-        """Adds an entry of what began in ``era``; what comes in after a reset is left out."""
+        """Add an entry of what began in ``era``; what comes in after a reset is left out."""
         with self._changed:
             if era == self.era:
                 self._events.append(event)
 
     def forget(self) -> None:
-        """Forgets the entries."""
+        """Forget the entries."""
         with self._changed:
             self._events.clear()
 
     def reset(self) -> None:
-        """Forgets the entries and begins a new era."""
+        """Forget the entries and begins a new era."""
         with self._changed:
             self._events.clear()
             self.era += 1
@@ -73,12 +73,12 @@ class DeviceLog:
             self._changed.notify_all()
 
     def settle(self, seconds: float) -> bool:
-        """Waits until nothing is under way any more; returns whether that came in time."""
+        """Wait until nothing is under way any more; returns whether that came in time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._under_way, seconds)
 
     def matching(self, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
-        """The entries whose fields equal ``wanted``, as JSON objects."""
+        """Return the entries whose fields equal ``wanted``, as JSON objects."""
         with self._changed:
             events = [asdict(event) for event in self._events]
         return [e for e in events if all(str(e.get(k)) == v for k, v in wanted.items())]

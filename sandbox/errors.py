@@ -53,7 +53,7 @@ WELL_KNOWN_ERRORS = {
 
 
 def well_known_error(code: str, status: int | None = None, message: str | None = None) -> AWSError:
-    """The error called ``code``, with AWS's status and message where they aren't given."""
+    """Return the error called ``code``, with AWS's status and message where they aren't given."""
     usual_status, usual_message = WELL_KNOWN_ERRORS.get(code, (400, code))
     return AWSError(code, message or usual_message, status or usual_status)
 

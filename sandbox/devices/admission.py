@@ -29,7 +29,7 @@ class Presented:
     """What a device shows of itself in the TLS handshake.
 
     certificate: its own; it has proved that it holds the key.
-    chain: what it sent besides, in any order, as it may send its CA's certificate or not.
+    chain: what else it sent, in any order, as it may send its CA's certificate or not.
     server_name: the host name it asked for (SNI), or None.
     """
 
@@ -82,7 +82,7 @@ class Refused(Exception):
 def admit(
     presented: Presented, region: str, holdings: Sequence[Holding], now: datetime
 ) -> Admission:
-    """Decides on a connection in ``region``; ``holdings`` has every account's. Raises Refused."""
+    """Decide on a connection in ``region``; ``holdings`` has every account's. Raises Refused."""
     try:
         check_validity(presented.certificate, "device certificate", now)
         check_strength(presented.certificate, "device certificate")
@@ -152,14 +152,14 @@ def _admit_without_name(
 
 
 def _known(account: str, device: KnownDevice) -> Admission:
-    """A registered certificate must be ACTIVE; its CA's status no longer matters (guide)."""
+    """Require an ACTIVE certificate; the status of its CA no longer matters (guide)."""
     if device.status != "ACTIVE":
         raise Refused(f"the device certificate is {device.status}", account)
     return Admission(account)
 
 
 def has_signed(held: ca.CACertificate, certificate: x509.Certificate) -> bool:
-    """Whether a registered CA has signed ``certificate``: issuer's name and signature."""
+    """Return whether a registered CA has signed ``certificate``: issuer's name and signature."""
     if held.subject != certificate.issuer.public_bytes():
         return False
     try:
@@ -172,7 +172,7 @@ def has_signed(held: ca.CACertificate, certificate: x509.Certificate) -> bool:
 def _signer(
     presented: Presented, account: str, cas: Iterable[ca.CACertificate], now: datetime
 ) -> ca.CACertificate:
-    """The CA of ``account`` that has signed the certificate and takes new devices.
+    """Return the CA of ``account`` that has signed the certificate and takes new devices.
 
     It must be the signing CA itself, none above it (guide). Of several with one name and key, the
     one that the device sent, else the newest that takes devices.
@@ -187,7 +187,7 @@ def _signer(
 
 
 def _usable(account: str, cas: Sequence[ca.CACertificate], now: datetime) -> ca.CACertificate:
-    """The newest of ``cas`` that registers new devices; else Refused, with the last hurdle.
+    """Return the newest of ``cas`` that registers new devices; else Refused, with the last hurdle.
 
     ACTIVE and auto-registration: guide. Within its validity period: stricter.
     """
@@ -208,7 +208,7 @@ def _usable(account: str, cas: Sequence[ca.CACertificate], now: datetime) -> ca.
 def registered_event(
     certificate_id: str, ca_id: str, account: str, now: datetime
 ) -> dict[str, str | int]:
-    """The message on ``$aws/events/certificates/registered/CA-ID`` (guide, JITR)."""
+    """Return the message on ``$aws/events/certificates/registered/CA-ID`` (guide, JITR)."""
     milliseconds = int(now.timestamp() * 1000)
     return {
         "certificateId": certificate_id,

@@ -70,23 +70,26 @@ class Plan:
 
 
 def subject_of(certificate: x509.Certificate) -> dict[str, str]:
-    """What a certificate's subject says, by AWS's names; of several values the first."""
-    found: dict[str, str] = {}
+    """Return what a certificate's subject says, by AWS's names; of several values the first."""
+    values: dict[str, str] = {}
     for attribute in certificate.subject:
         name = SUBJECT.get(attribute.oid)
         if name and isinstance(attribute.value, str):
-            found.setdefault(name, attribute.value)
-    return found
+            values.setdefault(name, attribute.value)
+    return values
 
 
 def parameters_of(certificate: x509.Certificate, certificate_id: str) -> dict[str, str]:
-    """The values that AWS IoT hands to a JITP template."""
+    """Return the values that AWS IoT hands to a JITP template."""
     subject = {PREFIX + name: value for name, value in subject_of(certificate).items()}
     return {**subject, f"{PREFIX}Id": certificate_id}
 
 
 def make_plan(body: str, given: Mapping[str, str]) -> Plan:
-    """What the template ``body`` does with the parameters ``given``. Raises ProvisioningFailed."""
+    """Return what the template ``body`` does with the parameters ``given``.
+
+    Raises ProvisioningFailed.
+    """
     document = json.loads(body)
     values = dict(given)
     for name, declared in document.get("Parameters", {}).items():
@@ -137,7 +140,7 @@ def _thing(properties: Mapping[str, Any], overrides: Mapping[str, str]) -> Thing
 
 
 def check_room(attributes: Mapping[str, str], has_type: bool) -> None:
-    """ProvisioningFailed for more attributes than a thing can have."""
+    """Raise ProvisioningFailed for more attributes than a thing can have."""
     try:
         things.check_room(attributes, has_type)
     except AWSError as error:
@@ -161,7 +164,7 @@ def _policy(lower: Mapping[str, Any]) -> Policy:
 
 
 def _resolve(value: Any, values: Mapping[str, str]) -> Any:
-    """``value`` with its references and functions replaced by what they stand for."""
+    """Return ``value`` with its references and functions replaced by what they stand for."""
     if isinstance(value, list):
         return [_resolve(item, values) for item in value]
     if not isinstance(value, dict):

@@ -50,7 +50,7 @@ class Connect:
 
 
 def take_packet(buffer: bytearray) -> Packet | None:
-    """Takes the first packet out of ``buffer``; None until it has arrived whole."""
+    """Take the first packet out of ``buffer``; None until it has arrived whole."""
     length, shift = 0, 0
     for position in range(1, 5):
         if len(buffer) <= position:
@@ -106,7 +106,7 @@ class _Reader:
 
 
 def parse_connect(packet: Packet) -> Connect:
-    """A CONNECT. Raises Malformed for another version than 3.1.1 too."""
+    """Read a CONNECT. Raises Malformed for another version than 3.1.1 too."""
     reader = _Reader(packet.body)
     protocol, level = reader.text(), reader.take(1)[0]
     if (packet.kind, protocol, level) != (CONNECT, "MQTT", 4):
@@ -128,7 +128,7 @@ def parse_connect(packet: Packet) -> Connect:
 
 
 def parse_publish(packet: Packet) -> Message:
-    """A PUBLISH."""
+    """Read a PUBLISH."""
     qos = packet.flags >> 1 & 3
     if qos > 1:
         raise Malformed("AWS IoT has no QoS 2")
@@ -139,7 +139,7 @@ def parse_publish(packet: Packet) -> Message:
 
 
 def parse_subscribe(packet: Packet) -> tuple[int, list[tuple[str, int]]]:
-    """A SUBSCRIBE: packet ID, topic filters and the QoS asked for each."""
+    """Read a SUBSCRIBE: packet ID, topic filters and the QoS asked for each."""
     if packet.flags != 2:
         raise Malformed("wrong flags in SUBSCRIBE")
     reader = _Reader(packet.body)
@@ -153,7 +153,7 @@ def parse_subscribe(packet: Packet) -> tuple[int, list[tuple[str, int]]]:
 
 
 def parse_unsubscribe(packet: Packet) -> tuple[int, list[str]]:
-    """An UNSUBSCRIBE: packet ID and topic filters."""
+    """Read an UNSUBSCRIBE: packet ID and topic filters."""
     reader = _Reader(packet.body)
     packet_id = reader.number()
     filters = []
@@ -163,14 +163,14 @@ def parse_unsubscribe(packet: Packet) -> tuple[int, list[str]]:
 
 
 def checked_topic(topic: str) -> str:
-    """``topic`` if one can publish there; else Malformed."""
+    """Return ``topic`` if one can publish there; else Malformed."""
     if not topic or "+" in topic or "#" in topic:
         raise Malformed(f"{topic!r} is not a topic")
     return topic
 
 
 def checked_filter(text: str) -> str:
-    """``text`` if it is a topic filter; else Malformed."""
+    """Return ``text`` if it is a topic filter; else Malformed."""
     levels = text.split("/")
     if (
         not text
@@ -182,7 +182,10 @@ def checked_filter(text: str) -> str:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Whether a topic filter matches a topic; no leading wildcard matches a leading ``$``."""
+    """Return whether a topic filter matches a topic.
+
+    No leading wildcard matches a leading ``$``.
+    """
     wanted, levels = topic_filter.split("/"), topic.split("/")
     if topic.startswith("$") and wanted[0] in {"+", "#"}:
         return False
@@ -212,22 +215,22 @@ def _text(text: str) -> bytes:
 
 
 def connack() -> bytes:
-    """The connection is accepted; there is never a session from before."""
+    """Return a CONNACK that accepts; there is never a session from before."""
     return _packet(CONNACK, b"\0\0")
 
 
 def puback(packet_id: int) -> bytes:
-    """A message of QoS 1 has arrived."""
+    """Return a PUBACK: a message of QoS 1 has arrived."""
     return _packet(PUBACK, struct.pack("!H", packet_id))
 
 
 def suback(packet_id: int, granted: list[int]) -> bytes:
-    """What QoS each topic filter got."""
+    """Return a SUBACK: which QoS each topic filter got."""
     return _packet(SUBACK, struct.pack("!H", packet_id) + bytes(granted))
 
 
 def unsuback(packet_id: int) -> bytes:
-    """The topic filters are gone."""
+    """Return an UNSUBACK: the topic filters are gone."""
     return _packet(UNSUBACK, struct.pack("!H", packet_id))
 
 
@@ -237,6 +240,6 @@ def pingresp() -> bytes:
 
 
 def publish(message: Message) -> bytes:
-    """A message on its way to a subscriber."""
+    """Return a message on its way to a subscriber."""
     packet_id = struct.pack("!H", message.packet_id) if message.qos else b""
     return _packet(PUBLISH, _text(message.topic) + packet_id + message.payload, message.qos << 1)

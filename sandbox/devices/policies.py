@@ -21,7 +21,7 @@ UNDERSTOOD = {"Sid", "Effect", "Action", "Resource", "Condition"}
 def allows(
     documents: Iterable[str], action: str, resource: str, variables: Mapping[str, str]
 ) -> bool:
-    """Whether policies together allow ``action`` on the ARN ``resource``.
+    """Return whether policies together allow ``action`` on the ARN ``resource``.
 
     A Deny wins, and what no Allow covers is denied. ``variables`` has what the policy variables
     stand for; a statement with a variable that has no value matches nothing.
@@ -40,14 +40,17 @@ def allows(
 def _statements(
     document: str, variables: Mapping[str, str]
 ) -> list[tuple[Mapping[str, Any], Mapping[str, str]]]:
-    """The statements and what variables they may use: none before version 2012-10-17 (IAM)."""
+    """Return the statements and what variables they may use.
+
+    No variables before version 2012-10-17 (IAM).
+    """
     try:
         policy = json.loads(document)
-        found = policy["Statement"]
+        statements = policy["Statement"]
     except (ValueError, KeyError, TypeError):
         return []
     known = variables if policy.get("Version") == "2012-10-17" else {}
-    statements = found if isinstance(found, list) else [found]
+    statements = statements if isinstance(statements, list) else [statements]
     return [(statement, known) for statement in statements if isinstance(statement, dict)]
 
 
@@ -73,15 +76,16 @@ def _texts(value: Any) -> list[str]:
 
 
 def _like(pattern: str, text: str, variables: Mapping[str, str]) -> bool:
-    """Whether ``text`` fits: ``*`` and ``?`` are wildcards, also across slashes; ``+`` and ``#``
-    are not (guide). The value of a variable is taken literally."""
+    """Return whether ``text`` fits: ``*`` and ``?`` are wildcards, also across slashes.
+
+    ``+`` and ``#`` are not (guide). The value of a variable is taken literally."""
     expression, position = "", 0
-    for found in VARIABLE.finditer(pattern):
-        value = FIXED.get(found[1], variables.get(found[1]))
+    for variable in VARIABLE.finditer(pattern):
+        value = FIXED.get(variable[1], variables.get(variable[1]))
         if value is None:
             return False
-        expression += _wildcards(pattern[position : found.start()]) + re.escape(value)
-        position = found.end()
+        expression += _wildcards(pattern[position : variable.start()]) + re.escape(value)
+        position = variable.end()
     expression += _wildcards(pattern[position:])
     return re.fullmatch(expression, text, re.DOTALL) is not None
 
@@ -91,7 +95,7 @@ def _wildcards(text: str) -> str:
 
 
 def _holds(condition: Any, variables: Mapping[str, str]) -> bool | None:
-    """Whether ``condition`` holds; None if it asks for something unknown here."""
+    """Return whether ``condition`` holds; None if it asks for something unknown here."""
     if not isinstance(condition, dict):
         return None
     for operator, wanted in condition.items():
@@ -112,7 +116,7 @@ def _fits(operator: str, option: str, actual: str, variables: Mapping[str, str])
         return option.lower() == actual.lower()
     if operator == "StringLike":
         return _like(option, actual, variables)
-    value = VARIABLE.sub(lambda found: variables.get(found[1], found[0]), option)
+    value = VARIABLE.sub(lambda variable: variables.get(variable[1], variable[0]), option)
     return value == actual
 
 
@@ -123,7 +127,7 @@ def variables_of(
     attributes: Mapping[str, str] | None = None,
     thing_type: str | None = None,
 ) -> dict[str, str]:
-    """What the policy variables stand for in one connection.
+    """Return what the policy variables stand for in one connection.
 
     ``thing`` is the thing that has the client ID as its name and the certificate attached to it;
     without one the thing variables have no value (guide, "Thing policy variables").

@@ -21,7 +21,7 @@ from sandbox.iot.backend import IoTBackend, backend_of
 
 
 def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
-    """What every account has in ``region`` that matters to the device of this certificate."""
+    """Yield what every account has in ``region`` that matters to a certificate's device."""
     for account in list(iot_backends):
         if region in iot_backends[account]:
             backend = backend_of(account, region)
@@ -34,7 +34,7 @@ def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
 
 
 def register(backend: IoTBackend, certificate: x509.Certificate, held: ca.CACertificate) -> Any:
-    """Registers a device certificate as its first contact does: PENDING_ACTIVATION (guide)."""
+    """Register a device certificate as its first contact does: PENDING_ACTIVATION (guide)."""
     made = FakeCertificate(
         certificate.public_bytes(Encoding.PEM).decode(),
         "PENDING_ACTIVATION",
@@ -53,7 +53,7 @@ def register(backend: IoTBackend, certificate: x509.Certificate, held: ca.CACert
 def provision(
     backend: IoTBackend, device: Any, certificate: x509.Certificate, held: ca.CACertificate
 ) -> None:
-    """Carries out the template of ``held`` for ``device``. All or, with an exception, nothing.
+    """Carry out the template of ``held`` for ``device``. All or, with an exception, nothing.
 
     Raises ProvisioningFailed: the template asks for what can't be, or its role may not do it.
     """
@@ -89,7 +89,9 @@ def find_thing(backend: IoTBackend, name: str) -> Any | None:
 
 
 def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str, str]]:
-    """The actions that the template's role has to be allowed, and on what; checks what it meets.
+    """Yield the actions that the template's role has to be allowed, and on what.
+
+    Checks what it meets.
 
     Raises ProvisioningFailed for a thing that the template doesn't want to find, and for a policy,
     group or type that isn't there.
@@ -129,7 +131,9 @@ def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[
 
 
 def _payload(thing: jitp.Thing) -> dict[str, Any] | None:
-    """What is done to the attributes of a thing that is there: the attributePayload of UpdateThing.
+    """Return what is done to the attributes of a thing that is there.
+
+    The attributePayload of UpdateThing.
 
     None without a setting: a thing is left as it is then, since the guide names no other default.
     """

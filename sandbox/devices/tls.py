@@ -41,7 +41,10 @@ class ServerCa:
         return self._certificate.public_bytes(Encoding.PEM).decode()
 
     def context(self, region: str) -> SSL.Context:
-        """A server's settings: the certificate of all endpoints of ``region``, as AWS has one."""
+        """Return a server's settings.
+
+        The certificate of all endpoints of ``region``, as AWS has one.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         domain = domain_of(region)
         names = x509.SubjectAlternativeName([x509.DNSName(f"*.{domain}"), x509.DNSName(domain)])

@@ -54,16 +54,16 @@ class ReceivedMessage:
 
 
 def parse(sql: str) -> Query:
-    """A statement ``SELECT … FROM 'filter' [WHERE …]``. Raises NotUnderstood.
+    """Parse a statement ``SELECT … FROM 'filter' [WHERE …]``. Raises NotUnderstood.
 
     Selects ``*``, fields (``a.b``), ``topic()``, ``topic(n)``, ``clientid()``, ``timestamp()``,
     texts and numbers, each with ``AS name``; conditions are ``=``, ``<>`` and ``AND``.
     """
-    found = SQL.fullmatch(sql)
-    if not found:
+    parts = SQL.fullmatch(sql)
+    if not parts:
         raise NotUnderstood(f"not SELECT … FROM '…': {sql}")
     items = []
-    for text in re.split(r",(?![^(]*\))", found["select"]):
+    for text in re.split(r",(?![^(]*\))", parts["select"]):
         item = ITEM.fullmatch(text)
         if not item:
             raise NotUnderstood(f"select of {text!r}")
@@ -71,15 +71,15 @@ def parse(sql: str) -> Query:
         items.append((value, item["alias"] or value.rpartition(".")[2].partition("(")[0]))
         _check(value, star=True)
     conditions = []
-    if found["where"]:
-        for text in re.split(r"\s+AND\s+", found["where"], flags=re.IGNORECASE):
+    if parts["where"]:
+        for text in re.split(r"\s+AND\s+", parts["where"], flags=re.IGNORECASE):
             comparison = COMPARISON.fullmatch(text)
             if not comparison:
                 raise NotUnderstood(f"condition {text!r}")
             _check(comparison["left"])
             _check(comparison["right"])
             conditions.append((comparison["left"], comparison["operator"], comparison["right"]))
-    return Query(tuple(items), found["filter"], tuple(conditions))
+    return Query(tuple(items), parts["filter"], tuple(conditions))
 
 
 EXPRESSION = re.compile(
@@ -94,7 +94,7 @@ def _check(expression: str, star: bool = False) -> None:
 
 
 def select(query: Query, arrived: ReceivedMessage) -> Any | None:
-    """What the rule hands to its actions; None if its conditions don't hold.
+    """Return what the rule hands to its actions; None if its conditions don't hold.
 
     Raises NotUnderstood for a message that isn't a JSON object, other than AWS: with ``*`` it hands
     such a message on as it is.
@@ -143,14 +143,14 @@ def _value(expression: str, document: Mapping[str, Any], arrived: ReceivedMessag
 
 
 def meets(query: Query, topic: str) -> bool:
-    """Whether a message on ``topic`` is one for the rule."""
+    """Return whether a message on ``topic`` is one for the rule."""
     return mqtt.matches(query.topic_filter, topic)
 
 
 def error_message(
     rule_name: str, arrived: ReceivedMessage, failures: list[dict[str, str]]
 ) -> dict[str, Any]:
-    """What the error action gets: one message for all failed actions of a rule (guide)."""
+    """Return what the error action gets: one message for all failed actions of a rule (guide)."""
     return {
         "ruleName": rule_name,
         "topic": arrived.topic,
@@ -166,7 +166,7 @@ Act = Callable[[str, Mapping[str, Any], Any], None]
 
 
 def run(rule: Any, arrived: ReceivedMessage, act: Act) -> list[str]:
-    """Runs one of moto's rules on a message; returns what went wrong, for the log."""
+    """Run one of moto's rules on a message; returns what went wrong, for the log."""
     if rule.rule_disabled:
         return []
     try:

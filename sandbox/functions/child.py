@@ -24,7 +24,7 @@ def _end_with_the_sandbox() -> None:
 
 
 def main() -> None:
-    """Calls the handler and writes ``{"result": …}`` or ``{"error": …}``."""
+    """Call the handler and writes ``{"result": …}`` or ``{"error": …}``."""
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(0, 65536)

@@ -13,7 +13,7 @@ from sandbox.identity.service_roles import NotAllowed, require
 def send(
     target: str, body: str, role: Any, attributes: dict[str, tuple[str, str]] | None = None
 ) -> None:
-    """Sends ``body`` to the queue or topic ``target`` as ``role``. Takes no lock.
+    """Send ``body`` to the queue or topic ``target`` as ``role``. Takes no lock.
 
     Raises NotAllowed if the role may not, or if there is no such queue or topic.
     """

@@ -44,7 +44,7 @@ class LambdaFunction(models.LambdaFunction):
         self.dead_letter_config: dict[str, str] = spec.get("DeadLetterConfig") or {}
 
     def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
-        """What GetFunctionConfiguration and the like answer."""
+        """Return what GetFunctionConfiguration and the like answer."""
         config: dict[str, Any] = super().get_configuration(on_create)
         if self.dead_letter_config.get("TargetArn"):
             config["DeadLetterConfig"] = self.dead_letter_config

@@ -62,7 +62,7 @@ def denial_reason(
 
 
 def _verdict(policies: Iterable[str], caller: Principal, permission: Permission) -> bool | None:
-    """What policies say together: one that denies decides, then one that allows."""
+    """Return what policies say together: one that denies decides, then one that allows."""
     verdicts = {
         verdict_of(
             policy,
@@ -78,7 +78,10 @@ def _verdict(policies: Iterable[str], caller: Principal, permission: Permission)
 
 
 def policies_of(caller: Principal) -> tuple[list[str], list[tuple[str, str]]]:
-    """The policies of a session's role or of a user, and what bounds them: kind and policy."""
+    """Return the policies of a session's role or of a user, and what bounds them.
+
+    The latter as kind and policy.
+    """
     backend = iam_backends[caller.account][caller.arn.split(":")[1]]
     arn = caller.role_arn or caller.arn
     bounds = [("session policy", caller.session_policy)] if caller.session_policy else []
@@ -102,6 +105,6 @@ def policies_of(caller: Principal) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def _document(policy: Any) -> str:
-    """The version of a managed policy that counts."""
+    """Return the version of a managed policy that counts."""
     versions = {version.version_id: version.document for version in policy.versions}
     return str(versions[policy.default_version_id])

@@ -14,7 +14,7 @@ from sandbox.identity.principals import Principal, ServicePrincipal
 def trusts_service(
     policy: str, service: str, context: Mapping[str, str | None] | None = None
 ) -> bool:
-    """Whether a role's trust ``policy`` lets an AWS service assume the role.
+    """Return whether a role's trust ``policy`` lets an AWS service assume the role.
 
     context: what the service says of whom it acts for, as far as that is known: aws:SourceAccount,
         aws:SourceArn. An Allow under a condition on anything else doesn't hold.
@@ -24,7 +24,7 @@ def trusts_service(
 
 
 def trusts(policy: str, caller: Principal, external_id: str | None) -> bool:
-    """Whether a role's trust ``policy`` lets ``caller`` assume the role."""
+    """Return whether a role's trust ``policy`` lets ``caller`` assume the role."""
     context = {"sts:ExternalId": external_id}
     return verdict_of(policy, caller, "sts:AssumeRole", context=context) is True
 
@@ -38,7 +38,7 @@ def verdict_of(
     *,
     attached: bool = False,
 ) -> bool | None:
-    """What a ``policy`` says about a call: True allows, False denies, None is silent.
+    """Return what a ``policy`` says about a call: True allows, False denies, None is silent.
 
     resource: the ARN that is called upon; None for trust policies, which name none.
     context: the condition keys that are known of this call, None for one that it doesn't carry.
@@ -75,17 +75,21 @@ def verdict_of(
 
 
 def is_policy(policy: str) -> bool:
-    """Whether ``policy`` is a policy document with statements that allow or deny."""
+    """Return whether ``policy`` is a policy document with statements that allow or deny."""
     statements = _statements(policy)
     return bool(statements) and all(s.get("Effect") in {"Allow", "Deny"} for s in statements)
 
 
 def _statements(policy: str) -> list[Mapping[str, Any]]:
     try:
-        found = json.loads(policy)["Statement"]
+        statements = json.loads(policy)["Statement"]
     except (ValueError, KeyError, TypeError):
         return []
-    return [s for s in (found if isinstance(found, list) else [found]) if isinstance(s, dict)]
+    return [
+        s
+        for s in (statements if isinstance(statements, list) else [statements])
+        if isinstance(s, dict)
+    ]
 
 
 def _texts(value: Any) -> list[str]:
@@ -93,7 +97,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _covers(statement: Mapping[str, Any], member: str, value: str) -> bool:
-    """Whether ``member`` (Action or Resource) or its Not form covers ``value``.
+    """Return whether ``member`` (Action or Resource) or its Not form covers ``value``.
 
     A statement that has neither covers nothing when it allows and everything when it denies.
     """
@@ -146,7 +150,7 @@ def _is_service_named(statement: Mapping[str, Any], name: str) -> bool:
 
 
 def _condition_holds(condition: Mapping[str, Any], known: Mapping[str, str | None]) -> bool | None:
-    """Whether ``condition`` holds; None if it asks for something unknown here."""
+    """Return whether ``condition`` holds; None if it asks for something unknown here."""
     for name, wanted in condition.items():
         compare = OPERATORS.get(name)
         if compare is None or not isinstance(wanted, dict):
@@ -162,7 +166,7 @@ def _condition_holds(condition: Mapping[str, Any], known: Mapping[str, str | Non
 
 
 def _like(text: str, pattern: str) -> bool:
-    """Whether ``text`` fits: ``*`` and ``?`` are the only wildcards."""
+    """Return whether ``text`` fits: ``*`` and ``?`` are the only wildcards."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, text, re.DOTALL) is not None
 

@@ -22,7 +22,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class ServicePrincipal:
-    """An AWS service that acts for somebody, such as ``iot.amazonaws.com``."""
+    """An AWS service that acts for an account, such as ``iot.amazonaws.com``."""
 
     name: str
 
@@ -42,7 +42,7 @@ class Session:
 
 
 def partition_of(region: str) -> str:
-    """The partition that ``region`` is in, as ARNs spell it."""
+    """Return the partition that ``region`` is in, as ARNs spell it."""
     for prefix, partition in (
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
@@ -58,5 +58,5 @@ def partition_of(region: str) -> str:
 
 
 def root_of(account: str, region: str) -> Principal:
-    """The root user of ``account``."""
+    """Return the root user of ``account``."""
     return Principal(account, f"arn:{partition_of(region)}:iam::{account}:root", account)

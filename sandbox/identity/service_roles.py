@@ -20,14 +20,14 @@ class NotAllowed(Exception):
 
 
 def source(arn: str) -> dict[str, str | None]:
-    """What a service says of the resource ``arn`` for which it assumes a role or makes a call."""
+    """Return the condition keys of a call that a service makes for the resource ``arn``."""
     return {"aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4]}
 
 
 def assumable(
     role_arn: str, account: str, service: str, context: Mapping[str, str | None] | None = None
 ) -> Any:
-    """moto's role of this ARN, if it is in ``account`` and trusts ``service``; else NotAllowed.
+    """Return moto's role of this ARN; NotAllowed if it isn't in ``account`` or trusts another.
 
     context: what the service is known to say of whom it acts for; see :func:`source`.
     """
@@ -43,7 +43,7 @@ def assumable(
 
 
 def require(role: Any, action: str, resource: str) -> None:
-    """NotAllowed unless the policies of a role let it do ``action`` on ``resource``.
+    """Raise NotAllowed unless the policies of a role let it do ``action`` on ``resource``.
 
     Whether the account's policies are enforced or not: they are all that a service goes by.
     """
@@ -54,7 +54,7 @@ def require(role: Any, action: str, resource: str) -> None:
 
 
 def session_of(role: Any, name: str, region: str) -> Session:
-    """New credentials of ``role``, as the service gets them that assumes it; for an hour."""
+    """Return new credentials of ``role``, as the service gets them that assumes it; for an hour."""
     partition = role.arn.split(":")[1]
     issued = sts_backends[role.account_id][partition].assume_role(
         region_name=region,

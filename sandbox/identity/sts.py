@@ -37,14 +37,14 @@ class StsOperations(TokenResponse):
         return principal
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Runs the operation; a refusal becomes the XML in which STS sends it."""
+        """Run the operation; a refusal becomes the XML in which STS sends it."""
         try:
             return super().call_action()
         except AWSError as error:
             return encode_error(error, "query")
 
     def get_caller_identity(self) -> ActionResult:
-        """Answers with the principal that the request was authenticated as."""
+        """Answer with the principal that the request was authenticated as."""
         caller = self.principal
         return ActionResult(
             {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}
@@ -135,7 +135,7 @@ class StsOperations(TokenResponse):
     def _not_here(self) -> ActionResult:
         raise AWSError("AccessDenied", "The sandbox issues sessions by AssumeRole only", 403)
 
-    # moto answers these with keys that belong to nobody.
+    # moto answers these with keys that no principal has.
     get_session_token = _not_here
     get_federation_token = _not_here
     assume_role_with_saml = _not_here
@@ -149,7 +149,7 @@ class StsBackend(ServedBackend, MotoStsBackend):
 
 
 def principal_of_access_key(access_key_id: str, region: str) -> Principal | None:
-    """The IAM user whose key this is, in any account; None for a key nobody has issued."""
+    """Return the IAM user whose key this is, in any account; None for an unknown key."""
     partition = partition_of(region)
     for account in list(iam_backends):
         backend = iam_backends[account][partition]

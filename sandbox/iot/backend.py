@@ -31,7 +31,7 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         self.device_modes: dict[str, str] = {}  # by the ID of a device certificate
 
     def _find_ca_certificate(self, ca_certificate_pem: str | None) -> str | None:
-        """The registered CA that a device certificate's registration names (for moto)."""
+        """Return the registered CA that a device certificate's registration names (for moto)."""
         if ca_certificate_pem is None:
             return None
         certificate = load_certificate(ca_certificate_pem, "CA certificate")
@@ -60,7 +60,7 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         return made
 
     def device_mode(self, certificate: FakeCertificate) -> str:
-        """The mode of a device certificate; it stays when the CA is deleted."""
+        """Return the mode of a device certificate; it stays when the CA is deleted."""
         signed_by = self.ca_store.certificates.get(certificate.ca_certificate_id or "")
         present = signed_by.mode if signed_by else "DEFAULT"
         return self.device_modes.get(certificate.certificate_id, present)
@@ -114,11 +114,13 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         super().update_thing(thing_name, thing_type_name, attribute_payload, remove_thing_type)
 
     def arn_of(self, kind: str, name: str) -> str:
-        """The ARN of something here."""
+        """Return the ARN of something here."""
         return f"arn:{self.partition}:iot:{self.region_name}:{self.account_id}:{kind}/{name}"
 
     def tags_of(self, arn: str) -> dict[str, str]:
-        """The tags of a CA certificate, template, policy, topic rule or thing group, to be changed.
+        """Return the tags of a CA certificate, template, policy, topic rule or thing group.
+
+        The caller changes them in place.
 
         ResourceNotFoundException for anything else.
         """

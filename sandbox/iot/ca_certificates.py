@@ -106,7 +106,7 @@ class CaStore:
     last_sequence: int = 0
 
     def arn_of(self, certificate_id: str) -> str:
-        """The ARN that a CA certificate has here."""
+        """Return the ARN that a CA certificate has here."""
         return f"arn:{self.partition}:iot:{self.region}:{self.account}:cacert/{certificate_id}"
 
 
@@ -114,13 +114,16 @@ class CaStore:
 
 
 def registration_code(store: CaStore) -> str:
-    """The account's code in this region, made on first use and kept until deleted (API ref.)."""
+    """Return the account's code in this region.
+
+    Made on first use and kept until deleted (API ref.).
+    """
     store.code = store.code or secrets.token_hex(32)
     return store.code
 
 
 def delete_registration_code(store: CaStore) -> None:
-    """Deletes the code; ResourceNotFoundException without one (model)."""
+    """Delete the code; ResourceNotFoundException without one (model)."""
     if store.code is None:
         raise not_found("No registration code exists")
     store.code = None
@@ -211,7 +214,10 @@ def _check_registrable(
 
 
 def find(store: CaStore, certificate_id: str) -> CACertificate:
-    """The CA certificate with this ID. InvalidRequest for no ID at all, else ResourceNotFound."""
+    """Return the CA certificate with this ID.
+
+    InvalidRequest for no ID at all, else ResourceNotFound.
+    """
     if not CERTIFICATE_ID.fullmatch(certificate_id):
         raise invalid_request(
             f"1 validation error detected: Value '{certificate_id}' at 'certificateId' failed to "
@@ -225,7 +231,7 @@ def find(store: CaStore, certificate_id: str) -> CACertificate:
 
 
 def update(certificate: CACertificate, wanted: CaUpdate, now: datetime) -> None:
-    """Updates ``certificate`` in place; its mode can't be updated (blog).
+    """Update ``certificate`` in place; its mode can't be updated (blog).
 
     Stricter, since AWS doesn't document it: ``removeAutoRegistration`` clears the registration
     config, sets the auto-registration status to DISABLE whatever the same call says about it, and
@@ -258,7 +264,7 @@ def update(certificate: CACertificate, wanted: CaUpdate, now: datetime) -> None:
 
 
 def delete(store: CaStore, certificate_id: str) -> None:
-    """Deletes a CA certificate; CertificateStateException while it is ACTIVE (API reference)."""
+    """Delete a CA certificate; CertificateStateException while it is ACTIVE (API reference)."""
     certificate = find(store, certificate_id)
     if certificate.status == "ACTIVE":
         raise AWSError(
@@ -285,7 +291,7 @@ def list_page(
     ascending: bool = False,
     template_name: str | None = None,
 ) -> Page:
-    """A page of the CA certificates, newest first unless ``ascending``.
+    """Return a page of the CA certificates, newest first unless ``ascending``.
 
     At most 250 a page (model). The marker is opaque and survives deletions between pages.
     """
@@ -322,7 +328,8 @@ def _sequence_in(marker: str) -> int:
 
 
 def check_config_shape(config: RegistrationConfig) -> None:
-    """InvalidRequestException unless it is a template name, or a body with a role; never both.
+    """Raise InvalidRequestException unless it is a template name, or a body with a role.
+
 
     The two forms: guide, "Just-in-time provisioning". Refusing a mixture is stricter.
     """

@@ -28,27 +28,30 @@ def pem_of(certificate: x509.Certificate) -> str:
 
 
 def load_certificate(text: str, what: str) -> x509.Certificate:
-    """The first certificate in ``text``, whatever precedes or follows it.
+    """Return the first certificate in ``text``, whatever precedes or follows it.
 
     CertificateValidationException if there is none. Only the first counts and only its DER is
     hashed: seen, the same certificate with a chain or text around it has the same ID.
     """
-    found = FIRST_CERTIFICATE.search(text)
-    if not 1 <= len(text) <= 65536 or not found:
+    pem_block = FIRST_CERTIFICATE.search(text)
+    if not 1 <= len(text) <= 65536 or not pem_block:
         raise invalid_certificate(f"The {what} is not a PEM-encoded certificate")
     try:
-        return x509.load_pem_x509_certificate(found[0].encode())
+        return x509.load_pem_x509_certificate(pem_block[0].encode())
     except ValueError:
         raise invalid_certificate(f"The {what} is not a valid X.509 certificate") from None
 
 
 def certificate_id_of(certificate: x509.Certificate) -> str:
-    """The ID AWS IoT gives a certificate: hex SHA-256 of its DER (seen, confirmed by support)."""
+    """Return the ID AWS IoT gives a certificate.
+
+    Hex SHA-256 of its DER (seen, confirmed by support).
+    """
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
-    """CertificateValidationException outside the certificate's validity period (guide)."""
+    """Raise CertificateValidationException outside the certificate's validity period (guide)."""
     if now < certificate.not_valid_before_utc:
         raise invalid_certificate(f"The {what} is not yet valid")
     if now > certificate.not_valid_after_utc:
@@ -56,7 +59,7 @@ def check_validity(certificate: x509.Certificate, what: str, now: datetime) -> N
 
 
 def check_strength(certificate: x509.Certificate, what: str) -> None:
-    """CertificateValidationException for a key or signature that the guide doesn't list."""
+    """Raise CertificateValidationException for a key or signature that the guide doesn't list."""
     try:
         key = certificate.public_key()
         hash_algorithm = certificate.signature_hash_algorithm
@@ -76,7 +79,7 @@ def check_strength(certificate: x509.Certificate, what: str) -> None:
 
 
 def check_is_ca(certificate: x509.Certificate) -> None:
-    """CertificateValidationException unless it is an X.509 v3 CA.
+    """Raise CertificateValidationException unless it is an X.509 v3 CA.
 
     The basicConstraints message is seen; refusing a key usage without keyCertSign is stricter.
     """
@@ -103,7 +106,7 @@ def check_is_ca(certificate: x509.Certificate) -> None:
 def check_verification(
     verification: x509.Certificate, ca: x509.Certificate, code: str | None, now: datetime
 ) -> None:
-    """Refuses a verification certificate that doesn't prove possession of the CA's key (guide).
+    """Refuse a verification certificate that doesn't prove possession of the CA's key (guide).
 
     RegistrationCodeValidationException: its common name isn't the account's registration code in
     this region. CertificateValidationException: the CA's key hasn't signed it, or it isn't valid

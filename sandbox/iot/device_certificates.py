@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 
 
 def load(pem: str) -> x509.Certificate:
-    """The certificate to be registered; CertificateValidationException for one AWS refuses.
+    """Return the certificate to be registered; CertificateValidationException for one AWS refuses.
 
     The key sizes and hashes are those of CA certificates (guide, "X.509 client certificates").
     """
@@ -37,7 +37,7 @@ def load(pem: str) -> x509.Certificate:
 def issuer_of(
     certificate: x509.Certificate, ca_pem: str | None, registered: Iterable[CACertificate]
 ) -> CACertificate:
-    """The registered CA certificate that signed ``certificate``.
+    """Return the registered CA certificate that signed ``certificate``.
 
     ca_pem: which one that is. Without it the subject must lead to exactly one, else
         CertificateConflictException (API ref.).
@@ -78,7 +78,9 @@ def issuer_of(
 def page(
     items: Sequence[tuple[str, Item]], size: int, marker: str | None, ascending: bool
 ) -> tuple[list[Item], str | None]:
-    """A page of ``items`` (ID and item, oldest first) and the marker of the next, if there is one.
+    """Return a page of ``items`` (ID and item, oldest first), and the marker of the next.
+
+    The marker is None on the last page.
 
     At most 250 a page, newest first unless ``ascending`` (model). The marker names the item before
     the page; InvalidRequestException for one that names none, also if it has gone since.
@@ -93,9 +95,9 @@ def page(
         if last not in ids:
             raise invalid_request("The marker is not valid")
         start = ids.index(last) + 1
-    found = ordered[start : start + size]
+    selected = ordered[start : start + size]
     more = start + size < len(ordered)
-    return [item for _, item in found], _marker(found[-1][0]) if more else None
+    return [item for _, item in selected], _marker(selected[-1][0]) if more else None
 
 
 def _marker(item_id: str) -> str:

@@ -14,22 +14,22 @@ PREFIX_LENGTH = 14  # as AWS's, and as moto's random ones
 
 
 def prefix_of(account: str) -> str:
-    """The first label of an account's host names, without what the endpoint type adds to it."""
+    """Return the first label of an account's host names, without the endpoint type's suffix."""
     digest = hashlib.sha256(f"endpoint of {account}".encode()).hexdigest()
     return f"a{digest[: PREFIX_LENGTH - 1]}"
 
 
 def domain_of(region: str) -> str:
-    """What the data endpoints of all accounts in ``region`` end with."""
+    """Return what the data endpoints of all accounts in ``region`` end with."""
     return f"iot.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
 def data_endpoint(account: str, region: str) -> str:
-    """Where the devices of ``account`` connect in ``region`` (type ``iot:Data-ATS``)."""
+    """Return where the devices of ``account`` connect in ``region`` (type ``iot:Data-ATS``)."""
     return f"{prefix_of(account)}-ats.{domain_of(region)}"
 
 
 def account_at(host: str, region: str, accounts: Iterable[str]) -> str | None:
-    """Whose data endpoint in ``region`` the name ``host`` is; None if nobody's."""
+    """Return the account whose data endpoint in ``region`` is ``host``; None without one."""
     wanted = host.lower().rstrip(".")
     return next((a for a in accounts if data_endpoint(a, region) == wanted), None)

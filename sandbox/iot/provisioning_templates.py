@@ -65,7 +65,10 @@ class ProvisioningTemplate:
 
 
 def check_name(name: str) -> str:
-    """``name`` if it can name a template (``TemplateName`` of the model); else InvalidRequest."""
+    """Return ``name`` if it can name a template (``TemplateName`` of the model).
+
+    Else InvalidRequest.
+    """
     if not TEMPLATE_NAME.fullmatch(name):
         raise invalid_request(
             f"1 validation error detected: Value '{name}' at 'templateName' failed to satisfy "
@@ -76,7 +79,7 @@ def check_name(name: str) -> str:
 
 
 def check_type(kind: str) -> str:
-    """``kind`` if it is a template type of the model; else InvalidRequestException."""
+    """Return ``kind`` if it is a template type of the model; else InvalidRequestException."""
     if kind not in TYPES:
         raise invalid_request(
             f"1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: "
@@ -86,7 +89,10 @@ def check_type(kind: str) -> str:
 
 
 def check_description(description: str | None) -> str | None:
-    """``description`` if it fits the model's 500 printable characters; else InvalidRequest."""
+    """Return ``description`` if it fits the model's 500 printable characters.
+
+    Else InvalidRequest.
+    """
     if description is not None and (
         len(description) > 500 or any(not c.isprintable() for c in description)
     ):
@@ -95,7 +101,7 @@ def check_description(description: str | None) -> str | None:
 
 
 def check_body(body: str) -> str:
-    """``body`` if it is a template that provisioning could carry out; else InvalidRequest.
+    """Return ``body`` if it is a template that provisioning could carry out; else InvalidRequest.
 
     A certificate resource is required, a policy needs a name or a document (developer guide; the
     latter's message is AWS's own). Refusing an undeclared ``Ref`` is the stricter guess: the guide
@@ -151,7 +157,10 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def check_hook(hook: Hook) -> Hook:
-    """``hook`` if it names a Lambda function and a known payload version; else InvalidRequest."""
+    """Return ``hook`` if it names a Lambda function and a known payload version.
+
+    Else InvalidRequest.
+    """
     if not re.fullmatch(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:.+", hook.target_arn):
         raise invalid_request("The pre-provisioning hook must be the ARN of a Lambda function")
     if hook.payload_version != "2020-04-01":
@@ -162,7 +171,10 @@ def check_hook(hook: Hook) -> Hook:
 def add_version(
     template: ProvisioningTemplate, body: str, as_default: bool, now: datetime
 ) -> Version:
-    """A new version of ``template``; the sixth is a VersionsLimitExceededException (API ref.)."""
+    """Return a new version of ``template``.
+
+    The sixth is a VersionsLimitExceededException (API ref.).
+    """
     check_body(body)
     if len(template.versions) >= MOST_VERSIONS:
         raise AWSError(
@@ -181,7 +193,7 @@ def add_version(
 
 
 def version_of(template: ProvisioningTemplate, version_id: int) -> Version:
-    """The version called ``version_id``; ResourceNotFoundException without one."""
+    """Return the version called ``version_id``; ResourceNotFoundException without one."""
     try:
         return template.versions[version_id]
     except KeyError:
@@ -190,7 +202,7 @@ def version_of(template: ProvisioningTemplate, version_id: int) -> Version:
 
 
 def delete_version(template: ProvisioningTemplate, version_id: int) -> None:
-    """Deletes a version; the default one is a DeleteConflictException (API reference)."""
+    """Delete a version; the default one is a DeleteConflictException (API reference)."""
     version_of(template, version_id)
     if version_id == template.default_version_id:
         message = f"The default version of template {template.name} can't be deleted"

@@ -19,7 +19,7 @@ def _allowed(text: str) -> bool:
 
 
 def parse_tags(document: Any) -> dict[str, str]:
-    """The tags of a ``TagList``. Raises InvalidRequestException for one that AWS refuses."""
+    """Return the tags of a ``TagList``. Raises InvalidRequestException for one that AWS refuses."""
     tags: dict[str, str] = {}
     if not isinstance(document, list):
         raise AWSError("InvalidRequestException", "Tags must be a list")
@@ -41,7 +41,7 @@ def parse_tags(document: Any) -> dict[str, str]:
 
 
 def with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """``present`` with ``added``. Raises LimitExceededException above 50 tags."""
+    """Return ``present`` with ``added``. Raises LimitExceededException above 50 tags."""
     tags = {**present, **added}
     if len(tags) > MOST_TAGS:
         message = f"A resource can have at most {MOST_TAGS} tags"
@@ -50,5 +50,5 @@ def with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str,
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """``tags`` as a ``TagList``."""
+    """Return ``tags`` as a ``TagList``."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]

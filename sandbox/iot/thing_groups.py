@@ -28,14 +28,14 @@ def _invalid(member: str, value: object, pattern: re.Pattern[str]) -> AWSError:
 
 
 def check_name(name: str, member: str = "thingGroupName") -> str:
-    """``name``, or InvalidRequestException."""
+    """Return ``name``, or raise InvalidRequestException."""
     if not NAME.fullmatch(name):
         raise _invalid(member, name, NAME)
     return name
 
 
 def check_properties(properties: Any) -> dict[str, Any]:
-    """The properties of a thing group, {} for none, or InvalidRequestException."""
+    """Return the properties of a thing group, {} for none, or InvalidRequestException."""
     if properties is None:
         return {}
     if not isinstance(properties, dict):
@@ -48,7 +48,7 @@ def check_properties(properties: Any) -> dict[str, Any]:
 
 
 def check_attributes(attributes: Mapping[str, Any]) -> None:
-    """InvalidRequestException for attributes, of a group or a thing, that AWS refuses."""
+    """Raise InvalidRequestException for attributes, of a group or a thing, that AWS refuses."""
     for key, value in attributes.items():
         if not ATTRIBUTE_KEY.fullmatch(key):
             raise _invalid("attributes", key, ATTRIBUTE_KEY)

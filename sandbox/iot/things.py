@@ -15,12 +15,12 @@ WITH_TYPE = 50
 
 
 def room(has_type: bool) -> int:
-    """How many attributes a thing with or without a type may have."""
+    """Return how many attributes a thing with or without a type may have."""
     return WITH_TYPE if has_type else WITHOUT_TYPE
 
 
 def after(present: Mapping[str, str], payload: Mapping[str, Any]) -> dict[str, str]:
-    """The attributes of a thing once UpdateThing has carried out its attributePayload.
+    """Return the attributes of a thing once UpdateThing has carried out its attributePayload.
 
     With ``merge`` they are added to those ``present``; an empty value takes one away (API
     reference, AttributePayload).
@@ -33,7 +33,9 @@ def after(present: Mapping[str, str], payload: Mapping[str, Any]) -> dict[str, s
 
 
 def check_room(attributes: Mapping[str, str], has_type: bool) -> None:
-    """InvalidRequestException for more ``attributes`` than there is room for; the words are ours.
+    """Raise InvalidRequestException for more ``attributes`` than there is room for.
+
+    The words are ours.
 
     Stricter: taking a thing's type away from it must leave no more than it has room for then.
     """

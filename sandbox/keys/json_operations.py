@@ -25,12 +25,12 @@ ARN = re.compile(r"arn:(aws[a-z-]*):([a-z-]+):([a-z0-9-]+):(\d{12}):(.+)")
 
 
 def validation(message: str) -> AWSError:
-    """A ValidationException, as the services' front ends send it."""
+    """Return a ValidationException, as the services' front ends send it."""
     return AWSError("ValidationException", f"1 validation error detected: {message}")
 
 
 def access_denied(caller: Principal, action: str, resource: str, why: str) -> AWSError:
-    """An AccessDeniedException in IAM's words; 400 in services of the json protocol."""
+    """Return an AccessDeniedException in IAM's words; 400 in services of the json protocol."""
     return AWSError(
         "AccessDeniedException",
         f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} "
@@ -44,12 +44,12 @@ def not_here(what: str) -> AWSError:
 
 
 def policy_silent(action: str) -> str:
-    """Why a call is denied that no policy of the resource allows (IAM user guide, seen)."""
+    """Return why a call is denied that no policy of the resource allows (IAM user guide, seen)."""
     return f"no resource-based policy allows the {action} action"
 
 
 def explicit_deny() -> str:
-    """Why a call is denied that the resource's policy denies (IAM user guide)."""
+    """Return why a call is denied that the resource's policy denies (IAM user guide)."""
     return "of an explicit deny in a resource-based policy"
 
 
@@ -69,7 +69,7 @@ class JsonOperations(BaseResponse):
         return principal
 
     def authorize(self, operation: str) -> None:
-        """Refuses the call or sets ``current_account`` to the account that it runs in."""
+        """Refuse the call or sets ``current_account`` to the account that it runs in."""
         raise NotImplementedError
 
     def call_action(self) -> TYPE_RESPONSE:
@@ -92,7 +92,7 @@ class JsonOperations(BaseResponse):
         return status, headers, body
 
     def here(self) -> Any:
-        """The backend of the account that the call runs in."""
+        """Return the backend of the account that the call runs in."""
         return self.backends[self.current_account][self.region]
 
     @functools.cached_property
@@ -107,14 +107,14 @@ class JsonOperations(BaseResponse):
         return {name: value for name, value in document.items() if value is not None}
 
     def text(self, name: str) -> str | None:
-        """The member ``name``, or None if it isn't there; refuses anything but text."""
+        """Return the member ``name``, or None if it isn't there; refuses anything but text."""
         value = self.document.get(name)
         if value is not None and not isinstance(value, str):
             raise AWSError("SerializationException", f"{name} must be text")
         return value
 
     def needed(self, name: str) -> str:
-        """The member ``name``; refuses a call without it."""
+        """Return the member ``name``; refuses a call without it."""
         value = self.text(name)
         if value is None:
             member = name[0].lower() + name[1:]
@@ -124,7 +124,7 @@ class JsonOperations(BaseResponse):
         return value
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-        """The member ``name`` if the model's enumeration ``allowed`` has it, or ``default``."""
+        """Return the member ``name``, if the enumeration ``allowed`` has it, or ``default``."""
         value = self.text(name) or default
         if value is None:
             value = self.needed(name)
@@ -137,7 +137,7 @@ class JsonOperations(BaseResponse):
         return value
 
     def blob(self, name: str, most: int) -> bytes:
-        """The bytes of the base64 member ``name``: 1 to ``most`` of them."""
+        """Return the bytes of the base64 member ``name``: 1 to ``most`` of them."""
         try:
             value = base64.b64decode(self.needed(name), validate=True)
         except binascii.Error:

@@ -85,21 +85,24 @@ def _malformed(message: str) -> AWSError:
 
 
 def account_of(reference: str, account: str, region: str) -> tuple[str, str]:
-    """The account that a key ID, alias or ARN points into, and the ID or alias alone.
+    """Return the account that a key ID, alias or ARN points into, and the ID or alias alone.
 
     ``account`` is the caller's and counts for everything but ARNs (API ref.). NotFoundException
     for an ARN of another region (seen).
     """
-    found = ARN.fullmatch(reference)
-    if not found:
+    parts = ARN.fullmatch(reference)
+    if not parts:
         return account, reference
-    if found[2] != "kms" or found[3] != region:
-        raise AWSError("NotFoundException", f"Invalid arn {found[3]}")
-    return found[4], found[5].removeprefix("key/")
+    if parts[2] != "kms" or parts[3] != region:
+        raise AWSError("NotFoundException", f"Invalid arn {parts[3]}")
+    return parts[4], parts[5].removeprefix("key/")
 
 
 def find_key(reference: str, account: str, region: str) -> Key | None:
-    """The key that a key ID, alias or ARN points to, as seen from ``account``; None without one."""
+    """Return the key that a key ID, alias or ARN points to, as seen from ``account``.
+
+    None without one.
+    """
     try:
         owner, name = account_of(reference, account, region)
     except AWSError:
@@ -113,7 +116,7 @@ def find_key(reference: str, account: str, region: str) -> Key | None:
 
 
 def check_state(key: Key) -> None:
-    """Refuses a key that isn't enabled (guide, "Key states"; messages from there)."""
+    """Refuse a key that isn't enabled (guide, "Key states"; messages from there)."""
     if key.key_state == "Disabled":
         raise AWSError("DisabledException", f"{key.arn} is disabled.")
     if key.key_state != "Enabled":
@@ -123,7 +126,7 @@ def check_state(key: Key) -> None:
 def allows(
     key: Key, caller: Principal, action: str, context: Mapping[str, str | None] | None = None
 ) -> bool | None:
-    """What the policy of ``key`` says; an own account needs its permission too (guide)."""
+    """Return what the policy of ``key`` says; an own account needs its permission too (guide)."""
     known = {"kms:CallerAccount": caller.account, "kms:ViaService": None, **(context or {})}
     return verdict_of(key.policy or "", caller, action, key.arn, known)
 
@@ -135,7 +138,7 @@ class KmsOperations(JsonOperations, KmsResponse):
     supported = SUPPORTED
 
     def authorize(self, operation: str) -> None:
-        """Lets pass what the key's policy allows; then a key of another account is as good as own.
+        """Let pass what the key's policy allows; then a key of another account is as good as own.
 
         A missing key of another account looks like a forbidden one (seen).
         """
@@ -165,7 +168,7 @@ class KmsOperations(JsonOperations, KmsResponse):
             self.body = json.dumps({**self.document, "KeyId": name})
 
     def _check(self, key: Key, operation: str, context: Mapping[str, str | None]) -> None:
-        """Refuses what the policy, the state and the usage of ``key`` don't allow, in this order.
+        """Refuse what the policy, the state and the usage of ``key`` don't allow, in this order.
 
         KMS's own order isn't known.
         """
@@ -191,7 +194,7 @@ class KmsOperations(JsonOperations, KmsResponse):
     # --- policies
 
     def _checked_policy(self, policy: str | None) -> str | None:
-        """``policy``, unless it is none, or locks the caller out for ever (API ref.)."""
+        """Return ``policy``; refuse one that locks the caller out for ever (API ref.)."""
         if policy is None:
             return None
         if not is_policy(policy):
@@ -204,7 +207,7 @@ class KmsOperations(JsonOperations, KmsResponse):
         return policy
 
     def put_key_policy(self) -> str:
-        """PutKeyPolicy: moto's, with a look at the policy."""
+        """PutKeyPolicy: moto's, after a check of the policy."""
         self._checked_policy(self.needed("Policy"))
         return super().put_key_policy()
 

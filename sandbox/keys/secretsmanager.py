@@ -60,7 +60,7 @@ class SecretsManagerOperations(JsonOperations, SecretsManagerResponse):
     supported = SUPPORTED
 
     def authorize(self, operation: str) -> None:
-        """Lets pass what the secret's policy doesn't deny, from other accounts what it allows.
+        """Let pass what the secret's policy doesn't deny, from other accounts what it allows.
 
         A missing secret of another account looks like a forbidden one. Stricter: another
         account has to know the complete ARN, with the six characters at its end.
@@ -68,9 +68,9 @@ class SecretsManagerOperations(JsonOperations, SecretsManagerResponse):
         reference = self.text("SecretId")
         if reference is None:
             return
-        found = ARN.fullmatch(reference)
-        owner = found[4] if found else self.current_account
-        if found and (found[2] != "secretsmanager" or found[3] != self.region):
+        parts = ARN.fullmatch(reference)
+        owner = parts[4] if parts else self.current_account
+        if parts and (parts[2] != "secretsmanager" or parts[3] != self.region):
             raise _not_found()
         foreign = owner != self.current_account
         action = f"secretsmanager:{operation}"
@@ -97,7 +97,7 @@ class SecretsManagerOperations(JsonOperations, SecretsManagerResponse):
         self.current_account = owner
 
     def _check_key(self, reference: str | None, owner: str, operation: str) -> None:
-        """Refuses a secret whose key the caller may not use.
+        """Refuse a secret whose key the caller may not use.
 
         Other accounts can't use the AWS managed key (guide; message seen). Any other key must let
         the caller in by its policy (message seen) and be enabled (API ref.).
@@ -122,7 +122,7 @@ class SecretsManagerOperations(JsonOperations, SecretsManagerResponse):
             )
 
     def create_secret(self) -> str:
-        """CreateSecret: moto's, with a look at name, value and key (API ref.)."""
+        """CreateSecret: moto's, after a check of name, value and key (API ref.)."""
         if not NAME.fullmatch(self.needed("Name")):
             raise AWSError(
                 "ValidationException",
@@ -134,19 +134,19 @@ class SecretsManagerOperations(JsonOperations, SecretsManagerResponse):
         return super().create_secret()
 
     def update_secret(self) -> str:
-        """UpdateSecret: moto's, with a look at value and key."""
+        """UpdateSecret: moto's, after a check of value and key."""
         self._check_value()
         if "KmsKeyId" in self.document:
             self._check_key(self.text("KmsKeyId"), self.current_account, "GenerateDataKey")
         return super().update_secret()
 
     def put_secret_value(self) -> str:
-        """PutSecretValue: moto's, with a look at the value."""
+        """PutSecretValue: moto's, after a check of the value."""
         self._check_value()
         return super().put_secret_value()
 
     def _check_value(self) -> None:
-        """InvalidParameterException for two values, or one beyond 65536 bytes (API ref.)."""
+        """Raise InvalidParameterException for two values, or one beyond 65536 bytes (API ref.)."""
         text = self.text("SecretString")
         if text is not None and "SecretBinary" in self.document:
             message = "You can't specify both a binary secret value and a string secret value."

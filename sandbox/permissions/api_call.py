@@ -26,12 +26,12 @@ class ApiCall:
         return partition_of(self.region)
 
     def arn(self, resource: str, service: str | None = None) -> str:
-        """The ARN of something in the caller's account and the call's region."""
+        """Return the ARN of something in the caller's account and the call's region."""
         where = f"{self.region}:{self.caller.account}"
         return f"arn:{self.partition}:{service or self.service}:{where}:{resource}"
 
     def text(self, name: str) -> str:
-        """A parameter as text, empty if it isn't there: then the call fails later anyway."""
+        """Return a parameter as text, empty if it isn't there: then the call fails later anyway."""
         value = self.given.get(name)
         return "" if value is None else str(value)
 
@@ -41,13 +41,19 @@ class ApiCall:
         action: str | None = None,
         context: Mapping[str, str | None] | None = None,
     ) -> Permission:
-        """A permission for ``resource``; the action is the operation's own unless it is named."""
+        """Return a permission for ``resource``.
+
+        The action is the operation's own unless it is named.
+        """
         general = {"aws:RequestedRegion": self.region}
         name = action or f"{self.service}:{self.operation}"
         return Permission(name, resource, {**general, **(context or {})})
 
     def pass_role(self, role_arn: str, service: str) -> list[Permission]:
-        """The permission to hand a role to ``service``; none where no role is handed over."""
+        """Return the permission to hand a role to ``service``.
+
+        None where no role is handed over.
+        """
         context = {"iam:PassedToService": service}
         return [self.permission(role_arn, "iam:PassRole", context)] if role_arn else []
 

@@ -57,12 +57,15 @@ def _iot_target(call: ApiCall) -> list[Permission]:
 
 
 def _register_ca_certificate(call: ApiCall) -> list[Permission]:
-    """IAM knows no resource for the registration; its tags are those of the new CA certificate."""
+    """Need ``*`` for the registration, for which IAM knows no resource, and more with tags.
+
+    The tags are those of the new CA certificate.
+    """
     needed = [call.permission()]
     if call.given.get("tags"):
         try:
-            found = load_certificate(call.text("caCertificate"), "CA certificate")
-            resource = call.arn(f"cacert/{certificate_id_of(found)}")
+            certificate = load_certificate(call.text("caCertificate"), "CA certificate")
+            resource = call.arn(f"cacert/{certificate_id_of(certificate)}")
         except AWSError:
             resource = call.arn("cacert/")
         needed.append(call.permission(resource, "iot:TagResource"))
@@ -74,7 +77,10 @@ def _update_ca_certificate(call: ApiCall) -> list[Permission]:
 
 
 def _role_of_configuration(call: ApiCall) -> list[Permission]:
-    """The role of a ``registrationConfig``. That a template's is passed too is a stricter guess."""
+    """Need the role of a ``registrationConfig``.
+
+    That a template's is passed too is a stricter guess.
+    """
     config = call.given.get("registrationConfig")
     if not isinstance(config, Mapping):
         return []
@@ -87,7 +93,7 @@ def _role_of_configuration(call: ApiCall) -> list[Permission]:
 
 
 def _topic_rule(call: ApiCall) -> list[Permission]:
-    """A rule, its tags when it is made, and the roles of its actions."""
+    """Need a rule, its tags when it is made, and the roles of its actions."""
     tagged = call.operation == "CreateTopicRule"
     needed = (_iot_tagged if tagged else _iot)("rule/{ruleName}")(call)
     payload = call.given.get("topicRulePayload", call.given)

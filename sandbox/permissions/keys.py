@@ -38,7 +38,7 @@ def _secret(call: ApiCall) -> list[Permission]:
 
 
 def _secret_value(call: ApiCall) -> list[Permission]:
-    """A secret whose key is the user's own needs that key too (Secrets Manager's guide)."""
+    """Need the secret, and its key if that is the user's own (Secrets Manager's guide)."""
     needed = _secret(call)
     secret = _find_secret(call)
     reference = getattr(secret, "kms_key_id", None)

@@ -89,12 +89,12 @@ class Call:
 
 
 def is_write(operation: str) -> bool:
-    """Whether ``operation`` can change something, judged by AWS's own naming of operations."""
+    """Return whether ``operation`` can change something, judged by AWS's own names."""
     return operation not in READ_OPERATIONS and not operation.startswith(READ_PREFIXES)
 
 
 def kept_parameters(*sources: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters worth keeping from ``sources``, as text, under the API's names.
+    """Return the parameters worth keeping from ``sources``, as text, under the API's names.
 
     ``registrationConfig.templateName`` is looked for one level down, as ``templateName``.
     """
@@ -118,18 +118,21 @@ class CallLog:
         self._calls: list[Call] = []
 
     def begin(self, call: Call) -> None:
-        """Records that ``call`` has arrived; the caller fills in its outcome later."""
+        """Record that ``call`` has arrived; the caller fills in its outcome later."""
         with self._lock:
             call.time = time.time()
             self._calls.append(call)
 
     def forget(self) -> None:
-        """Forgets all calls."""
+        """Forget all calls."""
         with self._lock:
             self._calls.clear()
 
     def matching(self, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
-        """The calls whose fields equal ``wanted`` (``write`` as true or false), as JSON objects."""
+        """Return the calls whose fields equal ``wanted``, as JSON objects.
+
+        ``write`` is true or false there.
+        """
         with self._lock:
             calls = [asdict(call) for call in self._calls]
         return [

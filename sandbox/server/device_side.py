@@ -1,6 +1,6 @@
 """The door between the HTTP server and the devices' side, which is imported when first needed.
 
-Whoever registers CAs only doesn't wait for pyOpenSSL, moto's Lambda or a key to be made.
+A run that only registers CAs doesn't wait for pyOpenSSL, moto's Lambda or a key to be made.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DeviceSide:
         self._gateway: Gateway | None = None
 
     def functions(self) -> Functions:
-        """What runs Lambda functions."""
+        """Return what runs Lambda functions."""
         with self._late:
             if self._functions is None:
                 from sandbox.functions.runner import Functions
@@ -51,7 +51,7 @@ class DeviceSide:
         return invoke_api.respond(self.functions(), request, account, region, name)
 
     def gateway(self) -> Gateway:
-        """Where devices connect."""
+        """Return where devices connect."""
         functions = self.functions()
         with self._late:
             if self._gateway is None:
@@ -61,7 +61,7 @@ class DeviceSide:
             return self._gateway
 
     def reset(self) -> None:
-        """Ends all connections and forgets the log; listeners and their CA stay."""
+        """End all connections and forgets the log; listeners and their CA stay."""
         if self._gateway is not None:
             self._gateway.disconnect_all("the sandbox was reset")
         self.log.reset()

@@ -48,7 +48,7 @@ class Fault:
     seconds: float = 0.0
 
     def matches(self, call: Call) -> bool:
-        """Whether this fault is meant for ``call``."""
+        """Return whether this fault is meant for ``call``."""
         return all(
             wanted in (None, "*", actual)
             for wanted, actual in (
@@ -61,7 +61,7 @@ class Fault:
 
 
 def parse_fault(document: Mapping[str, Any]) -> Fault:
-    """The fault that a JSON object orders. Raises ValueError with what is wrong with it."""
+    """Return the fault that a JSON object orders. Raises ValueError with what is wrong with it."""
     known = {f.name for f in fields(Fault)}
     unknown = sorted(set(document) - known)
     if unknown:
@@ -86,7 +86,7 @@ def parse_fault(document: Mapping[str, Any]) -> Fault:
 
 
 def error_of(fault: Fault, protocol: str) -> AWSError:
-    """The AWS error that ``fault`` answers with, named as services of ``protocol`` name it."""
+    """Return the AWS error that ``fault`` answers with, as ``protocol`` names it."""
     usual = "ThrottlingException" if protocol in {"rest-json", "json"} else "Throttling"
     error = well_known_error(fault.code or usual, fault.status, fault.message)
     if protocol == "json" and fault.status is None and error.code in IN_JSON_BAD_REQUESTS:
@@ -102,22 +102,24 @@ class FaultList:
         self._faults: list[Fault] = []
 
     def order(self, fault: Fault) -> None:
-        """Adds ``fault`` behind those already ordered."""
+        """Add ``fault`` behind those already ordered."""
         with self._lock:
             self._faults.append(fault)
 
     def forget(self) -> None:
-        """Forgets all faults."""
+        """Forget all faults."""
         with self._lock:
             self._faults.clear()
 
     def pending(self) -> list[dict[str, Any]]:
-        """The faults still to come, as JSON objects; ``times`` counts down."""
+        """Return the faults still to come, as JSON objects; ``times`` counts down."""
         with self._lock:
             return [asdict(fault) for fault in self._faults]
 
     def take(self, call: Call) -> list[Fault]:
-        """The faults that hit ``call``: any latencies, then at most one fault of another kind.
+        """Return the faults that hit ``call``.
+
+        Any latencies, then at most one fault of another kind.
 
         Each counts down. A later fault for the same calls waits until the earlier is used up.
         """

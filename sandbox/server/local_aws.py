@@ -153,7 +153,7 @@ class LocalAws:
         return _Incoming(request, record, protocol, principal, in_path, given)
 
     def _principal(self, credential: Credential, protocol: str) -> Principal:
-        """Who calls. Raises the service's own refusal of unknown or ended credentials."""
+        """Return the caller. Raises the service's own refusal of unknown or ended credentials."""
         key = credential.access_key_id
         session = sts.SESSIONS.get(key)
         if session is not None and session.principal.arn.startswith(

@@ -37,41 +37,41 @@ class CaCertificateOperations(IoTRequest):
 
     def describe_ca_certificate(self) -> ActionResult:
         """DescribeCACertificate. Tags aren't part of it (model)."""
-        found = ca.find(self.backend.ca_store, self.in_path("caCertificateId"))
+        certificate = ca.find(self.backend.ca_store, self.in_path("caCertificateId"))
         description = {
-            "certificateArn": found.arn,
-            "certificateId": found.certificate_id,
-            "status": found.status,
-            "certificatePem": found.pem,
-            "ownedBy": found.owned_by,
-            "creationDate": found.creation_date,
-            "autoRegistrationStatus": found.auto_registration_status,
-            "lastModifiedDate": found.last_modified_date,
-            "customerVersion": found.customer_version,
-            "generationId": found.generation_id,
-            "validity": {"notBefore": found.not_before, "notAfter": found.not_after},
-            "certificateMode": found.mode,
+            "certificateArn": certificate.arn,
+            "certificateId": certificate.certificate_id,
+            "status": certificate.status,
+            "certificatePem": certificate.pem,
+            "ownedBy": certificate.owned_by,
+            "creationDate": certificate.creation_date,
+            "autoRegistrationStatus": certificate.auto_registration_status,
+            "lastModifiedDate": certificate.last_modified_date,
+            "customerVersion": certificate.customer_version,
+            "generationId": certificate.generation_id,
+            "validity": {"notBefore": certificate.not_before, "notAfter": certificate.not_after},
+            "certificateMode": certificate.mode,
         }
         answer: dict[str, Any] = {"certificateDescription": description}
-        if found.config is not None:
+        if certificate.config is not None:
             members = {
-                "templateName": found.config.template_name,
-                "templateBody": found.config.template_body,
-                "roleArn": found.config.role_arn,
+                "templateName": certificate.config.template_name,
+                "templateBody": certificate.config.template_body,
+                "roleArn": certificate.config.role_arn,
             }
             answer["registrationConfig"] = {k: v for k, v in members.items() if v is not None}
         return ActionResult(answer)
 
     def update_ca_certificate(self) -> ActionResult:
         """UpdateCACertificate."""
-        found = ca.find(self.backend.ca_store, self.in_path("caCertificateId"))
+        certificate = ca.find(self.backend.ca_store, self.in_path("caCertificateId"))
         wanted = ca.CaUpdate(
             status=self.query.get("newStatus"),
             auto_registration_status=self.query.get("newAutoRegistrationStatus"),
             config=self._registration_config(),
             remove_auto_registration=self.flag("removeAutoRegistration") or False,
         )
-        ca.update(found, wanted, utc_now())
+        ca.update(certificate, wanted, utc_now())
         return EmptyResult()
 
     def delete_ca_certificate(self) -> ActionResult:

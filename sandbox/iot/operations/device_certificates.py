@@ -44,16 +44,16 @@ class DeviceCertificateOperations(IoTRequest):
 
     def describe_certificate(self) -> ActionResult:
         """DescribeCertificate: moto's, with the mode, the CA and the real validity (model)."""
-        found = self.backend.describe_certificate(self.in_path("certificateId"))
-        certificate = load_certificate(found.certificate_pem, "certificate")
-        description = found.to_description_dict()
-        description["certificateMode"] = self.backend.device_mode(found)
+        registered = self.backend.describe_certificate(self.in_path("certificateId"))
+        certificate = load_certificate(registered.certificate_pem, "certificate")
+        description = registered.to_description_dict()
+        description["certificateMode"] = self.backend.device_mode(registered)
         description["validity"] = {
             "notBefore": certificate.not_valid_before_utc,
             "notAfter": certificate.not_valid_after_utc,
         }
-        if found.ca_certificate_id:
-            description["caCertificateId"] = found.ca_certificate_id
+        if registered.ca_certificate_id:
+            description["caCertificateId"] = registered.ca_certificate_id
         return ActionResult({"certificateDescription": description})
 
     def list_certificates(self) -> ActionResult:
@@ -67,10 +67,10 @@ class DeviceCertificateOperations(IoTRequest):
             raise invalid_request("caCertificateId must have 64 hexadecimal digits")
         return self._certificates(self.backend.list_certificates_by_ca(wanted))
 
-    def _certificates(self, found: list[FakeCertificate]) -> ActionResult:
-        """A page of ``found``, oldest first there. Items carry five members only (model)."""
+    def _certificates(self, certificates: list[FakeCertificate]) -> ActionResult:
+        """Return a page of ``certificates``, oldest first. Items carry five members (model)."""
         page, marker = devices.page(
-            [(item.certificate_id, item) for item in found],
+            [(item.certificate_id, item) for item in certificates],
             self.query_number("pageSize", 25),
             self.query.get("marker"),
             self.query_flag("isAscendingOrder"),

@@ -38,7 +38,7 @@ class IoTRequest(IoTResponse):
         return backend
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Runs the operation; a refusal becomes the JSON in which AWS IoT sends it."""
+        """Run the operation; a refusal becomes the JSON in which AWS IoT sends it."""
         try:
             return super().call_action()
         except AWSError as error:
@@ -58,8 +58,8 @@ class IoTRequest(IoTResponse):
     @functools.cached_property
     def query(self) -> dict[str, str]:
         """The query parameters; of several values the last."""
-        found = parse_qs(self.parsed_url.query, keep_blank_values=True)
-        return {name: values[-1] for name, values in found.items()}
+        parameters = parse_qs(self.parsed_url.query, keep_blank_values=True)
+        return {name: values[-1] for name, values in parameters.items()}
 
     def in_path(self, name: str) -> str:
         """Return a parameter of the path."""
@@ -108,7 +108,7 @@ class IoTRequest(IoTResponse):
         return parse_tags(self.document.get("tags", []))
 
     def page(self, items: list[Any]) -> tuple[list[Any], str | None]:
-        """The page that ``maxResults`` and ``nextToken`` ask for, and the token of the next."""
+        """Return the page that the query asks for, and the token of the next."""
         size = self.query_number("maxResults", 25)
         start = self.query_number("nextToken", 0)
         if not 1 <= size <= 250:

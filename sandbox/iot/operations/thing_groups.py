@@ -58,7 +58,7 @@ class ThingGroupOperations(IoTRequest):
         return super().describe_thing_group()
 
     def update_thing_group(self) -> ActionResult:
-        """UpdateThingGroup: moto's, with a look at the properties."""
+        """UpdateThingGroup: moto's, after a check of the properties."""
         self._thing_group_name()
         thing_groups.check_properties(self.document.get("thingGroupProperties"))
         return super().update_thing_group()
