@@ -42,7 +42,7 @@ def role(aws: Clients) -> str:
     return aws.role(TWO, "deploy", policy(trust({"AWS": f"arn:aws:iam::{ONE}:root"})))
 
 
-def test_twelve_digits_are_the_account(aws: Clients) -> None:
+def test_twelve_digit_key_is_the_root_user(aws: Clients) -> None:
     for account in (ONE, TWO):
         identity = aws.sts(account).get_caller_identity()
         assert identity["Account"] == account
@@ -67,7 +67,7 @@ def test_a_session_acts_in_the_roles_account(aws: Clients, role: str) -> None:
     assert code == aws.iot(TWO).get_registration_code()["registrationCode"]
 
 
-def test_issued_user_keys(aws: Clients) -> None:
+def test_access_key_of_a_user_is_accepted(aws: Clients) -> None:
     aws.iam().create_user(UserName="me")
     key = aws.iam().create_access_key(UserName="me")["AccessKey"]["AccessKeyId"]
     identity = aws.new("sts", account=key).get_caller_identity()
@@ -77,7 +77,7 @@ def test_issued_user_keys(aws: Clients) -> None:
         aws.new("sts", account=key).get_caller_identity()
 
 
-def test_unknown_keys(aws: Clients) -> None:
+def test_unknown_access_key_is_refused(aws: Clients) -> None:
     for key in ("AKIAIOSFODNN7EXAMPLE", "12345678901", "1234567890123"):
         with refused("InvalidClientTokenId", status=403):
             aws.new("sts", account=key).get_caller_identity()
@@ -87,7 +87,7 @@ def test_unknown_keys(aws: Clients) -> None:
             aws.new("events", account=key).list_rules()
 
 
-def test_the_session_token_must_come_along_and_match(aws: Clients, role: str) -> None:
+def test_session_token_must_match(aws: Clients, role: str) -> None:
     issued = aws.sts(ONE).assume_role(RoleArn=role, RoleSessionName="ci")["Credentials"]
     for token in (None, "wrong"):
         with refused("UnrecognizedClientException"):
@@ -115,7 +115,9 @@ def test_an_ended_session_is_expired() -> None:
         ("/", b"Action=GetCallerIdentity&Version=2011-06-15", "MissingAuthenticationToken<"),
     ],
 )
-def test_unsigned(sandbox: Sandbox, path: str, body: bytes | None, code: str) -> None:
+def test_unsigned_call_is_refused(
+    sandbox: Sandbox, path: str, body: bytes | None, code: str
+) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with pytest.raises(urllib.error.HTTPError) as caught:
         opener.open(sandbox.endpoint + path, body)
@@ -139,7 +141,7 @@ def test_a_missing_role_is_access_denied(aws: Clients) -> None:
         aws.sts(ONE).assume_role(RoleArn=ROLE, RoleSessionName="ci")
 
 
-def test_external_id(aws: Clients) -> None:
+def test_role_with_external_id(aws: Clients) -> None:
     condition = {"StringEquals": {"sts:ExternalId": "secret"}}
     arn = aws.role(TWO, "deploy", policy(trust({"AWS": ONE}, condition)))
     for wrong in ({}, {"ExternalId": "other"}):
@@ -213,7 +215,9 @@ ANY_OF_ONE = trust({"AWS": ONE})
         ("nonsense", ROOT, None, False),
     ],
 )
-def test_trust(document: str, caller: Principal, external_id: str | None, allowed: bool) -> None:
+def test_trust_policies(
+    document: str, caller: Principal, external_id: str | None, allowed: bool
+) -> None:
     assert trusts(document, caller, external_id) is allowed
 
 
@@ -251,7 +255,7 @@ def only(operator: str, **keys: Any) -> dict[str, Any]:
         (only("Bool", PrincipalIsAWSService="true"), False, False),
     ],
 )
-def test_whether_a_role_trusts_a_service(members: dict[str, Any], told: bool, alone: bool) -> None:
+def test_trust_in_a_service(members: dict[str, Any], told: bool, alone: bool) -> None:
     document = policy({**IOT, **members})
     service = "iot.amazonaws.com"
     assert trusts_service(document, service, SOURCE) is told
@@ -273,7 +277,7 @@ def test_whether_a_role_trusts_a_service(members: dict[str, Any], told: bool, al
         (only("StringNotEquals", SourceAccount=ONE), False, False),  # not understood
     ],
 )
-def test_a_deny_wins_over_the_trust_in_a_service(
+def test_deny_wins_over_trust_in_a_service(
     members: dict[str, Any], told: bool, alone: bool
 ) -> None:
     document = policy(IOT, {**IOT, "Effect": "Deny", **members})
@@ -290,13 +294,13 @@ def test_a_deny_wins_over_the_trust_in_a_service(
         ({"AWS": ONE}, False),
     ],
 )
-def test_a_deny_excepts_services(excepted: dict[str, str], trusted: bool) -> None:
+def test_deny_with_not_principal_of_a_service(excepted: dict[str, str], trusted: bool) -> None:
     deny = {"Effect": "Deny", "NotPrincipal": excepted, "Action": "*"}
     found = trusts_service(policy(IOT, deny), "iot.amazonaws.com")
     assert found is trusted
 
 
-def test_other_ways_to_a_session_are_closed(aws: Clients) -> None:
+def test_only_assume_role_issues_sessions(aws: Clients) -> None:
     with refused("AccessDenied", "AssumeRole only"):
         aws.sts().get_session_token()
 
@@ -329,7 +333,7 @@ CALLER = Principal(
         ({"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, "Effect": "Deny"}, False),
     ],
 )
-def test_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
+def test_policy_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}
     context = {"kms:MessageType": "DIGEST"}
     document = policy({**statement, **members})
@@ -349,7 +353,7 @@ def test_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
         ({"Principal": "*"}, False),  # without an action and a resource it counts for all
     ],
 )
-def test_a_deny_by_what_it_excepts(members: dict[str, Any], verdict: bool) -> None:
+def test_deny_with_not_elements(members: dict[str, Any], verdict: bool) -> None:
     allow = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     document = policy(allow, {"Effect": "Deny", **members})
     assert verdict_of(document, CALLER, "kms:Sign", "arn:key/1") is verdict

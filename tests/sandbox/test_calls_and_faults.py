@@ -77,7 +77,7 @@ def test_calls_by_filter(sandbox: Sandbox, aws: Clients) -> None:
     assert sandbox.calls() == []
 
 
-def test_refused_credentials_are_calls_too(sandbox: Sandbox, aws: Clients) -> None:
+def test_calls_with_refused_credentials_are_recorded(sandbox: Sandbox, aws: Clients) -> None:
     with refused("UnrecognizedClientException"):
         aws.new("iot", account="AKIAIOSFODNN7EXAMPLE").get_registration_code()
     [call] = sandbox.calls()
@@ -85,7 +85,7 @@ def test_refused_credentials_are_calls_too(sandbox: Sandbox, aws: Clients) -> No
     assert (call.operation, call.error) == ("GetRegistrationCode", "UnrecognizedClientException")
 
 
-def test_no_document_or_key_is_kept(sandbox: Sandbox, aws: Clients) -> None:
+def test_documents_and_keys_are_not_recorded(sandbox: Sandbox, aws: Clients) -> None:
     ca = pki.make_ca()
     code = aws.iot().get_registration_code()["registrationCode"]
     role_arn = aws.role()
@@ -101,7 +101,7 @@ def test_no_document_or_key_is_kept(sandbox: Sandbox, aws: Clients) -> None:
     assert kept_parameters({"caCertificate": "x", "templateBody": "x", "tags": []}) == {}
 
 
-def test_operations_of_a_later_service_are_known(sandbox: Sandbox, aws: Clients) -> None:
+def test_operations_of_late_services_are_named(sandbox: Sandbox, aws: Clients) -> None:
     aws.new("s3").list_buckets()
     aws.new("lambda").list_functions()
     aws.new("sqs").create_queue(QueueName="letters")
@@ -116,7 +116,7 @@ def test_operations_of_a_later_service_are_known(sandbox: Sandbox, aws: Clients)
 # --- faults
 
 
-def test_throttling(sandbox: Sandbox, aws: Clients) -> None:
+def test_throttling_fault(sandbox: Sandbox, aws: Clients) -> None:
     sandbox.fault("throttling", service="iot", operation="GetRegistrationCode")
     with refused("ThrottlingException", "Rate exceeded", 400):
         aws.iot().get_registration_code()
@@ -130,9 +130,7 @@ def test_throttling(sandbox: Sandbox, aws: Clients) -> None:
 
 
 @pytest.mark.parametrize("service", ["iot", "sts", "events"])
-def test_clients_retry_what_aws_lets_them_retry(
-    sandbox: Sandbox, aws: Clients, service: str
-) -> None:
+def test_clients_retry_retryable_errors(sandbox: Sandbox, aws: Clients, service: str) -> None:
     client = aws.new(service, attempts=3)
     call = {"iot": "list_ca_certificates", "sts": "get_caller_identity", "events": "list_rules"}
     sandbox.fault("throttling")
@@ -153,7 +151,9 @@ def test_clients_retry_what_aws_lets_them_retry(
         ("LimitExceededException", 410),
     ],
 )
-def test_errors(sandbox: Sandbox, aws: Clients, code: str, status: int) -> None:
+def test_error_fault_has_code_and_status(
+    sandbox: Sandbox, aws: Clients, code: str, status: int
+) -> None:
     sandbox.fault("error", code=code)
     with refused(code, status=status):
         aws.iot().get_registration_code()
@@ -188,7 +188,7 @@ def test_cut_before_has_no_effect(sandbox: Sandbox, aws: Clients) -> None:
     assert (call.status, call.fault) == (None, "cut_before")
 
 
-def test_cut_after_has_its_effect(sandbox: Sandbox, aws: Clients) -> None:
+def test_cut_after_has_an_effect(sandbox: Sandbox, aws: Clients) -> None:
     ca = pki.make_ca()
     sandbox.fault("cut_after", operation="RegisterCACertificate")
     with pytest.raises(ConnectionClosedError):
@@ -234,7 +234,7 @@ def test_skip_and_times(sandbox: Sandbox, aws: Clients) -> None:
     aws.iot().get_registration_code()
 
 
-def test_matching(sandbox: Sandbox, aws: Clients) -> None:
+def test_fault_matches_service_account_and_region(sandbox: Sandbox, aws: Clients) -> None:
     sandbox.fault("throttling", service="iot", operation="*", account=TWO, region="us-east-1")
     aws.iot(ONE, "us-east-1").get_registration_code()
     aws.iot(TWO).get_registration_code()
@@ -254,7 +254,7 @@ def test_matching(sandbox: Sandbox, aws: Clients) -> None:
         ({"kind": "throttling", "status": 200}, "status"),
     ],
 )
-def test_orders_that_make_no_sense(sandbox: Sandbox, order: dict[str, Any], message: str) -> None:
+def test_invalid_faults_are_refused(sandbox: Sandbox, order: dict[str, Any], message: str) -> None:
     with pytest.raises(SandboxError, match=message):
         sandbox.fault(**order)
     assert sandbox.faults() == []
@@ -290,12 +290,12 @@ def test_health_and_unknown_controls(sandbox: Sandbox) -> None:
     assert raw(sandbox, "POST", "/_sandbox/health")[0] == 404
 
 
-def test_no_browsers(sandbox: Sandbox) -> None:
+def test_browsers_are_refused(sandbox: Sandbox) -> None:
     for path in ("/_sandbox/calls", "/cacertificates"):
         assert raw(sandbox, "GET", path, Origin="https://example.com")[0] == 403
 
 
-def test_motos_own_back_doors_are_shut(sandbox: Sandbox) -> None:
+def test_moto_admin_paths_are_refused(sandbox: Sandbox) -> None:
     for path in ("/moto-api/", "/latest/meta-data/iam/security-credentials/", "/favicon.ico"):
         assert raw(sandbox, "GET", path)[0] == 403
 

@@ -39,7 +39,9 @@ def process() -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_one_line_and_a_clean_end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+def test_prints_one_line_and_ends_cleanly(
+    process: subprocess.Popen[str], number: signal.Signals
+) -> None:
     assert process.stdout is not None
     endpoint = process.stdout.readline().strip()
     assert endpoint.startswith("http://127.0.0.1:")
@@ -59,7 +61,7 @@ def test_listens_on_loopback_only(sandbox: Sandbox) -> None:
         assert another.connect_ex(("127.0.0.2", port)) != 0
 
 
-def test_no_other_host_is_offered() -> None:
+def test_no_option_for_another_host() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sandbox", "--host", "0.0.0.0"],
         cwd=ROOT,
@@ -77,9 +79,7 @@ def test_a_taken_port_is_one_line(sandbox: Sandbox, capfd: pytest.CaptureFixture
     assert capfd.readouterr().err == f"sandbox: port {port}: Address already in use\n"
 
 
-def test_devices_from_the_start_and_no_functions_unless_asked_for(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_devices_option_and_functions_off_by_default(sandbox: Sandbox, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -118,7 +118,7 @@ def test_devices_from_the_start_and_no_functions_unless_asked_for(
         process.terminate()
 
 
-def test_start_works_from_anywhere_whatever_the_users_settings(
+def test_start_ignores_working_directory_and_user_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -135,7 +135,7 @@ def test_start_works_from_anywhere_whatever_the_users_settings(
         sandbox.health()
 
 
-def test_the_sandbox_ends_with_its_starter() -> None:
+def test_sandbox_ends_with_the_starting_process() -> None:
     program = (
         "from sandbox.control import start; import os; "
         "print(start().endpoint, flush=True); os._exit(1)"
@@ -175,7 +175,7 @@ def aws(sandbox: Sandbox, account: str, *arguments: str, cwd: Path = ROOT) -> tu
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_readmes_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_readme_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     script = "\n".join(blocks).replace("http://127.0.0.1:5555", sandbox.endpoint)
     for program in ("curl", "openssl"):

@@ -32,7 +32,7 @@ def outcomes(calls: list[Any]) -> list[str]:
         return sorted(pool.map(outcome, calls))
 
 
-def test_one_default_among_accounts_at_once(aws: Clients) -> None:
+def test_concurrent_default_registrations_in_many_accounts(aws: Clients) -> None:
     for _ in range(3):
         ca = pki.make_ca()
         calls = []
@@ -47,7 +47,7 @@ def test_one_default_among_accounts_at_once(aws: Clients) -> None:
         assert outcomes(calls) == ["InvalidRequestException"] * 7 + ["ok"]
 
 
-def test_one_registration_in_an_account_at_once(sandbox: Sandbox, aws: Clients) -> None:
+def test_concurrent_registrations_in_one_account(sandbox: Sandbox, aws: Clients) -> None:
     for _ in range(3):
         ca = pki.make_ca()
         clients = [aws.iot() for _ in range(8)]
@@ -61,7 +61,7 @@ def test_one_registration_in_an_account_at_once(sandbox: Sandbox, aws: Clients) 
     assert len(sandbox.calls(operation="RegisterCACertificate")) == 24
 
 
-def test_quota_at_once(aws: Clients) -> None:
+def test_concurrent_registrations_and_the_quota(aws: Clients) -> None:
     iot = aws.iot()
     calls = [
         lambda ca=ca: iot.register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
@@ -70,7 +70,7 @@ def test_quota_at_once(aws: Clients) -> None:
     assert outcomes(calls) == ["LimitExceededException"] * 4 + ["ok"] * 10
 
 
-def test_updates_at_once_all_count(aws: Clients) -> None:
+def test_concurrent_updates_all_count(aws: Clients) -> None:
     ca, iot = pki.make_ca(), aws.iot()
     iot.register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
     calls = [
@@ -111,7 +111,7 @@ def test_calls_are_carried_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
     assert overlaps == [1] * len(ACCOUNTS)
 
 
-def test_a_waiting_call_holds_nobody_up(sandbox: Sandbox, aws: Clients) -> None:
+def test_waiting_call_does_not_block_other_calls(sandbox: Sandbox, aws: Clients) -> None:
     sandbox.fault("latency", operation="GetRegistrationCode", seconds=2)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(aws.iot().get_registration_code)

@@ -46,7 +46,7 @@ def ids(iot: Any, ca: pki.CA, **page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["SNI_ONLY", "DEFAULT"])
-def test_the_mode_of_the_ca_is_the_devices(iot: Any, mode: str) -> None:
+def test_device_certificate_has_the_mode_of_the_ca(iot: Any, mode: str) -> None:
     ca = registered(iot, pki.make_ca(), mode=mode)
     pem = ca.device()
     answer = iot.register_certificate(certificatePem=pem, caCertificatePem=ca.pem, status="ACTIVE")
@@ -61,7 +61,7 @@ def test_the_mode_of_the_ca_is_the_devices(iot: Any, mode: str) -> None:
     assert (item["certificateId"], item["certificateMode"]) == (id_of(pem), mode)
 
 
-def test_the_ca_is_found_by_its_subject(iot: Any) -> None:
+def test_ca_is_found_by_subject(iot: Any) -> None:
     ca = registered(iot, pki.make_ca("One"))
     registered(iot, pki.make_ca("Another"))
     answer = iot.register_certificate(certificatePem=ca.device())
@@ -74,7 +74,7 @@ def test_the_ca_is_found_by_its_subject(iot: Any) -> None:
     iot.register_certificate(certificatePem=ca.device(), caCertificatePem=ca.pem)
 
 
-def test_refused(iot: Any, aws: Clients) -> None:
+def test_refused_device_certificates(iot: Any, aws: Clients) -> None:
     ca = registered(iot, pki.make_ca("One"))
     idle = registered(iot, pki.make_ca("Idle"), active=False)
     unknown = pki.make_ca("Unknown")
@@ -102,7 +102,7 @@ def test_refused(iot: Any, aws: Clients) -> None:
         iot.register_certificate(certificatePem=pem)
 
 
-def test_without_a_ca(iot: Any) -> None:
+def test_registration_without_a_ca(iot: Any) -> None:
     ca = registered(iot, pki.make_ca())
     answer = iot.register_certificate_without_ca(certificatePem=ca.device(), status="ACTIVE")
     assert ids(iot, ca) == []
@@ -114,7 +114,7 @@ def test_without_a_ca(iot: Any) -> None:
     assert found["certificateMode"] == "DEFAULT"
 
 
-def test_devices_outlive_their_ca(iot: Any) -> None:
+def test_device_certificate_outlives_the_ca(iot: Any) -> None:
     ca = registered(iot, pki.make_ca())
     device = device_of(iot, ca)
     iot.update_ca_certificate(certificateId=ca.id, newStatus="INACTIVE")
@@ -124,7 +124,7 @@ def test_devices_outlive_their_ca(iot: Any) -> None:
     assert ids(iot, ca) == [device]
 
 
-def test_pages(iot: Any) -> None:
+def test_pages_of_device_certificates(iot: Any) -> None:
     ca, other = (registered(iot, pki.make_ca(name)) for name in ("One", "Other"))
     devices = [device_of(iot, ca) for _ in range(5)]
     device_of(iot, other)

@@ -91,7 +91,9 @@ EVERYWHERE = (
         ),
     ],
 )  # fmt: skip
-def test_the_two_modes(presented: Presented, holdings: list[Holding], expected: str) -> None:
+def test_admission_in_both_modes(
+    presented: Presented, holdings: list[Holding], expected: str
+) -> None:
     assert expected in decide(presented, *holdings)
 
 
@@ -104,7 +106,9 @@ def test_the_two_modes(presented: Presented, holdings: list[Holding], expected: 
     ],
 )
 @pytest.mark.parametrize("mode", ["SNI_ONLY", "DEFAULT"])
-def test_a_ca_that_takes_no_new_devices(mode: str, changed: dict[str, Any], expected: str) -> None:
+def test_ca_closed_to_new_devices_refuses_first_contact(
+    mode: str, changed: dict[str, Any], expected: str
+) -> None:
     presented = named(ONE) if mode == "SNI_ONLY" else WITH_CA
     closed = held(mode=mode, **changed)
     assert expected in decide(presented, Holding(ONE, [closed]))
@@ -118,7 +122,7 @@ def test_a_known_device_must_be_active(status: str) -> None:
         assert decide(presented, Holding(ONE, [held(mode=mode)], device)).endswith(status)
 
 
-def test_of_several_cas_the_one_that_was_sent_then_the_newest_that_is_open() -> None:
+def test_sent_ca_decides_then_the_newest_usable_ca() -> None:
     old, new = held(sequence=1), held(NEWER, sequence=2)
     shut = held(NEWER, sequence=2, status="INACTIVE")
 
@@ -132,7 +136,7 @@ def test_of_several_cas_the_one_that_was_sent_then_the_newest_that_is_open() -> 
     assert "is INACTIVE" in decide(named(ONE, NEWER.certificate), Holding(ONE, [old, shut]))
 
 
-def test_the_signature_counts_and_not_the_name() -> None:
+def test_signature_decides_not_the_issuer_name() -> None:
     impostor = pki.make_ca("Fleet CA")
     assert "has signed the device's" in decide(named(ONE), Holding(ONE, [held(impostor)]))
     assert "no CA certificate" in decide(WITH_CA, Holding(ONE, [held(impostor, "DEFAULT")]))
@@ -215,7 +219,7 @@ def test_parameters_come_from_the_subject() -> None:
     }
 
 
-def test_a_plan() -> None:
+def test_provisioning_plan() -> None:
     common_name = {"Ref": "AWS::IoT::Certificate::CommonName"}
     plan = jitp.make_plan(
         body(
@@ -240,7 +244,7 @@ def test_a_plan() -> None:
     assert plan.policies == (jitp.Policy("devices", None),)
 
 
-def test_a_policy_without_a_name_is_named_after_its_document() -> None:
+def test_policy_without_a_name_gets_a_hash_as_name() -> None:
     document = '{"Version": "2012-10-17", "Statement": []}'
     one, same, other = (
         jitp.make_plan(body(policy={"PolicyDocument": text}), PARAMETERS).policies[0]
@@ -269,7 +273,7 @@ def test_a_policy_without_a_name_is_named_after_its_document() -> None:
         (body(policy={"PolicyDocument": "{"}), "not JSON"),
     ],
 )  # fmt: skip
-def test_plans_that_fail(text: str, expected: str) -> None:
+def test_failing_provisioning_plans(text: str, expected: str) -> None:
     with pytest.raises(jitp.ProvisioningFailed, match=expected):
         jitp.make_plan(text, PARAMETERS)
 
@@ -330,11 +334,11 @@ THING = "${iot:Connection.Thing.ThingName}"
         ("topic/a", allow("topic/a", NotAction="iot:Connect"), False),
     ],
 )  # fmt: skip
-def test_policies(resource: str, statement: dict[str, Any], expected: bool) -> None:
+def test_device_policies(resource: str, statement: dict[str, Any], expected: bool) -> None:
     assert allows(resource, statement) is expected
 
 
-def test_deny_wins_also_in_doubt() -> None:
+def test_deny_wins_if_a_condition_is_unknown() -> None:
     everything = allow("*", "*")
     deny = {**allow("topic/a"), "Effect": "Deny"}
     assert allows("topic/a", everything)
@@ -345,14 +349,14 @@ def test_deny_wins_also_in_doubt() -> None:
     assert not allows("topic/a", everything, {**deny, "Unheard": 1})
 
 
-def test_no_thing_no_thing_variables() -> None:
+def test_thing_variables_need_a_thing() -> None:
     mine = allow(f"topic/{THING}")
     assert not allows("topic/sensor-1", mine, variables=UNKNOWN)
     assert not allows("topic/", mine, variables=UNKNOWN)
     assert not allows("topic/a", allow("topic/a", Condition=ATTACHED), variables=UNKNOWN)
 
 
-def test_variables_need_the_newer_version_and_nonsense_allows_nothing() -> None:
+def test_policy_variables_need_version_2012_10_17() -> None:
     assert not allows("topic/sensor-1", allow(f"topic/{THING}"), version="2008-10-17")
     assert not device_policies.allows(["no JSON", "[]", "{}"], "iot:Publish", ARN, KNOWN)
     assert not device_policies.allows([], "iot:Publish", ARN, KNOWN)
@@ -383,7 +387,7 @@ def test_topic_filters(topic_filter: str, topic: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a#", "#/a", "a/b+", "a/#/b"])
-def test_what_is_no_topic_filter(text: str) -> None:
+def test_invalid_topic_filters_are_refused(text: str) -> None:
     with pytest.raises(mqtt.Malformed):
         mqtt.checked_filter(text)
 
@@ -405,7 +409,7 @@ ARRIVED = topic_rules.ReceivedMessage(
         ("SELECT * FROM '#' WHERE a.b = 2", None),
     ],
 )  # fmt: skip
-def test_sql(sql: str, expected: dict[str, Any] | None) -> None:
+def test_sql_selects(sql: str, expected: dict[str, Any] | None) -> None:
     assert topic_rules.select(topic_rules.parse(sql), ARRIVED) == expected
 
 
@@ -419,12 +423,12 @@ def test_sql(sql: str, expected: dict[str, Any] | None) -> None:
         "SELECT * FROM 'house/+' WHERE a.b = 1 OR c = 2",
     ],
 )
-def test_sql_that_the_sandbox_does_not_know(sql: str) -> None:
+def test_unknown_sql_is_refused(sql: str) -> None:
     with pytest.raises(topic_rules.NotUnderstood):
         topic_rules.parse(sql)
 
 
-def test_a_message_that_is_no_json_object() -> None:
+def test_rule_needs_a_json_object() -> None:
     query = topic_rules.parse("SELECT * FROM '#'")
     for payload in (b"\xff", b"[1]"):
         with pytest.raises(topic_rules.NotUnderstood):
@@ -459,7 +463,7 @@ def test_packets_come_in_pieces() -> None:
         b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\xff",  # not UTF-8
     ],
 )
-def test_connects_that_are_none(data: bytes) -> None:
+def test_invalid_connect_packets_are_refused(data: bytes) -> None:
     def read() -> None:
         packet = mqtt.take_packet(bytearray(data))
         assert packet is not None

@@ -91,7 +91,9 @@ def messages(aws: Clients, url: str) -> list[dict[str, Any]]:
     return list(answer.get("Messages", []))
 
 
-def test_jitr(sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker) -> None:
+def test_just_in_time_registration(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
     register(aws, maker.ca)
     aws.iot().create_policy(policyName="devices", policyDocument=fleet.policy(fleet.MAY_ALL))
     arn = fleet.function(aws, ACTIVATE, Environment={"Variables": {"POLICY": "devices"}})
@@ -132,7 +134,7 @@ def test_jitr_without_a_rule_leaves_the_device_pending(
     assert reasons == [("registered", None), pending, pending]
 
 
-def test_an_event_that_fails_is_tried_again_and_kept(
+def test_failed_event_is_retried_and_kept(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     dead, dead_arn = queue(aws)
@@ -162,7 +164,7 @@ def test_an_event_that_fails_is_tried_again_and_kept(
     assert record["responsePayload"]["errorType"] == "RuntimeError"
 
 
-def test_a_role_that_may_not_send_loses_the_event(
+def test_event_is_lost_if_the_role_must_not_send(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     url, queue_arn = queue(aws)
@@ -180,7 +182,7 @@ def test_a_role_that_may_not_send_loses_the_event(
     assert messages(aws, url) == []
 
 
-def test_a_rule_that_may_not_call_its_function(
+def test_rule_without_permission_to_call_a_function(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     url, _ = queue(aws)
@@ -223,7 +225,7 @@ FUNCTION = f"arn:aws:lambda:{REGION}:{ONE}:function:jitr"
         ({"ArnNotLike": {"AWS:SourceArn": f"{RULE}_2"}}, False),  # not understood
     ],
 )
-def test_whether_a_permission_lets_a_rule_in(condition: dict[str, Any], let_in: bool) -> None:
+def test_function_policies_for_rules(condition: dict[str, Any], let_in: bool) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "iot.amazonaws.com"},
@@ -256,7 +258,7 @@ def test_whether_a_permission_lets_a_rule_in(condition: dict[str, Any], let_in: 
         ({"SourceArn": f"{RULE}_2"}, {"aws:SourceAccount": TWO}),
     ],
 )
-def test_a_rule_is_held_to_what_others_say_of_it(
+def test_rule_needs_trust_and_permission_with_matching_source(
     sandbox: Sandbox,
     aws: Clients,
     listener: Listener,
@@ -295,7 +297,7 @@ def test_a_rule_is_held_to_what_others_say_of_it(
         assert messages(aws, url) == []
 
 
-def test_a_role_is_bounded_where_a_service_acts_with_it(sandbox: Sandbox, aws: Clients) -> None:
+def test_permissions_boundary_limits_a_service_role(sandbox: Sandbox, aws: Clients) -> None:
     url, queue_arn = queue(aws)
     arn = fleet.function(aws, FAIL, may=SEND, DeadLetterConfig={"TargetArn": queue_arn})
     lambdas, iam = aws.kept("lambda", ONE, REGION), aws.iam()
@@ -310,7 +312,7 @@ def test_a_role_is_bounded_where_a_service_acts_with_it(sandbox: Sandbox, aws: C
     assert messages(aws, url) == []
 
 
-def test_a_message_of_a_device_meets_rules_and_is_republished(
+def test_device_message_runs_rules_and_is_republished(
     aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     role = aws.role(ONE, "rule")
@@ -342,7 +344,7 @@ def test_a_message_of_a_device_meets_rules_and_is_republished(
 # --- Lambda's own API
 
 
-def test_names_and_statements_are_taken_once(aws: Clients) -> None:
+def test_duplicate_functions_and_statements_are_refused(aws: Clients) -> None:
     arn = fleet.function(aws, ECHO, Description="the first")
     client = aws.kept("lambda", ONE, REGION)
     members = {
@@ -373,7 +375,7 @@ def test_names_and_statements_are_taken_once(aws: Clients) -> None:
     client.add_permission(FunctionName="jitr", StatementId="rule", **permission)
 
 
-def test_invoke(aws: Clients, sandbox: Sandbox) -> None:
+def test_invoke_runs_a_function(aws: Clients, sandbox: Sandbox) -> None:
     arn = fleet.function(aws, ECHO, Environment={"Variables": {"COLOUR": "green"}})
     client = aws.kept("lambda", ONE, REGION)
     answer = client.invoke(FunctionName="jitr", Payload=b'{"a": [1]}')
@@ -397,7 +399,7 @@ def test_invoke(aws: Clients, sandbox: Sandbox) -> None:
     assert (call.service, call.status) == ("lambda", 200)
 
 
-def test_invoke_reports_what_went_wrong(aws: Clients) -> None:
+def test_invoke_reports_errors(aws: Clients) -> None:
     fleet.function(aws, FAIL)
     client = aws.kept("lambda", ONE, REGION)
     answer = client.invoke(FunctionName="jitr", Payload=b'{"a": 7}', LogType="Tail")
@@ -416,7 +418,7 @@ def test_invoke_reports_what_went_wrong(aws: Clients) -> None:
         aws.kept("lambda", TWO, REGION).invoke(FunctionName="jitr")
 
 
-def test_a_child_that_is_gone_before_it_has_read_its_event_is_an_error_of_the_function(
+def test_child_that_exits_early_is_a_function_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, closed, question = tmp_path / "child.py", tmp_path / "closed", process.question_of

@@ -95,7 +95,7 @@ def test_one_device_in_three_accounts(
         assert [o for a, o in outcomes if a == account][:2] == ["provisioned", "connected"]
 
 
-def test_without_a_name_only_default_lets_in(
+def test_device_without_server_name_needs_default_mode(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     device = maker.device("sensor-1", chain=True)
@@ -109,7 +109,7 @@ def test_without_a_name_only_default_lets_in(
         assert len(aws.iot(account).list_certificates()["certificates"]) == count
 
 
-def test_without_a_name_a_device_of_an_sni_only_ca_stays_out_even_when_known(
+def test_known_sni_only_device_needs_a_server_name(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
@@ -118,7 +118,7 @@ def test_without_a_name_a_device_of_an_sni_only_ca_stays_out_even_when_known(
     refused(sandbox, listener, device, None, "sent no server name (SNI)")
 
 
-def test_without_a_name_a_new_device_must_send_its_ca(
+def test_new_device_without_server_name_must_send_the_ca(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, maker.ca, mode="DEFAULT", registrationConfig=fleet.jitp(aws, ONE))
@@ -128,7 +128,7 @@ def test_without_a_name_a_new_device_must_send_its_ca(
     assert device.visit(listener, None).attempts == 1  # known by now
 
 
-def test_a_name_picks_the_account_whatever_the_mode(
+def test_server_name_selects_the_account_in_both_modes(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, maker.ca, ONE, "DEFAULT", registrationConfig=fleet.jitp(aws, ONE))
@@ -138,7 +138,7 @@ def test_a_name_picks_the_account_whatever_the_mode(
     assert device.visit(listener, endpoint(aws, ONE)).accepted
 
 
-def test_regions_are_apart(
+def test_regions_are_separate(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     there = sandbox.devices(OTHER_REGION)
@@ -186,7 +186,7 @@ def test_a_device_on_the_command_line(
 # --- the CA
 
 
-def test_an_inactive_ca_lets_known_devices_in_and_no_new_ones(
+def test_inactive_ca_admits_known_devices_only(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
@@ -210,7 +210,7 @@ def test_without_auto_registration_new_devices_stay_out(
     assert aws.iot().list_certificates()["certificates"] == []
 
 
-def test_a_ca_with_the_same_name_and_another_key_counts_for_nothing(
+def test_ca_with_same_name_and_other_key_is_ignored(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, pki.make_ca("Fleet CA"), registrationConfig=fleet.jitp(aws, ONE))
@@ -221,7 +221,7 @@ def test_a_ca_with_the_same_name_and_another_key_counts_for_nothing(
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
-def test_only_an_active_certificate_lets_in(
+def test_device_certificate_must_be_active(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker, status: str
 ) -> None:
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
@@ -258,7 +258,7 @@ def test_validity_of_the_device_certificate(
         ("trust", "does not trust iot.amazonaws.com"),
     ],
 )
-def test_provisioning_that_fails_leaves_the_certificate_pending(
+def test_failed_provisioning_leaves_certificate_pending(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker, change: str, reason: str
 ) -> None:
     body = json.loads(fleet.template_body(ONE))
@@ -287,7 +287,7 @@ def test_provisioning_that_fails_leaves_the_certificate_pending(
     assert aws.iot().list_policies()["policies"] == []
 
 
-def test_a_body_and_a_role_provision_as_a_template_does(
+def test_template_body_and_role_provision_like_a_template(
     aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     role = fleet.provisioning_role(aws, ONE)
@@ -328,7 +328,7 @@ def test_an_old_thing_without_room_is_not_provisioned(
 # --- policies and messages
 
 
-def test_no_policy_no_connection(
+def test_device_without_policy_is_refused(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     device = maker.device("sensor-1")
@@ -340,7 +340,7 @@ def test_no_policy_no_connection(
     refused(sandbox, listener, device, endpoint(aws), "allows iot:Connect on client/sensor-1")
 
 
-def test_a_policy_ends_what_it_does_not_allow(
+def test_forbidden_action_ends_the_connection(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     device = maker.device("sensor-1")
@@ -369,7 +369,7 @@ def test_a_policy_ends_what_it_does_not_allow(
         assert not session.publish("$aws/events/certificates/registered/1", b"{}")
 
 
-def test_devices_talk_within_their_account(aws: Clients, listener: Listener, maker: Maker) -> None:
+def test_messages_stay_within_the_account(aws: Clients, listener: Listener, maker: Maker) -> None:
     here, there, elsewhere = (maker.device(n) for n in ("here", "there", "elsewhere"))
     known(aws, here)
     known(aws, there)
@@ -390,7 +390,7 @@ def test_devices_talk_within_their_account(aws: Clients, listener: Listener, mak
         assert far.received == [("end", b"")]
 
 
-def test_one_connection_to_a_client_id(
+def test_client_id_has_one_connection(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     device = maker.device("sensor-1")
@@ -417,7 +417,7 @@ def test_a_reset_ends_connections(
     assert sandbox.devices(REGION) == listener
 
 
-def test_a_silent_device_is_dropped_and_its_last_will_published(
+def test_silent_device_is_dropped_and_last_will_published(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     silent, friend = maker.device("silent"), maker.device("friend")
@@ -450,7 +450,7 @@ def test_a_silent_device_is_dropped_and_its_last_will_published(
         b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x1e\x00\x00",  # no client ID
     ],
 )
-def test_what_is_no_mqtt_gets_no_answer(
+def test_other_protocols_get_no_answer(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker, data: bytes
 ) -> None:
     device = maker.device("sensor-1")
@@ -468,7 +468,7 @@ def test_what_is_no_mqtt_gets_no_answer(
     assert why(sandbox, device).startswith("refused: ")
 
 
-def test_a_new_device_that_comes_many_times_at_once_is_registered_once(
+def test_concurrent_first_contacts_register_once(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
@@ -500,12 +500,12 @@ def test_a_new_device_that_comes_many_times_at_once_is_registered_once(
         *({"region": REGION, "port": port} for port in (-1, 65536, True, 0.0, "0", None)),
     ],
 )
-def test_listeners_that_can_not_be(sandbox: Sandbox, wanted: Any) -> None:
+def test_invalid_listeners_are_refused(sandbox: Sandbox, wanted: Any) -> None:
     with pytest.raises(SandboxError, match="400"):
         sandbox.devices(**{"region": "", **wanted})
 
 
-def test_what_is_no_number_of_seconds(sandbox: Sandbox) -> None:
+def test_settle_refuses_invalid_seconds(sandbox: Sandbox) -> None:
     for seconds in (True, "1", None):
         with pytest.raises(SandboxError, match="400"):
             sandbox.settle(seconds)  # type: ignore[arg-type]
@@ -514,7 +514,7 @@ def test_what_is_no_number_of_seconds(sandbox: Sandbox) -> None:
 # --- the server
 
 
-def test_a_client_without_a_certificate_gets_no_further_than_tls(
+def test_client_without_certificate_fails_in_tls(
     sandbox: Sandbox, aws: Clients, listener: Listener
 ) -> None:
     context = ssl.create_default_context(cadata=listener.ca_pem)
@@ -540,7 +540,7 @@ def test_devices_listen_on_loopback_only(listener: Listener) -> None:
         assert another.connect_ex(("127.0.0.2", listener.port)) != 0
 
 
-def test_endpoints_are_the_accounts_own(aws: Clients) -> None:
+def test_each_account_has_endpoints(aws: Clients) -> None:
     host = endpoint(aws)
     assert host == endpoint(aws)
     assert host.endswith(f"-ats.iot.{REGION}.amazonaws.com")

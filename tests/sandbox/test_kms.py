@@ -75,7 +75,7 @@ def test_signature_verifies_with_the_public_key(kms: Any, spec: str, bits: int) 
 
 
 @pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521"])
-def test_a_ca_whose_key_never_leaves_kms(aws: Clients, kms: Any, spec: str) -> None:
+def test_ca_with_a_key_in_kms(aws: Clients, kms: Any, spec: str) -> None:
     _, ca = kms_ca(kms, spec)
     iot = aws.iot()
     code = iot.get_registration_code()["registrationCode"]
@@ -87,7 +87,7 @@ def test_a_ca_whose_key_never_leaves_kms(aws: Clients, kms: Any, spec: str) -> N
     assert answer["certificateId"] == ca.id
 
 
-def test_the_algorithm_must_fit_the_key(kms: Any) -> None:
+def test_signing_algorithm_must_fit_the_key(kms: Any) -> None:
     p256, rsa = new_key(kms), new_key(kms, "RSA_2048")
     for key, algorithm in (
         (p256, "ECDSA_SHA_384"),
@@ -120,7 +120,7 @@ def test_other_operations_are_refused(kms: Any) -> None:
             call()
 
 
-def test_the_key_must_be_one_that_signs(kms: Any) -> None:
+def test_key_usage_must_be_signing(kms: Any) -> None:
     for members in ({}, {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"}):
         key = kms.create_key(**members)["KeyMetadata"]
         assert key["KeyUsage"] == "ENCRYPT_DECRYPT"
@@ -159,7 +159,7 @@ def test_key_states(kms: Any) -> None:
         new_key(kms, Origin="EXTERNAL")
 
 
-def test_names_of_a_key(kms: Any, aws: Clients) -> None:
+def test_key_by_id_arn_and_alias(kms: Any, aws: Clients) -> None:
     key = new_key(kms)
     kms.create_alias(AliasName="alias/ca", TargetKeyId=key)
     alias = f"arn:aws:kms:{REGION}:{ONE}:alias/ca"
@@ -177,7 +177,7 @@ def test_names_of_a_key(kms: Any, aws: Clients) -> None:
         sign(elsewhere, key.rpartition("/")[2])
 
 
-def test_another_account(kms: Any, aws: Clients) -> None:
+def test_key_of_another_account(kms: Any, aws: Clients) -> None:
     key = new_key(kms, Policy=policy(lets(TWO, "Sign", "GetPublicKey", "DescribeKey")))
     kms.create_alias(AliasName="alias/ca", TargetKeyId=key)
     two = aws.kept("kms", TWO)
@@ -228,7 +228,7 @@ def test_key_policies(kms: Any, aws: Clients) -> None:
         sign(aws.kept("kms", TWO), key, SigningAlgorithm="ECDSA_SHA_384", Message=bytes(48))
 
 
-def test_the_own_account_needs_the_policy_too(kms: Any) -> None:
+def test_own_account_needs_the_key_policy(kms: Any) -> None:
     admin = lets(ONE, "PutKeyPolicy", "DescribeKey")
     only_admin = json.dumps({"Version": "2012-10-17", "Statement": [admin]})
     key = new_key(kms, Policy=only_admin)

@@ -55,7 +55,7 @@ def test_update_status_and_auto_registration(iot: Any, ca: pki.CA) -> None:
     assert last["customerVersion"] == 3
 
 
-def test_remove_auto_registration_takes_everything_off(aws: Clients, iot: Any, ca: pki.CA) -> None:
+def test_remove_auto_registration_clears_the_config(aws: Clients, iot: Any, ca: pki.CA) -> None:
     aws.template("fleet")
     iot.update_ca_certificate(
         certificateId=ca.id,
@@ -116,7 +116,7 @@ def test_unknown_ids(iot: Any) -> None:
         iot.update_ca_certificate(certificateId=NOBODY, newStatus="ACTIVE")
 
 
-def test_accounts_and_regions_are_apart(aws: Clients, ca: pki.CA) -> None:
+def test_accounts_and_regions_are_separate(aws: Clients, ca: pki.CA) -> None:
     for other in (aws.iot(TWO), aws.iot(ONE, "us-east-1")):
         with refused("ResourceNotFoundException"):
             described(other, ca)
@@ -125,7 +125,7 @@ def test_accounts_and_regions_are_apart(aws: Clients, ca: pki.CA) -> None:
 # --- list
 
 
-def test_pages(iot: Any) -> None:
+def test_pages_of_ca_certificates(iot: Any) -> None:
     made = [pki.make_ca(f"CA {i}") for i in range(5)]
     for one in made:
         iot.register_ca_certificate(caCertificate=one.pem, certificateMode="SNI_ONLY")
@@ -195,7 +195,7 @@ def test_tags(iot: Any, ca: pki.CA) -> None:
     assert described(iot, ca)["certificateDescription"]["customerVersion"] == 1
 
 
-def test_tags_given_at_registration_go_with_the_ca(iot: Any) -> None:
+def test_tags_are_deleted_with_the_ca(iot: Any) -> None:
     ca = pki.make_ca()
     for tags in ([{"Key": "a", "Value": "1"}], []):
         iot.register_ca_certificate(
@@ -243,7 +243,7 @@ def test_tags_of_unknown_resources(aws: Clients, ca: pki.CA) -> None:
             client.untag_resource(resourceArn=arn, tagKeys=["a"])
 
 
-def test_tags_of_motos_policies_and_rules(iot: Any) -> None:
+def test_tags_of_policies_and_topic_rules(iot: Any) -> None:
     tags = [{"Key": "a", "Value": "1 2"}]
     document = '{"Version": "2012-10-17", "Statement": []}'
     policy = iot.create_policy(policyName="device", policyDocument=document, tags=tags)
@@ -263,11 +263,11 @@ def test_tags_of_motos_policies_and_rules(iot: Any) -> None:
 # --- the rest of IoT stays moto's
 
 
-def test_things(iot: Any) -> None:
+def test_create_a_thing(iot: Any) -> None:
     iot.create_thing(thingName="lamp")
     assert iot.describe_thing(thingName="lamp")["thingName"] == "lamp"
 
 
-def test_what_moto_lacks_says_so(iot: Any) -> None:
+def test_operations_that_moto_lacks_are_not_implemented(iot: Any) -> None:
     with refused("NotImplemented", "no such operation", 501):
         iot.list_authorizers()

@@ -83,7 +83,7 @@ def denied(
     )
 
 
-def test_nothing_is_enforced_unless_it_is_asked_for(aws: Clients, sandbox: Sandbox) -> None:
+def test_permissions_are_not_enforced_by_default(aws: Clients, sandbox: Sandbox) -> None:
     iot = Role(aws).client("iot")
     iot.list_ca_certificates()
     sandbox.enforce_permissions(TWO)
@@ -122,7 +122,7 @@ def test_inline_policies_allow_actions_on_resources(role: Role, aws: Clients) ->
         iot.list_ca_certificates()
 
 
-def test_a_deny_wins_wherever_it_stands(role: Role, aws: Clients) -> None:
+def test_deny_wins_in_every_policy(role: Role, aws: Clients) -> None:
     role.grant(policy("*"))
     iot = role.client("iot")
     iot.list_ca_certificates()
@@ -138,7 +138,7 @@ def test_a_deny_wins_wherever_it_stands(role: Role, aws: Clients) -> None:
         iot.list_ca_certificates()
 
 
-def test_managed_policies_count_in_their_default_version(role: Role, aws: Clients) -> None:
+def test_default_version_of_managed_policies_counts(role: Role, aws: Clients) -> None:
     iot, iam = role.client("iot"), aws.iam()
     iam.attach_role_policy(
         RoleName="deploy", PolicyArn="arn:aws:iam::aws:policy/AWSIoTConfigReadOnlyAccess"
@@ -160,9 +160,7 @@ def test_managed_policies_count_in_their_default_version(role: Role, aws: Client
     iot.delete_registration_code()
 
 
-def test_users_have_their_own_policies_and_those_of_their_groups(
-    aws: Clients, sandbox: Sandbox
-) -> None:
+def test_users_have_user_and_group_policies(aws: Clients, sandbox: Sandbox) -> None:
     iam = aws.iam()
     iam.create_user(UserName="me")
     key = iam.create_access_key(UserName="me")["AccessKey"]["AccessKeyId"]
@@ -186,7 +184,7 @@ def test_users_have_their_own_policies_and_those_of_their_groups(
     aws.iot().list_ca_certificates()
 
 
-def test_a_session_policy_and_a_boundary_only_take_away(aws: Clients, sandbox: Sandbox) -> None:
+def test_session_policy_and_boundary_only_restrict(aws: Clients, sandbox: Sandbox) -> None:
     role = Role(aws, Policy=document(policy("iot:*")))
     sandbox.enforce_permissions(ONE)
     role.grant(policy(["iot:ListCACertificates", "iam:GetRole"]))
@@ -213,7 +211,7 @@ def test_a_session_policy_and_a_boundary_only_take_away(aws: Clients, sandbox: S
         )
 
 
-def test_conditions_are_those_of_the_call(role: Role, aws: Clients) -> None:
+def test_conditions_use_the_call(role: Role, aws: Clients) -> None:
     aws.role(ONE, "for-iot")
     passing = f"arn:aws:iam::{ONE}:role/for-iot"
     members = {"templateName": "t", "templateBody": "{}", "provisioningRoleArn": passing}
@@ -242,7 +240,7 @@ def test_conditions_are_those_of_the_call(role: Role, aws: Clients) -> None:
         iot.list_ca_certificates()
 
 
-def test_what_is_in_no_table_is_refused_and_identity_needs_nothing(role: Role) -> None:
+def test_unknown_operations_are_refused(role: Role) -> None:
     role.grant(policy("*"))
     with pytest.raises(ClientError, match=r"perform: iot:ListJobs: the sandbox does not know"):
         role.client("iot").list_jobs()
@@ -250,7 +248,7 @@ def test_what_is_in_no_table_is_refused_and_identity_needs_nothing(role: Role) -
     assert role.client("sts").get_caller_identity()["Arn"] == CALLER
 
 
-def test_a_function_is_called_only_by_who_may(role: Role) -> None:
+def test_invoke_needs_permission(role: Role) -> None:
     function = f"arn:aws:lambda:{REGION}:{ONE}:function:f"
     with denied("lambda:InvokeFunction", function):
         role.client("lambda").invoke(FunctionName="f")
@@ -261,9 +259,7 @@ def test_a_function_is_called_only_by_who_may(role: Role) -> None:
 
 
 @pytest.mark.parametrize("function", ["f:live", f"arn:aws:lambda:us-east-1:{TWO}:function:f:live"])
-def test_an_alias_and_a_function_elsewhere_are_asked_for_as_they_are_named(
-    role: Role, function: str
-) -> None:
+def test_permissions_on_aliases_and_function_arns(role: Role, function: str) -> None:
     here = f"arn:aws:lambda:{REGION}:{ONE}:function:f"
     asked = function if function.startswith("arn:") else f"{here}:live"
     role.grant(policy("lambda:InvokeFunction", here))
@@ -271,7 +267,7 @@ def test_an_alias_and_a_function_elsewhere_are_asked_for_as_they_are_named(
         role.client("lambda").invoke(FunctionName=function)
 
 
-def test_the_log_has_what_a_call_asked_for(role: Role, sandbox: Sandbox) -> None:
+def test_calls_record_needed_permissions(role: Role, sandbox: Sandbox) -> None:
     role.grant(policy("iot:*"))
     sandbox.forget_calls()
     role.client("iot").list_ca_certificates()
@@ -279,7 +275,7 @@ def test_the_log_has_what_a_call_asked_for(role: Role, sandbox: Sandbox) -> None
     assert call.permissions == ["iot:ListCACertificates *"]
 
 
-def test_every_operation_is_one_of_its_service() -> None:
+def test_tables_name_real_operations() -> None:
     """A misspelt row would refuse the operation that it is meant for."""
     from botocore.session import Session
 
@@ -290,7 +286,7 @@ def test_every_operation_is_one_of_its_service() -> None:
         assert set(table) <= set(model.operation_names), service
 
 
-def test_a_policy_without_principal_is_one_of_the_caller_and_never_one_of_a_resource() -> None:
+def test_policy_without_principal_is_identity_based() -> None:
     caller = Principal(ONE, CALLER, "id", f"arn:aws:iam::{ONE}:role/deploy")
     text = document(policy("iot:*"))
     assert verdict_of(text, caller, "iot:GetPolicy", "*", attached=True) is True

@@ -109,7 +109,7 @@ def ca(pca: Any) -> str:
         ("EC_prime256v1", "SHA256WITHECDSA", ec.EllipticCurvePublicKey),
     ],
 )
-def test_a_root_ca_proves_itself_to_iot(
+def test_root_ca_is_registered_in_iot(
     pca: Any, aws: Clients, key: str, algorithm: str, kind: type
 ) -> None:
     arn = new_ca(pca, algorithm, key)
@@ -145,7 +145,7 @@ def test_a_root_ca_proves_itself_to_iot(
     assert registered["certificateId"] == root.fingerprint(hashes.SHA256()).hex()
 
 
-def test_validity_is_what_was_asked_for(pca: Any, ca: str) -> None:
+def test_issued_certificate_has_the_requested_validity(pca: Any, ca: str) -> None:
     now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
     soon = now + dt.timedelta(minutes=10)
     for validity, ends in (
@@ -166,7 +166,7 @@ def test_validity_is_what_was_asked_for(pca: Any, ca: str) -> None:
         ("ABSOLUTE", 2524608000, "2050-01-01T00:00:00+00:00"),
     ],
 )
-def test_moments(kind: str, value: int, ends: str) -> None:
+def test_end_of_validity(kind: str, value: int, ends: str) -> None:
     now = dt.datetime(2027, 1, 31, 12, tzinfo=dt.timezone.utc)
     moment = certificate_authority.end_of_validity({"Type": kind, "Value": value}, now)
     assert moment == dt.datetime.fromisoformat(ends)
@@ -187,13 +187,13 @@ def test_moments(kind: str, value: int, ends: str) -> None:
         {"Type": "END_DATE", "Value": 20271231000000},
     ],
 )
-def test_no_moments(validity: Any) -> None:
+def test_invalid_validity_is_refused(validity: Any) -> None:
     with pytest.raises(AWSError) as caught:
         certificate_authority.end_of_validity(validity, dt.datetime.now(dt.timezone.utc))
     assert caught.value.code in {"ValidationException", "InvalidArgsException"}
 
 
-def test_what_is_not_issued(pca: Any, ca: str, aws: Clients) -> None:
+def test_invalid_certificates_are_not_issued(pca: Any, ca: str, aws: Clients) -> None:
     csr = pki.csr("device")
     past = {"Type": "ABSOLUTE", "Value": int(time.time()) - 1}
     beyond = {"Type": "YEARS", "Value": 11}
@@ -240,7 +240,7 @@ def _nameless() -> bytes:
     return builder.sign(pki.p256(), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def test_states(pca: Any) -> None:
+def test_ca_states(pca: Any) -> None:
     arn = new_ca(pca)
     with refused("InvalidStateException"):
         issue(pca, arn, pki.csr("device"))
@@ -255,7 +255,7 @@ def test_states(pca: Any) -> None:
     issue(pca, arn, pki.csr("device"))
 
 
-def test_what_is_no_ca(pca: Any) -> None:
+def test_invalid_cas_are_refused(pca: Any) -> None:
     for members in (
         {"key": "RSA_1024"},
         {"key": "EC_secp521r1"},  # stricter
@@ -280,7 +280,7 @@ def test_other_operations_are_refused(pca: Any, ca: str) -> None:
             call()
 
 
-def test_what_is_not_imported(pca: Any, ca: str) -> None:
+def test_invalid_ca_certificates_are_not_imported(pca: Any, ca: str) -> None:
     arn = new_ca(pca)
     for code, wrong_pem in (
         ("MalformedCertificateException", "nothing"),
@@ -300,7 +300,7 @@ def test_what_is_not_imported(pca: Any, ca: str) -> None:
         )
 
 
-def test_one_idempotency_token_is_one_certificate(pca: Any, ca: str) -> None:
+def test_idempotency_token_issues_one_certificate(pca: Any, ca: str) -> None:
     csr = pki.csr("device")
     first = issue(pca, ca, csr, IdempotencyToken="one")
     assert issue(pca, ca, csr, IdempotencyToken="one") == first
@@ -308,7 +308,7 @@ def test_one_idempotency_token_is_one_certificate(pca: Any, ca: str) -> None:
     assert issue(pca, ca, csr) != issue(pca, ca, csr)
 
 
-def test_another_account(pca: Any, ca: str, aws: Clients) -> None:
+def test_ca_of_another_account(pca: Any, ca: str, aws: Clients) -> None:
     two, csr = aws.kept("acm-pca", TWO), pki.csr("device")
     with refused("AccessDeniedException", "acm-pca:IssueCertificate", 400):
         issue(two, ca, csr)

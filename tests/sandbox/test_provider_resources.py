@@ -309,7 +309,7 @@ def test_create_plan_update_destroy(
 
 
 @pytest.mark.one_engine("what the provider does is the same for both")
-def test_the_provider_retries_what_the_sandbox_fails_on_purpose(
+def test_provider_retries_faults(
     terraform: Terraform, sandbox: Sandbox, aws: Clients, role_in_two: str, tmp_path: Path
 ) -> None:
     pem = pki.openssl_root(tmp_path).read_text()
@@ -333,7 +333,7 @@ def test_the_provider_retries_what_the_sandbox_fails_on_purpose(
     assert_nothing_left(aws)
 
 
-def test_what_signers_need(terraform: Terraform, sandbox: Sandbox, aws: Clients) -> None:
+def test_resources_that_keep_keys(terraform: Terraform, sandbox: Sandbox, aws: Clients) -> None:
     (terraform.folder / "main.tf").write_text(SIGNERS)
     terraform.apply()
     sandbox.forget_calls()

@@ -45,13 +45,13 @@ def describe(iot: Any, certificate_id: str) -> Any:
     ],
     ids=["P-256", "P-384", "P-521", "RSA-2048", "key usage"],
 )
-def test_accepts(aws: Clients, ca: pki.CA) -> None:
+def test_accepted_ca_certificates(aws: Clients, ca: pki.CA) -> None:
     answer = register_sni(aws.iot(), ca.pem)
     assert answer["certificateId"] == ca.id
     assert answer["certificateArn"] == f"arn:aws:iot:eu-west-1:{ONE}:cacert/{ca.id}"
 
 
-def test_id_ignores_what_surrounds_the_first_certificate(aws: Clients) -> None:
+def test_certificate_id_ignores_text_and_chain(aws: Clients) -> None:
     ca, other = pki.make_ca(), pki.make_ca()
     for account, text in (
         (ONE, ca.pem.replace("\n", "\r\n")),
@@ -77,7 +77,7 @@ def test_id_ignores_what_surrounds_the_first_certificate(aws: Clients) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_refuses_the_certificate(aws: Clients, ca: pki.CA, message: str) -> None:
+def test_refused_ca_certificates(aws: Clients, ca: pki.CA, message: str) -> None:
     with refused("CertificateValidationException", message, 400):
         register_sni(aws.iot(), ca.pem)
     assert aws.iot().list_ca_certificates()["certificates"] == []
@@ -88,7 +88,7 @@ def test_refuses_the_certificate(aws: Clients, ca: pki.CA, message: str) -> None
     ["no PEM", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "-" * 70000],
     ids=["none", "truncated", "long"],
 )
-def test_refuses_text_that_is_no_certificate(aws: Clients, text: str) -> None:
+def test_text_without_certificate_is_refused(aws: Clients, text: str) -> None:
     with refused("CertificateValidationException"):
         register_sni(aws.iot(), text)
 
@@ -112,7 +112,7 @@ def test_version_1_from_openssl_is_refused(aws: Clients, tmp_path: Path) -> None
 # --- the two modes
 
 
-def test_openssl_root_in_three_accounts_as_in_the_blog(aws: Clients, tmp_path: Path) -> None:
+def test_openssl_root_in_three_accounts(aws: Clients, tmp_path: Path) -> None:
     pem = pki.openssl_root(tmp_path).read_text()
     code = aws.iot().get_registration_code()["registrationCode"]
     first = aws.iot().register_ca_certificate(
@@ -143,14 +143,14 @@ def test_one_account_holds_default_in_a_region(aws: Clients) -> None:
     register_sni(aws.iot(TWO), ca.pem)
 
 
-def test_default_is_free_again_once_deleted(aws: Clients) -> None:
+def test_default_mode_is_free_after_deletion(aws: Clients) -> None:
     ca = pki.make_ca()
     register_default(aws.iot(ONE), ca)
     aws.iot(ONE).delete_ca_certificate(certificateId=ca.id)
     register_default(aws.iot(TWO), ca)
 
 
-def test_registering_twice_names_what_is_there_whatever_the_mode(aws: Clients) -> None:
+def test_registering_twice_names_the_registered_ca(aws: Clients) -> None:
     ca = pki.make_ca()
     arn = register_sni(aws.iot(), ca.pem)["certificateArn"]
     with refused("ResourceAlreadyExistsException", status=409) as caught:
@@ -187,14 +187,14 @@ def test_default_needs_a_verification_certificate(aws: Clients) -> None:
         aws.iot().register_ca_certificate(caCertificate=pki.make_ca().pem)
 
 
-def test_sni_only_must_not_have_one(aws: Clients) -> None:
+def test_sni_only_refuses_a_verification_certificate(aws: Clients) -> None:
     ca = pki.make_ca()
     code = aws.iot().get_registration_code()["registrationCode"]
     with refused("InvalidRequestException", "SNI_ONLY"):
         register_sni(aws.iot(), ca.pem, verificationCertificate=ca.verification(code))
 
 
-def test_common_name_must_be_this_accounts_code_in_this_region(aws: Clients) -> None:
+def test_common_name_must_be_the_registration_code(aws: Clients) -> None:
     ca = pki.make_ca()
     aws.iot().get_registration_code()
     for foreign in (
@@ -208,7 +208,7 @@ def test_common_name_must_be_this_accounts_code_in_this_region(aws: Clients) -> 
             )
 
 
-def test_a_deleted_code_no_longer_counts(aws: Clients) -> None:
+def test_deleted_registration_code_is_refused(aws: Clients) -> None:
     ca, iot = pki.make_ca(), aws.iot()
     code = iot.get_registration_code()["registrationCode"]
     iot.delete_registration_code()
@@ -218,7 +218,7 @@ def test_a_deleted_code_no_longer_counts(aws: Clients) -> None:
         )
 
 
-def test_the_cas_key_must_have_signed(aws: Clients) -> None:
+def test_verification_certificate_must_be_signed_by_the_ca(aws: Clients) -> None:
     ca, iot = pki.make_ca(), aws.iot()
     code = iot.get_registration_code()["registrationCode"]
     for verification, message in (
@@ -292,7 +292,7 @@ def test_config_by_body_and_role(aws: Clients) -> None:
     assert answer["registrationConfig"] == config
 
 
-def test_no_config_is_no_member(aws: Clients) -> None:
+def test_description_without_registration_config(aws: Clients) -> None:
     ca = pki.make_ca()
     register_sni(aws.iot(), ca.pem)
     assert "registrationConfig" not in aws.iot().describe_ca_certificate(certificateId=ca.id)

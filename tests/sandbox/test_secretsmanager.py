@@ -63,7 +63,7 @@ def test_create_describe_read_delete(secrets: Any, sandbox: Sandbox) -> None:
         secrets.get_secret_value(SecretId=arn)
 
 
-def test_refused(secrets: Any, aws: Clients) -> None:
+def test_refused_secrets(secrets: Any, aws: Clients) -> None:
     arn = secrets.create_secret(Name="ca", SecretString=KEY)["ARN"]
     for name in ("none", f"{arn[:-1]}_"):
         with refused("ResourceNotFoundException", "can't find the specified secret", 400):
@@ -89,7 +89,7 @@ def test_refused(secrets: Any, aws: Clients) -> None:
         secrets.put_resource_policy(SecretId=arn, ResourcePolicy=for_all, BlockPublicPolicy=True)
 
 
-def test_another_account_needs_policy_and_key(secrets: Any, aws: Clients) -> None:
+def test_other_account_needs_policy_and_key(secrets: Any, aws: Clients) -> None:
     kms = aws.kept("kms", ONE)
     reads = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")
     arn = secrets.create_secret(Name="ca", SecretString=KEY)["ARN"]
@@ -131,7 +131,7 @@ def test_another_account_needs_policy_and_key(secrets: Any, aws: Clients) -> Non
             client.get_secret_value(SecretId=arn)
 
 
-def test_a_deny_holds_for_the_own_account_too(secrets: Any) -> None:
+def test_deny_holds_for_the_own_account(secrets: Any) -> None:
     arn = secrets.create_secret(Name="ca", SecretString=KEY)["ARN"]
     denied = policy(ONE, "secretsmanager:GetSecretValue", effect="Deny")
     secrets.put_resource_policy(SecretId=arn, ResourcePolicy=denied)
@@ -142,7 +142,7 @@ def test_a_deny_holds_for_the_own_account_too(secrets: Any) -> None:
     secrets.get_secret_value(SecretId="ca")
 
 
-def test_the_key_must_be_there_and_encrypt(secrets: Any, aws: Clients) -> None:
+def test_key_must_exist_and_encrypt(secrets: Any, aws: Clients) -> None:
     kms = aws.kept("kms", ONE)
     missing = "00000000-0000-4000-8000-000000000000"
     with refused("AccessDeniedException", "Access to KMS is not allowed"):
@@ -154,7 +154,7 @@ def test_the_key_must_be_there_and_encrypt(secrets: Any, aws: Clients) -> None:
     assert secrets.get_secret_value(SecretId="ca")["SecretString"] == KEY
 
 
-def test_faults(secrets: Any, sandbox: Sandbox) -> None:
+def test_faults_of_secrets_manager(secrets: Any, sandbox: Sandbox) -> None:
     secrets.create_secret(Name="ca", SecretString=KEY)
     sandbox.fault("throttling", service="secretsmanager", operation="GetSecretValue")
     sandbox.fault("error", code="InternalServiceError", status=500, service="secretsmanager")

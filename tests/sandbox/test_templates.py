@@ -53,7 +53,7 @@ def test_defaults(aws: Clients) -> None:
     assert not {"description", "preProvisioningHook"} & set(found)
 
 
-def test_update_changes_what_is_given(aws: Clients) -> None:
+def test_update_changes_given_members_only(aws: Clients) -> None:
     aws.template(description="Old", preProvisioningHook=HOOK)
     other = aws.role(name="other")
     aws.iot().update_provisioning_template(templateName="fleet", enabled=False)
@@ -110,7 +110,7 @@ def test_at_most_five_versions(aws: Clients) -> None:
     assert create(templateName="fleet", templateBody=BODY)["versionId"] == 6
 
 
-def test_list(aws: Clients) -> None:
+def test_list_templates(aws: Clients) -> None:
     role = aws.role()
     for name in ("a", "b", "c"):
         aws.template(name, provisioningRoleArn=role)
@@ -186,7 +186,7 @@ CERTIFICATE = json.loads(BODY)["Resources"]["certificate"]
         ({"preProvisioningHook": {**HOOK, "payloadVersion": "2019-01-01"}}, "payload version"),
     ],
 )
-def test_refusals(aws: Clients, changed: dict[str, Any], message: str) -> None:
+def test_refused_templates(aws: Clients, changed: dict[str, Any], message: str) -> None:
     with refused("InvalidRequestException", message, 400):
         aws.template(**changed)
     assert aws.iot().list_provisioning_templates()["templates"] == []
@@ -214,7 +214,7 @@ def test_the_role_must_trust_iot(aws: Clients, members: dict[str, Any]) -> None:
         aws.template(provisioningRoleArn=role)
 
 
-def test_names_of_unknown_templates(aws: Clients) -> None:
+def test_unknown_templates(aws: Clients) -> None:
     iot = aws.iot()
     for call, more in (
         (iot.describe_provisioning_template, {}),

@@ -44,7 +44,7 @@ def test_create_describe_delete_with_tags(iot: Any, sandbox: Sandbox) -> None:
     assert (call.write, call.parameters) == (True, {"thingGroupName": "fleet:a_b-1"})
 
 
-def test_one_that_exists_is_no_error_if_it_is_the_same(iot: Any) -> None:
+def test_creating_the_same_group_twice_is_no_error(iot: Any) -> None:
     properties = {"thingGroupDescription": "One"}
     first = create(iot, thingGroupProperties=properties, tags=TAGS)
     again = create(iot, thingGroupProperties=properties, tags=TAGS)
@@ -61,7 +61,7 @@ def test_one_that_exists_is_no_error_if_it_is_the_same(iot: Any) -> None:
     assert create(iot, "bare")["thingGroupId"] == create(iot, "bare")["thingGroupId"]
 
 
-def test_refused(iot: Any) -> None:
+def test_refused_thing_groups(iot: Any) -> None:
     for name in ("a b", "a/b", "a.b", "ä", "x" * 129):
         for call in (iot.create_thing_group, iot.describe_thing_group, iot.delete_thing_group):
             with refused("InvalidRequestException"):
@@ -86,7 +86,7 @@ def test_refused(iot: Any) -> None:
         iot.list_tags_for_resource(resourceArn=ARN)
 
 
-def test_delete(iot: Any) -> None:
+def test_delete_thing_groups(iot: Any) -> None:
     iot.delete_thing_group(thingGroupName="missing")
     create(iot, "parent")
     create(iot, "child", parentGroupName="parent")

@@ -32,7 +32,7 @@ def attributes_of(iot: Any, name: str = "t") -> Any:
 
 
 @pytest.mark.parametrize(("kind", "most"), [({}, 3), (KIND, 50)])
-def test_how_many_attributes_a_thing_has_room_for(iot: Any, kind: Any, most: int) -> None:
+def test_attribute_limits_with_and_without_type(iot: Any, kind: Any, most: int) -> None:
     with refused("InvalidRequestException", f"up to {most} attributes, not {most + 1}", 400):
         iot.create_thing(thingName="t", **kind, **payload(some(most + 1)))
     with refused("ResourceNotFoundException"):
@@ -48,7 +48,7 @@ def test_how_many_attributes_a_thing_has_room_for(iot: Any, kind: Any, most: int
     assert attributes_of(iot) == {**some(most - 1, 1), "a1": "2", "more": "1"}
 
 
-def test_a_type_makes_room_and_taking_it_away_needs_it(iot: Any) -> None:
+def test_removing_a_type_needs_few_attributes(iot: Any) -> None:
     iot.create_thing(thingName="t", **payload(some(3)))
     iot.update_thing(thingName="t", **KIND, **payload(some(4)))
     with refused("InvalidRequestException", "without a thing type can have up to 3"):
@@ -57,7 +57,7 @@ def test_a_type_makes_room_and_taking_it_away_needs_it(iot: Any) -> None:
     assert attributes_of(iot) == some(2)
 
 
-def test_what_names_and_attributes_may_be(iot: Any) -> None:
+def test_names_and_attributes_of_things(iot: Any) -> None:
     iot.create_thing(thingName="t")
     for attributes in ({"a b": "1"}, {"a": "1 2"}, {"a": "x" * 801}):
         with refused("InvalidRequestException", "at 'attributes'"):
@@ -69,7 +69,7 @@ def test_what_names_and_attributes_may_be(iot: Any) -> None:
     assert [thing["thingName"] for thing in iot.list_things()["things"]] == ["t"]
 
 
-def test_one_that_exists_is_no_error_if_it_is_the_same(iot: Any) -> None:
+def test_creating_the_same_thing_twice_is_no_error(iot: Any) -> None:
     first = iot.create_thing(thingName="t", **KIND, **payload({"a": "1"}))
     again = iot.create_thing(thingName="t", **KIND, **payload({"a": "1"}))
     assert again["thingId"] == first["thingId"]
