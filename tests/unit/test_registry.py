@@ -443,7 +443,7 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
 
 # What AWS refuses
 
-FAILED = "DescribeCACertificate failed; put right what AWS names, or run again; AWS says"
+FAILED = "DescribeCACertificate failed; fix the cause that AWS reports, or run again; AWS says"
 
 
 @pytest.mark.parametrize(

@@ -601,7 +601,7 @@ def test_a_plan_needs_access_to_public_keys_and_certificates(
     ],
 )
 def test_a_secret_key_or_ca_that_does_not_exist_fails_the_plan(given: Verification) -> None:
-    assert "put right what AWS names" in refusal(given)
+    assert "fix the cause that AWS reports" in refusal(given)
 
 
 # A key in AWS Secrets Manager

@@ -373,7 +373,7 @@ class Registry:
             description = answer["certificateDescription"]
             account = description["certificateArn"].split(":")[4]
             answered = description["certificateId"]
-        self.account.refuse_other(account)
+        self.account.require_account(account)
         _refuse_other_id(answered, certificate_id)
 
 

@@ -24,6 +24,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from iot_ca.aws import session as aws
+from iot_ca.aws.errors import translate_errors
 from iot_ca.aws.session import Account
 from iot_ca.errors import Denied, Failure
 
@@ -185,12 +186,12 @@ def sign_in(target: Target, regions: Sequence[str], clients: Clients) -> CallerI
 
     Raises Failure: that of the target's Region, if no Region answers.
     """
-    with aws.failures(target.region, "sts"):
+    with translate_errors(target.region, "sts"):
         credentials = clients.profile_credentials(target.credentials.profile)
     failures: list[Failure] = []
     for region in dict.fromkeys([target.region, *regions]):
         try:
-            with aws.failures(region, "sts"):
+            with translate_errors(region, "sts"):
                 return _call_sts(target, region, clients, credentials)
         except Denied:
             # A policy's answer, and policies hardly ever distinguish the STS of one Region from

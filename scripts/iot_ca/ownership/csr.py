@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from iot_ca.aws import session as aws
+from iot_ca.aws.errors import translate_errors
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 from iot_ca.model import Credentials, Target
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _target(credentials: Credentials, region: str | None) -> Target:
     """Return the account and Region of the credentials; AWS names the account."""
-    with aws.failures(region or "", "sts"):
+    with translate_errors(region or "", "sts"):
         session = aws.new_session(credentials.profile)
         # botocore alone does not know AWS_REGION; Terraform and the AWS CLI do.
         region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
