@@ -1,4 +1,4 @@
-"""The words that every part of the program speaks: what is desired, and what AWS IoT has.
+"""The types that every part of the program uses: what is desired, and what is observed.
 
 Plain data without AWS, Terraform or a clock.
 """
@@ -25,13 +25,13 @@ MANAGED_TAGS_TAG = TAG_PREFIX + "managed-tags"
 
 Origin = Literal["registered", "adopted"]
 
-# The revision of a CA that is being left, while its template is taken off it.
+# The revision of a CA whose template is detached by a destroy that keeps the CA.
 KEEP_AUTO_REGISTRATION = "leave auto-registration="
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Where the program takes its credentials from; the AWS default chain where all are None."""
+    """Where the program takes its credentials from; the AWS default chain if all are None."""
 
     profile: str | None = None
     role_arn: str | None = None
@@ -41,7 +41,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Target:
-    """The account that Terraform's aws provider sees, its region, and how to reach it."""
+    """The account and Region of Terraform's aws provider, and the credentials to reach them."""
 
     account_id: str
     region: str
@@ -56,8 +56,8 @@ class Target:
 class Verification:
     """How ownership of the CA is proved in DEFAULT mode.
 
-    Exactly one is set, and `ca_private_key_passphrase_env`, the name of an environment variable,
-    beside a key that is encrypted.
+    Exactly one is set. `ca_private_key_passphrase_env`, the name of an environment variable, is
+    set in addition if the key is encrypted.
     """
 
     certificate_pem: str | None = None
@@ -68,7 +68,7 @@ class Verification:
     acm_pca_arn: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise Failure for none of them or several: one would win in silence."""
+        """Raise Failure unless exactly one is set: of several, one would be ignored in silence."""
         proofs = {f.name: getattr(self, f.name) for f in fields(self)}
         del proofs["ca_private_key_passphrase_env"]
         if sum(value is not None for value in proofs.values()) != 1:
@@ -89,10 +89,15 @@ class DesiredCa:
     force_mode_change: bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def registration_config(self) -> dict[str, str]:
+        """The registrationConfig of RegisterCACertificate; empty without a template."""
+        return {} if self.template_name is None else {"templateName": self.template_name}
+
 
 @dataclass(frozen=True)
 class RegisterRequest:
-    """Make AWS hold one CA as wanted, and write `revision` and `owner` on it last."""
+    """Reconcile one CA, and tag it with `revision` and `owner` at the end."""
 
     name: str
     target: Target
@@ -103,10 +108,10 @@ class RegisterRequest:
 
 @dataclass(frozen=True)
 class DeregisterRequest:
-    """Take one CA out, if it is still `owner`'s to take out.
+    """Deregister one CA, if `owner` still owns it.
 
-    `on_destroy` None leaves what that means to who registered the CA. `force_destroy` deletes it
-    also while certificates of its devices are registered.
+    `on_destroy` None deletes a CA that this module registered and retains one that it adopted.
+    `force_destroy` deletes a CA even if certificates of its devices are registered.
     """
 
     name: str
@@ -120,16 +125,16 @@ class DeregisterRequest:
 
 @dataclass(frozen=True)
 class ObservedCa:
-    """A CA as AWS has it, where the account has it at all.
+    """A registered CA, as AWS IoT describes it.
 
     Attributes:
-        mode, status: as DescribeCACertificate says.
-        auto_registration: autoRegistrationStatus is ENABLE.
-        registration_config: the registrationConfig in AWS's words: a templateName, or a
-            templateBody with a roleArn; empty where there is none.
+        mode, status: as DescribeCACertificate answers them.
+        auto_registration: whether autoRegistrationStatus is ENABLE.
+        registration_config: the registrationConfig with AWS's keys: a templateName, or a
+            templateBody with a roleArn; empty if there is none.
         tags: all tags, the module's own among them.
-        validity: of the certificate, from and to, if AWS says it.
-        tags_are_known: false where AWS would not say them, as right after a registration.
+        validity: start and end of the certificate's validity, if AWS IoT answers them.
+        tags_are_known: false if AWS IoT does not answer the tags, as right after a registration.
     """
 
     mode: str
@@ -142,22 +147,27 @@ class ObservedCa:
 
     @property
     def template_name(self) -> str | None:
-        """The provisioning template that devices of this CA are provisioned with."""
+        """The provisioning template of this CA's devices."""
         return self.registration_config.get("templateName")
 
     @property
+    def has_inline_template(self) -> bool:
+        """Whether the CA carries a template body of its own, instead of a template's name."""
+        return bool(self.registration_config) and self.template_name is None
+
+    @property
     def revision(self) -> str | None:
-        """The revision that last converged this CA."""
+        """The revision of the run that last reconciled this CA."""
         return self.tags.get(REVISION_TAG)
 
     @property
     def owner(self) -> str | None:
-        """The record in a Terraform state whose destruction takes this CA out."""
+        """The record in a Terraform state whose destruction deregisters this CA."""
         return self.tags.get(OWNER_TAG)
 
     @property
     def auto_registration_to_keep(self) -> bool | None:
-        """What auto-registration was before an interrupted run began to leave the CA."""
+        """What auto-registration was before an interrupted destroy detached the template."""
         revision = self.revision or ""
         return (
             revision == f"{KEEP_AUTO_REGISTRATION}ENABLE"
@@ -167,17 +177,17 @@ class ObservedCa:
 
     @property
     def origin(self) -> Origin:
-        """Whether this module registered the CA or found it there."""
+        """Whether this module registered the CA or adopted it."""
         return origin_in(self.tags)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a CA was like before a change of its mode took it out of the account.
+    """What a CA was before a mode change deleted it.
 
-    It is kept in AWS from before the first call of the change until after its last one, so that
-    whoever finishes an interrupted change knows what the configuration does not say: tags of
-    others, who registered the CA, and what to go back to. Attributes as of ObservedCa.
+    It is saved in AWS from before the first call of the change until after its last one, so that
+    the run that finishes an interrupted change knows what the configuration does not say: unmanaged
+    tags, who registered the CA, and what to restore. Attributes as of ObservedCa.
     """
 
     mode: str
@@ -188,5 +198,10 @@ class Snapshot:
 
 
 def origin_in(tags: Mapping[str, str]) -> Origin:
-    """Whether this module registered the CA that carries these tags, or found it there."""
+    """Return whether this module registered the CA that carries these tags, or adopted it."""
     return "registered" if tags.get(ORIGIN_TAG) == "registered" else "adopted"
+
+
+def auto_registration_status(enabled: bool) -> Literal["ENABLE", "DISABLE"]:
+    """Return whether auto-registration is enabled, as AWS IoT writes it."""
+    return "ENABLE" if enabled else "DISABLE"

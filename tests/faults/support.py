@@ -21,8 +21,11 @@ from typing import Any
 
 import pytest
 
-from iot_ca import cli as commands
 from iot_ca.aws import session as aws
+from iot_ca.errors import Failures
+from iot_ca.terraform.deregister import deregister
+from iot_ca.terraform.inspect import inspect
+from iot_ca.terraform.register import register
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, Account, Registered
 
@@ -165,7 +168,7 @@ class Program:
 
         monkeypatch.setattr(aws, "_client", client)
         monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
-        monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
+        monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
         monkeypatch.setattr("iot_ca.ownership.private_ca._POLL_INTERVAL_SECONDS", 0)
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
@@ -200,7 +203,7 @@ class Program:
                 command(json.dumps(request))
             except Killed:
                 return "killed"
-            except commands.Failures as failures:
+            except Failures as failures:
                 (line,) = failures.lines()
                 assert line == " ".join(line.split())
                 return line
@@ -234,15 +237,15 @@ class Terraform:
         cas = {"root": {"certificate_pem": self.ca.pem, **self.wanted}}
         answer: dict[str, str] = {}
 
-        def inspect(query: str) -> str:
-            answer.update(json.loads(commands.inspect(query)))
+        def plan(query: str) -> str:
+            answer.update(json.loads(inspect(query)))
             return ""
 
         query = {
             "target": json.dumps(self.target),
             "certificate_authorities": json.dumps(cas),
         }
-        trouble = self.program.run(inspect, query, self.account, None)
+        trouble = self.program.run(plan, query, self.account, None)
         if trouble is not None:
             return None, trouble
         return str(json.loads(answer["root"])["revision"]), None
@@ -265,7 +268,7 @@ class Terraform:
         if revision == self.revision:
             return None
         request = self.request(revision)
-        trouble = self.program.run(commands.register, request, self.account, fault)
+        trouble = self.program.run(register, request, self.account, fault)
         # A record whose provisioner failed is tainted: the next apply replaces it.
         self.revision = revision if trouble is None else None
         return trouble
@@ -279,7 +282,7 @@ class Terraform:
             "owner": "me",
             **more,
         }
-        return self.program.run(commands.deregister, request, self.account, fault)
+        return self.program.run(deregister, request, self.account, fault)
 
 
 def seen(account: Account, ca: CA) -> Registered | None:

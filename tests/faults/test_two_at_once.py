@@ -23,10 +23,10 @@ from typing import Any
 
 import pytest
 
-from iot_ca import cli as commands
+from iot_ca import cli
 from iot_ca.aws import session as aws
-from iot_ca.aws.registry import Registry
-from iot_ca.reconcile import loop as register
+from iot_ca.errors import Failures
+from iot_ca.terraform.register import register
 from sandbox.control import Sandbox
 from tests.e2e.support import CA, OWN_TAGS, Account, Registered, new_ca
 from tests.faults.support import TEMPLATE, leftovers
@@ -132,8 +132,8 @@ class AtOnce:
 
         def run(name: str) -> str | None:
             try:
-                commands.register(requests[name])
-            except commands.Failures as failures:
+                register(requests[name])
+            except Failures as failures:
                 (line,) = failures.lines()
                 return line
             finally:
@@ -182,13 +182,11 @@ def at_once(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> AtOnce:
     monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint)
     monkeypatch.setattr(aws, "new_session", locked(session))
     monkeypatch.setattr(aws, "_client", locked(client))
-    monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
+    monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
     # Before Python 3.12 a cached property lets one thread in at a time, whichever object it asks.
     for cached in (
         aws.Account.__dict__["caller"],
-        Registry.__dict__["registration_code"],
-        register._Run.__dict__["_claim"],
-        register._Run.__dict__["_proof"],
+        aws.Account.__dict__["registration_code"],
     ):
         monkeypatch.setattr(cached, "lock", contextlib.nullcontext(), raising=False)
     return runs
@@ -330,7 +328,7 @@ def _start(sandbox: Sandbox, run: Run, ca: CA, key_file: str) -> subprocess.Pope
     environment = {
         **os.environ,
         **sandbox.environment(run.account.number, run.account.region),
-        commands.REQUEST_VARIABLE: json.dumps(request),
+        cli.REQUEST_VARIABLE: json.dumps(request),
     }
     return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "iot_ca"), "register"],

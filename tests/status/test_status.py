@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from iot_ca.aws.registry import Registry
+from iot_ca.aws.ca_certificates import CaCertificates
 from sandbox.control import Sandbox
 from tests.status.support import Run, World, rows
 from tests.unit.support import NOW, ec_key, issue, pem
@@ -242,14 +242,14 @@ def test_an_unexpected_error_affects_one_account_only(
     world.add("two", new_account())
     for name in ("one", "two"):
         world.register(name, "eu-west-1", ca)
-    observe = Registry.observe
+    observe = CaCertificates.observe
 
-    def unforeseen(self: Registry, ids: Any) -> Any:
-        if self.target.account_id == world.accounts["one"]["account_id"]:
+    def unforeseen(self: CaCertificates, ids: Any) -> Any:
+        if self.account.target.account_id == world.accounts["one"]["account_id"]:
             raise ZeroDivisionError("what was read")
         return observe(self, ids)
 
-    monkeypatch.setattr(Registry, "observe", unforeseen)
+    monkeypatch.setattr(CaCertificates, "observe", unforeseen)
     path = world.write(certificate_file="root.pem")
     exit_status, out, err = run(path, "--json")
     assert (exit_status, err) == (1, "")

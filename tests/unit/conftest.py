@@ -59,5 +59,5 @@ def program(
     del aws
     monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
     monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
-    monkeypatch.setattr("iot_ca.reconcile.loop._PATIENCE", 0)
+    monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
     return Program(monkeypatch, capsys)

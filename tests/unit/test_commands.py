@@ -642,7 +642,7 @@ def test_a_ca_whose_devices_are_registered_is_not_deleted(program: Program, aws:
         status, out, err = program.request("deregister", {**request, **more})
         assert (status, out) == (1, "")
         (line,) = err
-        assert line.startswith(f"iot_ca: root ({WHERE}): it is to be deleted, since {why}")
+        assert line.startswith(f"iot_ca: root ({WHERE}): it can't be deleted ({why}")
         assert "AWS IoT has 3 certificates of devices that it has signed (aws iot list-" in line
         assert f"--region eu-west-1 --ca-certificate-id {identity()}): delete them" in line
         assert "apply force_destroy = true" in line
@@ -940,8 +940,8 @@ def explode(*_: object, **__: object) -> None:
         "iot_ca.certificates.pem.read",
         "iot_ca.certificates.pem.parse",
         "iot_ca.certificates.validation.check",
-        "iot_ca.aws.registry.Registry.observe",
-        "iot_ca.reconcile.drift.converged_revision",
+        "iot_ca.aws.ca_certificates.CaCertificates.observe",
+        "iot_ca.terraform.inspect.current_revision",
         "iot_ca.terraform.protocol.write_results",
     ],
 )

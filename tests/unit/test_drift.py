@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iot_ca.certificates import pem as pem_text
 from iot_ca.model import (
     MANAGED_TAGS_TAG,
     ORIGIN_TAG,
@@ -19,10 +20,31 @@ from iot_ca.model import (
     ObservedCa,
     Snapshot,
 )
-from iot_ca.reconcile import drift
-from iot_ca.reconcile.drift import Delete, Forget, Register, Remember, Step, Tag, Untag, Update
+from iot_ca.reconcile import tags as tag_rules
+from iot_ca.reconcile.deregistration import auto_registration_tag
+from iot_ca.reconcile.differences import differences
+from iot_ca.reconcile.revision import current_revision, new_revision
+from iot_ca.reconcile.steps import (
+    Delete,
+    DeleteSnapshot,
+    Goal,
+    Plan,
+    Register,
+    SaveSnapshot,
+    State,
+    Step,
+    Tag,
+    Untag,
+    Update,
+    decide,
+    only_run_tags,
+    snapshot_of,
+)
+from tests.unit.program import ROOT
+from tests.unit.support import pem
 
 OWNER = "a-record-in-the-state"
+CERTIFICATE = pem_text.read(pem(ROOT))
 # Few keys, so that wanted, forsaken and foreign tags often meet; the values are the tricky ones.
 KEYS = st.sampled_from(["a", "b", "c", "Team Name", "é", "k" * 128])
 VALUES = st.sampled_from(["", "1", "2", "none", "missing", "v" * 256])
@@ -53,7 +75,9 @@ def observed(draw: st.DrawFn) -> ObservedCa:
         OWNER_TAG: draw(st.none() | st.sampled_from([OWNER, "another"])),
         REVISION_TAG: draw(st.none() | st.sampled_from(["register 1", "repair tags 2"])),
         MANAGED_TAGS_TAG: draw(
-            st.none() | st.just(drift._managed_tags(before)) | st.sampled_from(["none", "x"])
+            st.none()
+            | st.just(tag_rules.managed_tags_value(before))
+            | st.sampled_from(["none", "x"])
         ),
     }
     return ObservedCa(
@@ -70,10 +94,24 @@ TOKENS = st.text("0123456789abcdef", min_size=8, max_size=8)
 
 @dataclass(frozen=True)
 class Cloud:
-    """What AWS has of a CA: the CA itself, and what is remembered of a change of its mode."""
+    """What AWS has of a CA: its registration, and the snapshot of an unfinished mode change."""
 
     ca: ObservedCa | None
-    memory: Snapshot | None = None
+    snapshot: Snapshot | None = None
+
+
+def plan(
+    desired: DesiredCa, ca: ObservedCa | None, revision: str, snapshot: Snapshot | None = None
+) -> Plan:
+    """The plan for a CA in this state."""
+    return decide(Goal(desired, CERTIFICATE, revision, OWNER), State(ca, snapshot))
+
+
+def steps_for(
+    desired: DesiredCa, ca: ObservedCa | None, revision: str, snapshot: Snapshot | None = None
+) -> list[Step]:
+    """The next steps for a CA in this state."""
+    return list(plan(desired, ca, revision, snapshot).steps)
 
 
 def carried_out(step: Step, before: Cloud) -> Cloud:
@@ -89,11 +127,11 @@ def carried_out(step: Step, before: Cloud) -> Cloud:
                 registration_config=step.registration_config,
                 tags=step.tags,
             )
-        case Remember():
-            return replace(before, memory=step.memory)
-        case Forget():
-            assert before.memory is not None
-            return replace(before, memory=None)
+        case SaveSnapshot():
+            return replace(before, snapshot=step.snapshot)
+        case DeleteSnapshot():
+            assert before.snapshot is not None
+            return replace(before, snapshot=None)
         case Delete():
             assert ca is not None
             assert ca.status == "INACTIVE"
@@ -127,16 +165,16 @@ def _updated(step: Update, ca: ObservedCa) -> ObservedCa:
 def finished(
     desired: DesiredCa, before: Cloud, revision: str
 ) -> tuple[ObservedCa, list[list[Step]]]:
-    """What AWS has in the end, with no memory left, and the rounds of steps that led there."""
+    """What AWS has in the end, with no snapshot left, and the rounds of steps that led there."""
     rounds: list[list[Step]] = []
     now = before
-    while steps := drift.steps(desired, now.ca, revision, OWNER, memory=now.memory):
+    while steps := steps_for(desired, now.ca, revision, now.snapshot):
         rounds.append(steps)
         assert len(rounds) <= 5, "it does not converge"
         for step in steps:
             now = carried_out(step, now)
     assert now.ca is not None
-    assert now.memory is None
+    assert now.snapshot is None
     return now.ca, rounds
 
 
@@ -176,7 +214,7 @@ MAYBE_CASES = CASES | st.tuples(DESIRED, st.none())
 @given(MAYBE_CASES, TOKENS)
 def test_a_ca_is_as_wanted_in_the_end(case: MaybeCase, token: str) -> None:
     desired, before = case
-    revision = drift.fresh_revision(desired, before, token)
+    revision = new_revision(desired, before, token)
     after, _ = converged(desired, before, revision)
     assert after.status == desired.status
     assert after.auto_registration == desired.auto_registration
@@ -186,23 +224,23 @@ def test_a_ca_is_as_wanted_in_the_end(case: MaybeCase, token: str) -> None:
     )
     assert desired.tags.items() <= after.tags.items()
     assert (after.revision, after.owner) == (revision, OWNER)
-    assert drift.differences(desired, after) == []
+    assert differences(desired, after) == []
     # The next plan reads back the value that the state holds: nothing changes.
-    assert drift.converged_revision(desired, after) == revision
+    assert current_revision(desired, after) == revision
 
 
 @given(MAYBE_CASES)
 def test_applying_twice_writes_once(case: MaybeCase) -> None:
     desired, before = case
     after, _ = converged(desired, before, "repair 1")
-    assert drift.steps(desired, after, "repair 1", OWNER) == []
+    assert steps_for(desired, after, "repair 1") == []
 
 
 @given(MAYBE_CASES)
 def test_the_revision_is_written_last(case: MaybeCase) -> None:
     desired, before = case
     _, rounds = converged(desired, before, "repair 1")
-    steps = [step for round_ in rounds for step in round_ if not isinstance(step, Forget)]
+    steps = [step for round_ in rounds for step in round_ if not isinstance(step, DeleteSnapshot)]
     writes_revision = [
         isinstance(step, Register | Tag) and step.tags.get(REVISION_TAG) == "repair 1"
         for step in steps
@@ -216,16 +254,16 @@ def test_a_run_that_dies_half_way_is_never_taken_for_a_finished_one(
     case: MaybeCase, data: st.DataObject
 ) -> None:
     desired, before = case
-    revision = drift.fresh_revision(desired, before, "00000001")
+    revision = new_revision(desired, before, "00000001")
     _, rounds = converged(desired, before, revision)
-    steps = [step for round_ in rounds for step in round_ if not isinstance(step, Forget)]
+    steps = [step for round_ in rounds for step in round_ if not isinstance(step, DeleteSnapshot)]
     now = Cloud(before)
     for step in steps[: data.draw(st.integers(0, max(0, len(steps) - 1)))]:
         now = carried_out(step, now)
     if steps:
         assert now.ca is None or now.ca.revision != revision
         again, _ = finished(desired, now, revision)
-        assert drift.converged_revision(desired, again) == revision
+        assert current_revision(desired, again) == revision
 
 
 @given(MAYBE_CASES)
@@ -248,7 +286,7 @@ def test_nobody_elses_tags_are_touched(case: Case) -> None:
         for key, value in before.tags.items()
         if key not in desired.tags
         and not key.startswith(TAG_PREFIX)
-        and drift._digest(key) not in remembered
+        and tag_rules._digest(key) not in remembered
     }
     after, _ = converged(desired, before, "repair 1")
     assert foreign.items() <= after.tags.items()
@@ -281,9 +319,7 @@ def test_who_registered_a_ca_is_never_forgotten(case: Case) -> None:
 def test_whatever_is_mended_is_said_in_words(case: Case) -> None:
     """A repair without a warning, or a warning without a repair, would be a riddle."""
     desired, before = case
-    assert (drift.converged_revision(desired, before) is None) == bool(
-        drift.differences(desired, before)
-    )
+    assert (current_revision(desired, before) is None) == bool(differences(desired, before))
 
 
 @pytest.mark.parametrize("tag", [ORIGIN_TAG, OWNER_TAG, MANAGED_TAGS_TAG, REVISION_TAG])
@@ -293,18 +329,18 @@ def test_a_change_of_the_modules_own_tags_is_mended_and_said(tag: str, value: st
     after, _ = converged(desired, None, "register 1")
     tags = {key: it for key, it in after.tags.items() if key != tag}
     changed = replace(after, tags=tags if value is None else {**tags, tag: value})
-    mends = drift.converged_revision(desired, changed) is None
-    assert bool(drift.differences(desired, changed)) == mends
+    mends = current_revision(desired, changed) is None
+    assert bool(differences(desired, changed)) == mends
     if value is None:
         assert mends
     again, _ = converged(desired, changed, "repair 2")
-    assert drift.converged_revision(desired, again) == "repair 2"
+    assert current_revision(desired, again) == "repair 2"
 
 
 @given(CASES)
 def test_words_name_what_is_there_and_what_is_wanted(case: Case) -> None:
     desired, before = case
-    texts = [str(each) for each in drift.differences(desired, before)]
+    texts = [str(each) for each in differences(desired, before)]
     assert len(texts) == len(set(texts))
     assert (f"status is {before.status}, wanted {desired.status}" in texts) == (
         before.status != desired.status
@@ -327,36 +363,36 @@ def test_a_fresh_revision_is_a_valid_tag_value_and_never_the_same_again(
     case: MaybeCase, token: str, other: str
 ) -> None:
     desired, before = case
-    revision = drift.fresh_revision(desired, before, token)
+    revision = new_revision(desired, before, token)
     # What AWS takes in a tag's value.
     assert re.fullmatch(r"[\w .:/=+@-]{1,256}", revision)
     assert revision.strip() == revision
     assert token in revision
-    same = drift.fresh_revision(desired, before, other)
+    same = new_revision(desired, before, other)
     assert (same == revision) == (token == other)
 
 
 def test_a_fresh_revision_says_why() -> None:
     desired = DesiredCa("PEM", template_name="template", tags={"a": "1"})
     after, _ = converged(desired, None, "register 1")
-    assert drift.fresh_revision(desired, None, "f") == "register f"
+    assert new_revision(desired, None, "f") == "register f"
     inactive = replace(after, status="INACTIVE")
-    assert drift.fresh_revision(desired, inactive, "f") == "repair status=INACTIVE f"
+    assert new_revision(desired, inactive, "f") == "repair status=INACTIVE f"
     no_template = replace(after, registration_config={})
-    assert drift.fresh_revision(desired, no_template, "f") == "repair template=none f"
+    assert new_revision(desired, no_template, "f") == "repair template=none f"
     inline = replace(after, registration_config=INLINE)
-    assert drift.fresh_revision(desired, inline, "f") == "repair template=inline f"
+    assert new_revision(desired, inline, "f") == "repair template=inline f"
     silent = replace(after, auto_registration=False)
-    assert drift.fresh_revision(desired, silent, "f") == "repair auto-registration=DISABLE f"
+    assert new_revision(desired, silent, "f") == "repair auto-registration=DISABLE f"
     untagged = replace(after, tags={k: v for k, v in after.tags.items() if k != "a"})
-    assert drift.fresh_revision(desired, untagged, "f") == "repair tags f"
+    assert new_revision(desired, untagged, "f") == "repair tags f"
     by_hand = replace(after, tags={})
-    assert drift.fresh_revision(desired, by_hand, "f").startswith("adopt ")
+    assert new_revision(desired, by_hand, "f").startswith("adopt ")
 
 
 def test_a_fresh_revision_fits_whatever_aws_says() -> None:
     strange = ObservedCa(mode="SNI_ONLY", status="S" * 300, auto_registration=True)
-    revision = drift.fresh_revision(DesiredCa("PEM"), strange, "3f2a9c01")
+    revision = new_revision(DesiredCa("PEM"), strange, "3f2a9c01")
     assert len(revision) <= 256
     assert revision.endswith(" 3f2a9c01")
 
@@ -380,7 +416,7 @@ def test_a_registration_carries_everything_in_one_call() -> None:
         template_name="template",
         tags={"a": "1"},
     )
-    (step,) = drift.steps(desired, None, "register 1", OWNER)
+    (step,) = steps_for(desired, None, "register 1")
     assert isinstance(step, Register)
     assert (step.certificate_mode, step.active, step.auto_registration) == ("DEFAULT", False, False)
     assert step.registration_config == {"templateName": "template"}
@@ -390,7 +426,7 @@ def test_a_registration_carries_everything_in_one_call() -> None:
 
 
 def test_what_was_never_seen_is_not_taken_for_converged() -> None:
-    assert drift.converged_revision(DesiredCa("PEM"), None) is None
+    assert current_revision(DesiredCa("PEM"), None) is None
 
 
 # A change of the mode
@@ -403,10 +439,10 @@ MODE_CHANGES = st.tuples(DESIRED, observed()).filter(
 @given(MODE_CHANGES)
 def test_a_change_of_mode_remembers_deactivates_deletes_and_registers(case: Case) -> None:
     desired, before = case
-    memory = drift.before_change(before, None)
+    snapshot = snapshot_of(before, None)
     # Nothing is taken out before what it was has been read back.
-    assert drift.steps(desired, before, "change 1", OWNER) == [Remember(memory)]
-    steps = drift.steps(desired, before, "change 1", OWNER, memory=memory)
+    assert steps_for(desired, before, "change 1") == [SaveSnapshot(snapshot)]
+    steps = steps_for(desired, before, "change 1", snapshot)
     deactivate = [Update(status="INACTIVE")] if before.status == "ACTIVE" else []
     assert steps[:-1] == [*deactivate, Delete()]
     registration = steps[-1]
@@ -418,14 +454,14 @@ def test_a_change_of_mode_remembers_deactivates_deletes_and_registers(case: Case
 @given(MODE_CHANGES, observed())
 def test_nothing_is_taken_out_that_is_remembered_otherwise(case: Case, other: ObservedCa) -> None:
     desired, before = case
-    memory = drift.before_change(other, None)
-    steps = drift.steps(desired, before, "change 1", OWNER, memory=memory)
-    same = replace(memory, status=before.status) == drift.before_change(before, None)
-    assert (steps == [Remember(drift.before_change(before, None))]) != same
+    snapshot = snapshot_of(other, None)
+    steps = steps_for(desired, before, "change 1", snapshot)
+    same = replace(snapshot, status=before.status) == snapshot_of(before, None)
+    assert (steps == [SaveSnapshot(snapshot_of(before, None))]) != same
 
 
 def _foreign(desired: DesiredCa, before: ObservedCa) -> dict[str, str]:
-    foreign = drift._foreign(before.tags)
+    foreign = tag_rules.unmanaged_tags(before.tags)
     return {key: value for key, value in foreign.items() if key not in desired.tags}
 
 
@@ -444,8 +480,8 @@ def test_a_change_of_mode_that_dies_goes_on_where_it_was_and_loses_nothing(
     assert [step for round_ in rest for step in round_] == steps[done:]
     assert _foreign(desired, before).items() <= after.tags.items()
     assert after.tags[ORIGIN_TAG] == before.origin
-    assert drift.differences(desired, after) == []
-    assert drift.converged_revision(desired, after) == "change 1"
+    assert differences(desired, after) == []
+    assert current_revision(desired, after) == "change 1"
 
 
 @given(MODE_CHANGES, DESIRED, st.data())
@@ -462,32 +498,33 @@ def test_whoever_changes_his_mind_in_the_middle_loses_nothing_either(
     theirs = {k: v for k, v in _foreign(desired, before).items() if k not in then.tags}
     assert theirs.items() <= after.tags.items()
     assert after.tags[ORIGIN_TAG] == before.origin
-    assert drift.converged_revision(then, after) == "repair 2"
+    assert current_revision(then, after) == "repair 2"
 
 
 @given(MODE_CHANGES)
 def test_who_registers_it_in_the_middle_does_not_take_its_tags_away(case: Case) -> None:
     desired, before = case
-    memory = drift.before_change(before, None)
+    snapshot = snapshot_of(before, None)
     # By hand, without a tag.
     theirs = replace(before, mode=desired.certificate_mode, tags={})
-    after, rounds = finished(desired, Cloud(theirs, memory), "change 1")
+    after, rounds = finished(desired, Cloud(theirs, snapshot), "change 1")
     assert _foreign(desired, before).items() <= after.tags.items()
     assert after.tags[ORIGIN_TAG] == before.origin
-    assert rounds[-1] == [Forget()]
+    assert rounds[-1] == [DeleteSnapshot()]
 
 
 @given(MODE_CHANGES)
 def test_the_way_back_makes_it_what_it_was(case: Case) -> None:
-    _, before = case
-    back = drift.way_back(drift.before_change(before, None))
-    assert carried_out(back, Cloud(None)).ca == before
+    desired, before = case
+    rollback = plan(desired, before, "change 1").rollback
+    assert rollback is not None
+    assert carried_out(rollback.registration, Cloud(None)).ca == before
 
 
 def test_tags_of_aws_are_not_written_back() -> None:
     tags = {"aws:createdBy": "me", "AWS:x": "1", "aws": "mine"}
     before = ObservedCa("SNI_ONLY", "ACTIVE", True, tags=tags)
-    assert drift.before_change(before, None).tags == {"aws": "mine"}
+    assert snapshot_of(before, None).tags == {"aws": "mine"}
 
 
 @given(observed(), observed(), st.sampled_from(["ACTIVE", "INACTIVE"]))
@@ -495,32 +532,31 @@ def test_an_earlier_attempt_knows_the_status_if_all_else_is_as_it_was(
     now: ObservedCa, other: ObservedCa, status: str
 ) -> None:
     # It may have deactivated the CA and gone no further.
-    earlier = drift.before_change(replace(now, status=status), None)
-    assert drift.before_change(now, earlier).status == status
+    earlier = snapshot_of(replace(now, status=status), None)
+    assert snapshot_of(now, earlier).status == status
     # Else somebody has been there since, and the status may be theirs.
-    memory = drift.before_change(other, None)
-    before = drift.before_change(now, memory)
-    same = replace(memory, status=now.status) == drift.before_change(now, None)
+    snapshot = snapshot_of(other, None)
+    before = snapshot_of(now, snapshot)
+    same = replace(snapshot, status=now.status) == snapshot_of(now, None)
     assert before.status == (other.status if same else now.status)
-    assert replace(before, status=now.status) == drift.before_change(now, None)
+    assert replace(before, status=now.status) == snapshot_of(now, None)
 
 
 @given(CASES)
 def test_a_memory_that_nobody_needs_any_more_is_forgotten_and_nothing_else(case: Case) -> None:
     desired, before = case
     after, _ = converged(desired, before, "repair 1")
-    memory = drift.before_change(before, None)
-    assert drift.steps(desired, after, "repair 1", OWNER, memory=memory) == [Forget()]
+    snapshot = snapshot_of(before, None)
+    assert steps_for(desired, after, "repair 1", snapshot) == [DeleteSnapshot()]
 
 
 def test_a_fresh_revision_names_both_modes() -> None:
     desired = DesiredCa("PEM", certificate_mode="DEFAULT")
     after, _ = converged(DesiredCa("PEM"), None, "register 1")
-    assert drift.fresh_revision(desired, after, "f") == "change mode SNI_ONLY to DEFAULT f"
+    assert new_revision(desired, after, "f") == "change mode SNI_ONLY to DEFAULT f"
     inactive = replace(after, status="INACTIVE")
     assert (
-        drift.fresh_revision(desired, inactive, "f")
-        == "change mode SNI_ONLY to DEFAULT status=INACTIVE f"
+        new_revision(desired, inactive, "f") == "change mode SNI_ONLY to DEFAULT status=INACTIVE f"
     )
 
 
@@ -529,10 +565,10 @@ def test_what_auto_registration_was_is_read_back_and_never_from_another_revision
     case: MaybeCase, token: str
 ) -> None:
     desired, before = case
-    revision = drift.fresh_revision(desired, before, token)
+    revision = new_revision(desired, before, token)
     if before is None:
         return
-    kept = drift.keep_auto_registration(before)
+    kept = auto_registration_tag(before)
     assert re.fullmatch(r"[\w .:/=+@-]{1,256}", kept.tags[REVISION_TAG])
     leaving = replace(before, tags={**before.tags, **kept.tags})
     assert leaving.auto_registration_to_keep is before.auto_registration
@@ -544,19 +580,19 @@ def test_what_auto_registration_was_is_read_back_and_never_from_another_revision
 def test_only_a_writer_differs_where_nothing_but_its_tags_do(keys: list[str]) -> None:
     tag = Tag(dict.fromkeys(keys, "value"))
     alone = set(keys) <= {REVISION_TAG, OWNER_TAG}
-    assert drift.only_the_writer_differs([tag]) is alone
-    assert not drift.only_the_writer_differs([])
-    assert not drift.only_the_writer_differs([tag, Forget()])
-    assert not drift.only_the_writer_differs([Update(status="ACTIVE")])
+    assert only_run_tags((tag,)) is alone
+    assert not only_run_tags(())
+    assert not only_run_tags((tag, DeleteSnapshot()))
+    assert not only_run_tags((Update(status="ACTIVE"),))
 
 
 def test_an_interrupted_destroy_is_something_to_mend() -> None:
     desired = DesiredCa("PEM")
     now, _ = finished(desired, Cloud(None), "register 1")
-    left = replace(now, tags={**now.tags, **drift.keep_auto_registration(now).tags})
-    assert drift.converged_revision(desired, left) is None
-    (difference,) = drift.differences(desired, left)
+    left = replace(now, tags={**now.tags, **auto_registration_tag(now).tags})
+    assert current_revision(desired, left) is None
+    (difference,) = differences(desired, left)
     assert str(difference) == "tag iot-ca:revision is of an interrupted destroy"
     mended, _ = finished(desired, Cloud(left), "repair 2")
-    assert drift.converged_revision(desired, mended) == "repair 2"
+    assert current_revision(desired, mended) == "repair 2"
     assert mended.auto_registration_to_keep is None

@@ -117,7 +117,7 @@ def test_without_a_proof_there_is_no_way_back_to_default_mode(
 ) -> None:
     wanted = {**registered(program, aws, "DEFAULT", proof), "verification": None}
     said = refused(program, wanted, command)
-    assert said.startswith("leaving DEFAULT mode needs a way back")
+    assert said.startswith("a change from DEFAULT mode needs verification, for a rollback")
     assert "keep verification until the mode has been changed" in said
     assert "force_mode_change = true" in said
     assert aws.writes == []
@@ -283,8 +283,8 @@ def test_what_aws_refuses_beforehand_is_not_begun(
     before = snapshot(aws)
     aws.faults["RegisterCACertificate"] = fault
     text = refused(program, wanted)
-    assert text.startswith("the mode was not changed, since it would go wrong half-way")
-    assert "(force_mode_change = true goes ahead all the same where there is a way back): " in text
+    assert text.startswith("the mode was not changed, since the change would fail half-way")
+    assert "(force_mode_change = true changes it nevertheless if a rollback is possible): " in text
     assert said in text
     assert snapshot(aws) == before
     assert aws.writes == ["RegisterCACertificate"]
@@ -316,7 +316,9 @@ def test_what_is_refused_beforehand_is_not_forced_without_a_way_back(
     wanted |= {"verification": None, "force_mode_change": True}
     before = snapshot(aws)
     fail(aws, PROBE, 1)
-    assert refused(program, wanted).startswith("the mode was not changed, since it would go wrong")
+    assert refused(program, wanted).startswith(
+        "the mode was not changed, since the change would fail"
+    )
     assert snapshot(aws) == before
     assert aws.writes == [PROBE]
     # Nor is the other thing that is tried.
@@ -333,7 +335,7 @@ def test_tags_that_can_not_be_seen_are_not_taken_out(
     aws.faults["ListTagsForResource"] = ("ResourceNotFoundException", "not yet")
     for command in ("inspect", "register"):
         said = refused(program, wanted, command)
-        assert said.startswith("AWS IoT does not say at the moment which tags it carries")
+        assert said.startswith("AWS IoT does not answer the tags of the CA at the moment")
     assert snapshot(aws) == before
     assert aws.writes == []
 
@@ -444,10 +446,10 @@ def test_a_way_back_that_fails_too_says_how_things_stand_and_loses_nothing(
     wanted = registered(program, aws, mode, proof)
     fail(aws, "RegisterCACertificate", 2, 3)
     said = refused(program, wanted)
-    assert said.startswith("it may not be registered now")
-    assert "so that new devices are refused: apply again as soon as the cause is gone" in said
+    assert said.startswith("the CA might not be registered now")
+    assert "so that new devices are refused: fix the cause and apply again" in said
     assert "until then; cause: RegisterCACertificate failed" in said
-    assert f"; and going back to {mode} mode failed: RegisterCACertificate failed" in said
+    assert f"; and the rollback to {mode} mode failed: RegisterCACertificate failed" in said
     assert aws.cas == {}
     assert set(aws.groups) == {GROUP}
     result = program.inspect({"root": wanted})["root"]
@@ -463,7 +465,9 @@ def test_without_a_proof_the_way_back_fails_with_the_reason(
     wanted |= {"verification": None, "force_mode_change": True}
     fail(aws, "RegisterCACertificate", 2)
     said = refused(program, wanted)
-    assert "going back to DEFAULT mode failed: there is no verification certificate for it" in said
+    assert (
+        "the rollback to DEFAULT mode failed: there is no verification certificate for it" in said
+    )
     program.register(wanted, "change 2")
     assert_changed(aws, "SNI_ONLY")
 

@@ -116,7 +116,8 @@ def _raise_unreachable(error: BotoCoreError) -> NoReturn:
     if isinstance(error, exceptions.ProfileNotFound):
         raise Failure(
             f"{reported}; name one that exists on this machine (of the module: "
-            "credentials.profile; destroy uses the one that was applied last: apply once with the new one)"
+            "credentials.profile; destroy uses the one that was applied last: apply once with the "
+            "new one)"
         ) from error
     if isinstance(
         error,

@@ -14,7 +14,8 @@ from iot_ca.errors import Failure, one_line
 from iot_ca.fleet import inventory
 from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa, Fleet
 from iot_ca.model import ObservedCa
-from iot_ca.reconcile import drift
+from iot_ca.reconcile.differences import differences, template_text
+from iot_ca.reconcile.tags import obsolete_tags
 
 if TYPE_CHECKING:
     from iot_ca.fleet.lookup import Observations
@@ -72,7 +73,7 @@ class Row:
     def auto_registration_status(self) -> str | None:
         """Auto-registration in AWS IoT's words, `ENABLE` or `DISABLE`."""
         flag = self.auto_registration
-        return None if flag is None else drift.enable(flag)
+        return None if flag is None else model.auto_registration_status(flag)
 
 
 @dataclass(frozen=True)
@@ -149,19 +150,19 @@ def describe_drift(ca: ConfiguredCa, observed: ObservedCa) -> list[str]:
     """
     # The files do not name the tags that the module has attached. Those that are still there count
     # as desired, so that a missing one shows by the digest in the managed-tags tag.
-    own_tags = drift.forsaken_tags(ca.desired, observed)
+    own_tags = obsolete_tags(ca.desired, observed.tags)
     desired = replace(ca.desired, tags={key: observed.tags[key] for key in own_tags})
-    differences = [
+    relevant = [
         difference
-        for difference in drift.differences(desired, observed)
+        for difference in differences(desired, observed)
         if ca.template_configured or difference.attribute != "template"
     ]
     missing_tags = [
         difference
-        for difference in differences
+        for difference in relevant
         if difference.attribute in _MODULE_TAG_ATTRIBUTES and difference.wanted is None
     ]
-    texts = [str(difference) for difference in differences if difference not in missing_tags]
+    texts = [str(difference) for difference in relevant if difference not in missing_tags]
     if len(missing_tags) == len(_MODULE_TAG_ATTRIBUTES):
         return [*texts, "not managed by this module yet"]
     return texts + [str(difference) for difference in missing_tags]
@@ -218,7 +219,7 @@ def _judge(
 
 
 def _with_observed(row: Row, observed: ObservedCa) -> Row:
-    template = drift.template_in_words(observed)
+    template = template_text(observed)
     return replace(
         row,
         mode=observed.mode,

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TypeVar
 
-from iot_ca.aws.registry import Registry
+from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
@@ -98,8 +98,8 @@ def _observe(
     if isinstance(identity, Failure):
         return dict.fromkeys(certificate_ids, identity)
     account = FleetAccount(account_region.target, clients, identity)
-    registry = Registry(account_region.target, account)
-    observations = _result_or_failure(lambda: registry.observe(certificate_ids))
+    ca_certificates = CaCertificates(account)
+    observations = _result_or_failure(lambda: ca_certificates.observe(certificate_ids))
     if isinstance(observations, Failure):
         return dict.fromkeys(certificate_ids, observations)
     return observations

@@ -1,52 +1,59 @@
-"""Take one CA out of the account, or off this module's hands."""
+"""Deregister one CA: delete it, or keep it and detach what this module has added."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from iot_ca import model
-from iot_ca.aws.registry import Registry
 from iot_ca.errors import Failure
 from iot_ca.model import DeregisterRequest, ObservedCa, OnDestroy, Snapshot
-from iot_ca.reconcile import drift
-from iot_ca.reconcile.drift import Untag, Update
+from iot_ca.reconcile.execution import RemoteCa
+from iot_ca.reconcile.steps import Delete, DeleteSnapshot, Tag, Untag, Update, snapshot_of
 
-_LEFT = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
+_DONE = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
 
 
-def leave(request: DeregisterRequest) -> str:
-    """Carry out a request; returns what was done, in words. Raises Failure.
+def deregister(request: DeregisterRequest, remote: RemoteCa) -> str:
+    """Carry out a request; return what was done, in words. Raises Failure.
 
-    A CA that is gone already is no error, and one that somebody else owns is left alone.
+    It is not an error if the CA is not registered. A CA with another owner is not changed.
     """
-    registry = Registry(request.target)
-    certificate_id = request.certificate_id
-    observed = registry.observe_one(certificate_id)
-    memory = registry.recall(certificate_id)
-    tags = observed.tags if observed is not None else memory.tags if memory is not None else {}
+    observed = remote.observe()
+    snapshot = remote.load_snapshot()
+    tags = observed.tags if observed is not None else snapshot.tags if snapshot is not None else {}
     if tags.get(model.OWNER_TAG) not in (None, request.owner):
         return "left alone, since another record in a Terraform state manages it now"
-    on_destroy, why = _what_to_do(request, tags)
+    on_destroy, reason = _on_destroy(request, tags)
     if observed is None:
-        if memory is not None and on_destroy != "delete":
+        if snapshot is not None and on_destroy != "delete":
             raise Failure(
-                f"a change of its mode was interrupted and it is not registered now, but is to be "
-                f"{_LEFT[on_destroy]}, since {why}; apply once more before you destroy"
+                "a change of its mode was interrupted and it is not registered now, so it can't be "
+                f"{_DONE[on_destroy]} ({reason}); apply once more before you destroy"
             )
-        if memory is not None:
-            registry.forget(certificate_id)
+        if snapshot is not None:
+            remote.carry_out(DeleteSnapshot())
         return "not registered, nothing to do"
-    done = ""
+    detached = ""
     if on_destroy == "delete":
-        _delete(registry, request, observed, why)
+        _delete(remote, request, observed, reason)
     else:
-        done = _stay(registry, request, observed, memory, on_destroy)
-    if memory is not None:
-        registry.forget(certificate_id)
-    return f"{done}{_LEFT[on_destroy]}, since {why}"
+        detached = _keep(remote, request.template_name, on_destroy, observed, snapshot)
+    if snapshot is not None:
+        remote.carry_out(DeleteSnapshot())
+    return f"{detached}{_DONE[on_destroy]}, since {reason}"
 
 
-def _what_to_do(request: DeregisterRequest, tags: Mapping[str, str]) -> tuple[OnDestroy, str]:
+def auto_registration_tag(observed: ObservedCa) -> Tag:
+    """Return the step that tags a CA with what auto-registration is.
+
+    See ObservedCa.auto_registration_to_keep.
+    """
+    status = model.auto_registration_status(observed.auto_registration)
+    return Tag({model.REVISION_TAG: f"{model.KEEP_AUTO_REGISTRATION}{status}"})
+
+
+def _on_destroy(request: DeregisterRequest, tags: Mapping[str, str]) -> tuple[OnDestroy, str]:
+    """Return what to do with the CA, and why."""
     if request.on_destroy is not None:
         return request.on_destroy, "on_destroy says so"
     if model.origin_in(tags) == "registered":
@@ -54,63 +61,78 @@ def _what_to_do(request: DeregisterRequest, tags: Mapping[str, str]) -> tuple[On
     return "retain", "this module only adopted it"
 
 
-def _delete(registry: Registry, request: DeregisterRequest, observed: ObservedCa, why: str) -> None:
-    certificate_id = request.certificate_id
-    _refuse_with_devices(registry, request, why)
+def _delete(
+    remote: RemoteCa, request: DeregisterRequest, observed: ObservedCa, reason: str
+) -> None:
+    _require_no_devices(remote, request, reason)
     if observed.status == "ACTIVE":
-        registry.update(certificate_id, Update(status="INACTIVE"))
+        remote.carry_out(Update(status="INACTIVE"))
         try:
-            # From now on no new one can be registered.
-            _refuse_with_devices(registry, request, why)
+            # An INACTIVE CA registers no more devices, so this check can't be outdated.
+            _require_no_devices(remote, request, reason)
         except Failure:
-            registry.update(certificate_id, Update(status="ACTIVE"))
+            remote.carry_out(Update(status="ACTIVE"))
             raise
-    registry.delete(certificate_id)
+    remote.carry_out(Delete())
 
 
-def _refuse_with_devices(registry: Registry, request: DeregisterRequest, why: str) -> None:
-    if not request.force_destroy and (devices := registry.devices(request.certificate_id)):
-        raise Failure(
-            f"it is to be deleted, since {why}, but AWS IoT has {devices} that it has signed "
-            f"(aws iot list-certificates-by-ca --region {request.target.region} "
-            f"--ca-certificate-id {request.certificate_id}): delete them and run again; or, with "
-            "it in the map, apply force_destroy = true (they stay registered then), or on_destroy "
-            '= "deactivate" or "retain", before it leaves the map'
-        )
+def _require_no_devices(remote: RemoteCa, request: DeregisterRequest, reason: str) -> None:
+    """Raise Failure if the CA has device certificates, unless the request forces its deletion."""
+    if request.force_destroy:
+        return
+    count, more = remote.ca_certificates.count_device_certificates(remote.certificate_id)
+    if not count:
+        return
+    noun = "certificate of a device" if count == 1 else "certificates of devices"
+    raise Failure(
+        f"it can't be deleted ({reason}), since AWS IoT has {'more than ' if more else ''}{count} "
+        f"{noun} that it has signed "
+        f"(aws iot list-certificates-by-ca --region {request.target.region} "
+        f"--ca-certificate-id {remote.certificate_id}): delete them and run again; or, with "
+        "the CA in the map, apply force_destroy = true (they stay registered then), or on_destroy "
+        '= "deactivate" or "retain", before you remove the CA from the map'
+    )
 
 
-def _stay(
-    registry: Registry,
-    request: DeregisterRequest,
-    observed: ObservedCa,
-    memory: Snapshot | None,
+def _keep(
+    remote: RemoteCa,
+    template_name: str | None,
     on_destroy: OnDestroy,
+    observed: ObservedCa,
+    snapshot: Snapshot | None,
 ) -> str:
-    """Take off a CA that stays what goes: the template, the module's own tags, and its activity.
+    """Detach the template and the module's own tags; return what was done, in words.
 
-    All else stays as it is. Returns what was done beside that, in words.
+    The status changes only to INACTIVE, or back to what it was before an unfinished mode change.
     """
-    certificate_id = request.certificate_id
-    own = {key for key in observed.tags if key.startswith(model.TAG_PREFIX)}
-    attached = request.template_name is not None and request.template_name == observed.template_name
-    auto_registration = observed.auto_registration
-    if observed.auto_registration_to_keep is not None:
-        auto_registration = observed.auto_registration_to_keep
-    elif attached:
-        # Whether taking the template off switches auto-registration off is not documented; and
-        # whoever finishes an interrupted run must know what it was.
-        registry.tag(certificate_id, drift.keep_auto_registration(observed))
-        own.add(model.REVISION_TAG)
-    if attached:
-        registry.update(certificate_id, Update(remove_registration_config=True))
-    if attached or auto_registration != observed.auto_registration:
-        registry.update(certificate_id, Update(auto_registration=auto_registration))
-    status = observed.status if memory is None else drift.before_change(observed, memory).status
+    own_tags = {key for key in observed.tags if key.startswith(model.TAG_PREFIX)}
+    detached = ""
+    if template_name is not None and template_name == observed.template_name:
+        _detach_template(remote, observed)
+        own_tags.add(model.REVISION_TAG)
+        detached = f"template {template_name} detached, "
+    elif observed.auto_registration_to_keep not in (None, observed.auto_registration):
+        remote.carry_out(Update(auto_registration=observed.auto_registration_to_keep))
+    status = observed.status if snapshot is None else snapshot_of(observed, snapshot).status
     if on_destroy == "deactivate":
         status = "INACTIVE"
     if observed.status != status:
-        registry.update(certificate_id, Update(status=status))
-    # Whoever adopts it next must not take it for its own.
-    if own:
-        registry.untag(certificate_id, Untag(tuple(sorted(own))))
-    return f"template {request.template_name} detached, " if attached else ""
+        remote.carry_out(Update(status=status))
+    if own_tags:
+        # A record that adopts the CA later must not take it for its own.
+        remote.carry_out(Untag(tuple(sorted(own_tags))))
+    return detached
+
+
+def _detach_template(remote: RemoteCa, observed: ObservedCa) -> None:
+    """Detach the template, and set auto-registration to what it was.
+
+    Whether detaching disables auto-registration is not documented. A tag says what it was, for the
+    run that finishes an interrupted one.
+    """
+    enabled = observed.auto_registration_to_keep
+    if enabled is None:
+        enabled = observed.auto_registration
+        remote.carry_out(auto_registration_tag(observed))
+    remote.carry_out(Update(remove_registration_config=True))
+    remote.carry_out(Update(auto_registration=enabled))

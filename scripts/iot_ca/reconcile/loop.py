@@ -1,25 +1,29 @@
-"""Make AWS hold one CA as wanted: look, write what differs, and look again until nothing does."""
+"""Reconcile one CA: observe it, decide what differs, carry that out, until nothing differs."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
 
-from iot_ca import model
-from iot_ca.aws.registry import Registry
-from iot_ca.certificates import pem
-from iot_ca.certificates.pem import Certificate
-from iot_ca.errors import Failure, Gone
-from iot_ca.model import DesiredCa, ObservedCa, Origin, RegisterRequest, Snapshot
-from iot_ca.ownership import claim
-from iot_ca.reconcile import drift, mode_change
-from iot_ca.reconcile.drift import Delete, Forget, Register, Remember, Step, Tag, Untag, Update
-from iot_ca.reconcile.mode_change import WayBack
-
-if TYPE_CHECKING:
-    from iot_ca.ownership.proof import Claim
+from iot_ca.errors import Failure
+from iot_ca.model import ObservedCa, Origin, Snapshot, origin_in
+from iot_ca.reconcile.execution import RemoteCa, carry_out
+from iot_ca.reconcile.mode_change import prepare
+from iot_ca.reconcile.proof import Ownership
+from iot_ca.reconcile.steps import (
+    Delete,
+    DeleteSnapshot,
+    Goal,
+    Plan,
+    Register,
+    SaveSnapshot,
+    State,
+    Step,
+    Tag,
+    Untag,
+    Update,
+    decide,
+)
 
 _DONE = {
     Register: "registered",
@@ -27,34 +31,33 @@ _DONE = {
     Delete: "deleted",
     Untag: "untagged",
     Tag: "tagged",
-    Remember: "",
-    Forget: "",
+    SaveSnapshot: "",
+    DeleteSnapshot: "",
 }
 
-_LOOKS = 10
-# Seconds before a step is made again that does not show up in what AWS answers next.
-_PATIENCE = 1.0
+_MAX_ROUNDS = 10
+# Before the same steps are carried out again, because AWS IoT does not show their effect yet.
+_RETRY_DELAY_SECONDS = 1.0
 
 
-def converge(request: RegisterRequest) -> str:
-    """Carry out a request; returns what was done, in words. Raises Failure.
+def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
+    """Reconcile one CA; return what was done, in words.
 
-    It ends when there is nothing left to write. What a run leaves that fails or dies, the next one
-    takes up.
+    Ends when nothing is left to write. Raises Failure. What an interrupted or failed run leaves
+    unfinished is finished by the next one.
     """
-    certificate = pem.read(request.certificate_authority.certificate_pem)
-    run = _Run(request, certificate, Registry(request.target))
-    before: list[Step] = []
-    for _ in range(_LOOKS):
-        observed = run.registry.observe_one(certificate.certificate_id)
-        memory = run.recall(observed)
-        steps = run.steps(observed, memory)
-        if not steps:
-            return run.in_words()
-        if steps == before:
-            time.sleep(_PATIENCE)
-        before = steps
-        run.carry_out(steps, run.prepare(steps, observed, memory))
+    progress = Progress()
+    previous: tuple[Step, ...] = ()
+    for _ in range(_MAX_ROUNDS):
+        state = progress.state(remote, goal)
+        plan = decide(goal, state)
+        if not plan.steps:
+            return _summary(goal, progress)
+        if plan.steps == previous:
+            time.sleep(_RETRY_DELAY_SECONDS)
+        previous = plan.steps
+        plan = prepare(plan, state.ca, goal.desired, ownership, remote)
+        progress.record(plan, carry_out(plan, remote))
     raise Failure(
         "what was written does not show up in AWS IoT, or something else changes the CA at the "
         "same time; run again when nothing else does"
@@ -62,169 +65,72 @@ def converge(request: RegisterRequest) -> str:
 
 
 @dataclass
-class _Run:
-    """One run, and what it knows better than AWS's next answer.
+class Progress:
+    """What one run has done so far, which AWS IoT may not show yet.
 
     Attributes:
-        done: what was done, in words.
-        origin: of a CA that it has registered.
-        remembered: what it has put aside of a CA whose mode it changes.
-        forgot: whether it has removed that.
-        taken_out: what it has deleted, and somebody else has registered again.
-        seen: the revisions that the CA carried before it wrote its own.
-        wrote_revision: whether it has written its own.
+        steps: those carried out, in order.
+        origin: of a CA that the run has registered.
+        replaced: what the run has deleted and another client has registered again.
+        earlier_revisions: what the CA carried before the run wrote its own revision.
     """
 
-    request: RegisterRequest
-    certificate: Certificate
-    registry: Registry
-    done: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     origin: Origin | None = None
-    remembered: Snapshot | None = None
-    forgot: bool = False
-    taken_out: Snapshot | None = None
-    seen: set[str | None] = field(default_factory=set)
-    wrote_revision: bool = False
+    replaced: Snapshot | None = None
+    earlier_revisions: set[str | None] = field(default_factory=set)
 
-    @property
-    def _desired(self) -> DesiredCa:
-        return self.request.certificate_authority
-
-    @cached_property
-    def _claim(self) -> Claim:
-        return claim(self._desired, self.certificate, self.registry.account)
-
-    @cached_property
-    def _proof(self) -> str:
-        # Once for all registrations of this run: an issuer is paid for each.
-        return self._claim.issue()
-
-    def recall(self, observed: ObservedCa | None) -> Snapshot | None:
-        """What an unfinished change of the mode has left, this run's or an earlier one's."""
-        if self.forgot:
-            return None
-        found = self.registry.recall(self.certificate.certificate_id)
-        if found is None and (observed is None or observed.mode == self._desired.certificate_mode):
-            # It has been read back before the CA was taken out: AWS only answers late.
-            return self.remembered
-        return found
-
-    def steps(self, observed: ObservedCa | None, memory: Snapshot | None) -> list[Step]:
-        """What there is to do next."""
-        request = self.request
-        steps = drift.steps(
-            self._desired,
+    def state(self, remote: RemoteCa, goal: Goal) -> State:
+        """Observe the CA; return what is known of it."""
+        observed = remote.observe()
+        return State(
             observed,
-            request.revision,
-            request.owner,
+            self._snapshot(remote, observed, goal),
             self.origin,
-            memory,
-            self.taken_out,
+            self.replaced,
+            observed is not None and self._is_superseded(observed, goal),
         )
-        if observed is None:
-            return steps
-        if not self.wrote_revision:
-            self.seen.add(observed.revision)
-        elif observed.revision not in {request.revision, *self.seen}:
-            # Another run has been here since. If it wants the same, writing over each other would
-            # never end.
-            return [] if drift.only_the_writer_differs(steps) else steps
-        return steps
 
-    def prepare(
-        self, steps: list[Step], observed: ObservedCa | None, memory: Snapshot | None
-    ) -> WayBack | None:
-        """Check and prove what a registration needs, before the first call that leads to it.
+    def record(self, plan: Plan, done: list[tuple[Step, bool]]) -> None:
+        """Note the steps of a plan that were carried out, and whether one registered the CA."""
+        for step, registered in done:
+            self.steps.append(step)
+            if isinstance(step, Register) and registered:
+                self.origin = origin_in(step.tags)
+            elif isinstance(step, Register) and plan.rollback is not None:
+                self.replaced = plan.rollback.snapshot
 
-        Returns the way back if the mode changes. Raises Failure where it can't work.
-        """
-        desired = self._desired
-        changes = observed is not None and observed.mode != desired.certificate_mode
-        if not changes and not any(isinstance(step, Register) for step in steps):
+    def _snapshot(
+        self, remote: RemoteCa, observed: ObservedCa | None, goal: Goal
+    ) -> Snapshot | None:
+        """Return what an unfinished mode change has saved, of this run or an earlier one."""
+        if any(isinstance(step, DeleteSnapshot) for step in self.steps):
             return None
-        if observed is not None:
-            mode_change.refuse(desired, observed)
-        _ = self._claim
-        if desired.certificate_mode == "DEFAULT":
-            _ = self._proof
-        if observed is None:
-            if memory is None or memory.mode == desired.certificate_mode:
-                return None
-            return WayBack(memory, self._proof_of_before(memory, must=False))
-        before = drift.before_change(observed, memory)
-        way_back = WayBack(before, self._proof_of_before(before, must=True))
-        registration = drift.registration(
-            desired, self.request.revision, self.request.owner, before.tags
-        )
-        proof = self._proof_for(registration)
-        mode_change.probe(
-            way_back, desired, registration, self.certificate, proof, self.registry, steps
-        )
-        return way_back
+        snapshot = remote.load_snapshot()
+        if snapshot is not None or (
+            observed is not None and observed.mode != goal.desired.certificate_mode
+        ):
+            return snapshot
+        # It was read back before the CA was deleted: AWS IoT only answers it late.
+        saved = [step.snapshot for step in self.steps if isinstance(step, SaveSnapshot)]
+        return saved[-1] if saved else None
 
-    def carry_out(self, steps: list[Step], way_back: WayBack | None) -> None:
-        """Make the calls, until one meets what was not expected: then it is time to look again.
-
-        Raises Failure for what AWS refuses; a change of the mode is taken back then.
-        """
-        for step in steps:
-            try:
-                registered = self.registry.carry_out(step, self.certificate, self._proof_for(step))
-            except Failure as failure:
-                if isinstance(failure, Gone) and self._is_gone(step):
-                    return
-                if way_back is None:
-                    raise
-                mode_change.restore(way_back, self.certificate, self.registry, failure)
-                return
-            self._note(step, registered, way_back)
-
-    def in_words(self) -> str:
-        """What was done, and what the CA is now."""
-        desired = self._desired
-        template = f", template {desired.template_name}" if desired.template_name else ""
-        done = [each for each in self.done if each]
-        if "deleted" in done:
-            done = ["mode changed"]
-        return (
-            f"{', '.join(done) or 'nothing to do'}; "
-            f"{desired.certificate_mode}, {desired.status}{template}"
-        )
-
-    def _note(self, step: Step, registered: bool, way_back: WayBack | None) -> None:
-        self.done.append(_DONE[type(step)])
-        self.wrote_revision |= registered or isinstance(step, Tag)
-        if isinstance(step, Register) and registered:
-            self.origin = model.origin_in(step.tags)
-        elif isinstance(step, Register) and way_back is not None:
-            self.taken_out = way_back.memory
-        elif isinstance(step, Remember):
-            self.remembered = step.memory
-        elif isinstance(step, Forget):
-            self.forgot = True
-
-    def _proof_for(self, step: Step) -> str | None:
-        in_default = isinstance(step, Register) and step.certificate_mode == "DEFAULT"
-        return self._proof if in_default else None
-
-    def _proof_of_before(self, before: Snapshot, must: bool) -> str | None:
-        """The proof for going back to DEFAULT mode; None where there is none, or need not be."""
-        if before.mode != "DEFAULT" or self._desired.verification is None:
-            return None
-        try:
-            return self._proof
-        except Failure:
-            # The CA is not registered at the moment: nothing is worse than leaving it so.
-            if must:
-                raise
-            return None
-
-    def _is_gone(self, step: Step) -> bool:
-        """Whether a step found nothing because somebody has deleted the CA since the last look.
-
-        Another run that changes its mode does, and has registered it again by the next look or
-        the one after; else what is missing is something that the step names, such as a template.
-        """
-        if not isinstance(step, Update | Untag | Tag):
+    def _is_superseded(self, observed: ObservedCa, goal: Goal) -> bool:
+        """Return whether another run has written its revision after this one wrote its own."""
+        if self.origin is None and not any(isinstance(step, Tag) for step in self.steps):
+            self.earlier_revisions.add(observed.revision)
             return False
-        return self.registry.observe_one(self.certificate.certificate_id) is None
+        return observed.revision not in {goal.revision, *self.earlier_revisions}
+
+
+def _summary(goal: Goal, progress: Progress) -> str:
+    """Return what was done, and what the CA is now."""
+    desired = goal.desired
+    template = f", template {desired.template_name}" if desired.template_name else ""
+    done = [word for step in progress.steps if (word := _DONE[type(step)])]
+    if "deleted" in done:
+        done = ["mode changed"]
+    return (
+        f"{', '.join(done) or 'nothing to do'}; "
+        f"{desired.certificate_mode}, {desired.status}{template}"
+    )

@@ -1,44 +1,26 @@
-"""From one mode to the other: AWS can't update it, so the CA is deleted and registered again.
+"""Change the mode of a CA. AWS IoT can't update the mode: the CA is deleted and registered again.
 
-Everything that could refuse the new registration is found out before the first call that changes
-anything, and what only the old registration knows (tags of others, who registered it) is kept in
-AWS until the new one stands. If registering fails, the old registration is put back.
+Everything that could make the new registration fail is checked before the first call that has an
+effect. What only the old registration knows (unmanaged tags, who registered the CA) is saved in AWS
+until the new one is complete. If the registration fails, the old one is restored.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from iot_ca.aws.registry import Registry
-from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
-from iot_ca.model import DesiredCa, ObservedCa, Snapshot
-from iot_ca.reconcile import drift
-from iot_ca.reconcile.drift import Register, Remember, Step, Update
-
-if TYPE_CHECKING:
-    from iot_ca.ownership.proof import Claim
-
-
-@dataclass(frozen=True)
-class WayBack:
-    """What restores the old registration: what it was, and its proof if it was in DEFAULT mode."""
-
-    memory: Snapshot
-    proof: str | None
-
-    @property
-    def possible(self) -> bool:
-        """Whether AWS would take the old registration again."""
-        return self.memory.mode != "DEFAULT" or self.proof is not None
+from iot_ca.model import DesiredCa, ObservedCa
+from iot_ca.reconcile.execution import RemoteCa
+from iot_ca.reconcile.interfaces import OwnershipClaim
+from iot_ca.reconcile.proof import Ownership
+from iot_ca.reconcile.steps import Plan, Register, Rollback, SaveSnapshot, Update
 
 
-def check(desired: DesiredCa, claim: Claim) -> list[str]:
-    """What to know before a change of the mode that `refuse` lets pass, in words.
+def check(desired: DesiredCa, claim: OwnershipClaim) -> list[str]:
+    """Return warnings about a mode change that is allowed. Writes, issues and signs nothing.
 
-    Nothing is written, issued or signed. Raises Failure where a proof is missing or can't work.
+    Raises Failure if a proof of ownership is needed and can't be made.
     """
     wanted = desired.certificate_mode
     if wanted == "SNI_ONLY":
@@ -46,14 +28,14 @@ def check(desired: DesiredCa, claim: Claim) -> list[str]:
     else:
         effect = "certificates of devices that are registered already stay SNI_ONLY"
     warnings = [f"a change to {wanted} mode deletes it and registers it again; {effect}"]
-    # For the new registration in DEFAULT mode, or for the way back to the old one.
+    # For the new registration in DEFAULT mode, or to restore the old one.
     if wanted == "DEFAULT" or desired.verification is not None:
         warnings += claim.check()
     return warnings
 
 
-def refuse(desired: DesiredCa, observed: ObservedCa) -> None:
-    """Raise Failure where the user has not allowed the change, or has no way back from it."""
+def require_allowed(desired: DesiredCa, observed: ObservedCa) -> None:
+    """Raise Failure if the user has not allowed the mode change or it could not be rolled back."""
     wanted = desired.certificate_mode
     if not desired.allow_mode_change:
         raise Failure(
@@ -64,82 +46,86 @@ def refuse(desired: DesiredCa, observed: ObservedCa) -> None:
         )
     if not observed.tags_are_known:
         raise Failure(
-            "AWS IoT does not say at the moment which tags it carries, and a change of its mode "
+            "AWS IoT does not answer the tags of the CA at the moment, and a change of its mode "
             "must not lose them; run again in a minute"
         )
-    forced = desired.force_mode_change
-    if observed.mode == "DEFAULT" and desired.verification is None and not forced:
+    if observed.mode == "DEFAULT" and desired.verification is None:
+        if desired.force_mode_change:
+            return
         raise Failure(
-            "leaving DEFAULT mode needs a way back in case registering fails: keep verification "
-            "until the mode has been changed, or set force_mode_change = true to go without"
+            "a change from DEFAULT mode needs verification, for a rollback if registering fails: "
+            "keep verification until the mode has been changed, or set force_mode_change = true "
+            "to go without"
         )
 
 
-def probe(
-    way_back: WayBack,
+def prepare(
+    plan: Plan,
+    observed: ObservedCa | None,
     desired: DesiredCa,
-    registration: Register,
-    certificate: Certificate,
-    proof: str | None,
-    registry: Registry,
-    steps: list[Step],
-) -> None:
-    """Find out whether AWS would refuse the next `steps`, before the first has an effect.
+    ownership: Ownership,
+    remote: RemoteCa,
+) -> Plan:
+    """Return the plan with the proofs that its registrations need.
 
-    AWS is asked for what it can't do at this moment: to register a CA that is registered, and, once
-    what it was is kept, to delete one that is ACTIVE. A refusal for any other reason would come
-    again when the CA is gone. Raises Failure then, unless the user forces it and could go back.
+    To be called before the first step of the plan. Raises Failure if the mode change is not
+    allowed, a proof can't be made, or AWS would refuse a step.
     """
-    first = any(isinstance(step, Remember) for step in steps)
+    registration = plan.registration
+    if registration is None:
+        return plan
+    if observed is not None:
+        require_allowed(desired, observed)
+    ownership.claim()
+    if registration.certificate_mode == "DEFAULT":
+        registration = replace(registration, proof=ownership.prove())
+    steps = tuple(registration if isinstance(step, Register) else step for step in plan.steps)
+    rollback = plan.rollback
+    if rollback is not None:
+        rollback = _proved(rollback, desired, ownership, required=observed is not None)
+    plan = Plan(steps, registration, rollback)
+    if observed is not None:
+        _probe(plan, desired.force_mode_change, remote)
+    return plan
+
+
+def _proved(
+    rollback: Rollback, desired: DesiredCa, ownership: Ownership, required: bool
+) -> Rollback:
+    """Return the rollback with its proof; without one if there is none that is required."""
+    if rollback.snapshot.mode != "DEFAULT" or desired.verification is None:
+        return rollback
     try:
-        if first:
-            registry.may_register(registration, certificate, proof)
-        elif any(isinstance(step, Update) for step in steps):
-            registry.may_delete(certificate.certificate_id)
+        proof = ownership.prove()
+    except Failure:
+        if required:
+            raise
+        # The CA is not registered at the moment: nothing is worse than to leave that as it is.
+        return rollback
+    return replace(rollback, registration=replace(rollback.registration, proof=proof))
+
+
+def _probe(plan: Plan, force: bool, remote: RemoteCa) -> None:
+    """Raise Failure if AWS would refuse the steps of a mode change, before the first has an effect.
+
+    AWS is called for what it can't do at this moment: to register a CA that is registered and, once
+    the snapshot is saved, to delete one that is ACTIVE. Another refusal than that one would be the
+    same once the CA is deleted. With `force` a plan passes that could be rolled back.
+    """
+    assert plan.registration is not None
+    assert plan.rollback is not None
+    is_first = any(isinstance(step, SaveSnapshot) for step in plan.steps)
+    try:
+        if is_first:
+            remote.ca_certificates.probe_register(plan.registration)
+        elif any(isinstance(step, Update) for step in plan.steps):
+            remote.ca_certificates.probe_delete(remote.certificate_id)
     except Failure as failure:
-        if desired.force_mode_change and way_back.possible:
+        if force and plan.rollback.is_possible:
             return
-        if not first:
-            _forget(registry, certificate)
+        if not is_first:
+            remote.discard_snapshot()
         raise Failure(
-            "the mode was not changed, since it would go wrong half-way (force_mode_change = true "
-            f"goes ahead all the same where there is a way back): {failure}"
+            "the mode was not changed, since the change would fail half-way (force_mode_change = "
+            f"true changes it nevertheless if a rollback is possible): {failure}"
         ) from failure
-
-
-def restore(back: WayBack, certificate: Certificate, registry: Registry, failure: Failure) -> None:
-    """Put the old registration back after `failure`, and raise it with how things stand now.
-
-    Returns only if it has to be looked at again: the new registration is there after all, or one
-    that somebody else has made.
-    """
-    before = back.memory
-    certificate_id = certificate.certificate_id
-    try:
-        observed = registry.observe_one(certificate_id)
-        if observed is not None and observed.mode != before.mode:
-            return
-        if observed is None:
-            if not back.possible:
-                raise Failure("there is no verification certificate for it")
-            if not registry.carry_out(drift.way_back(before), certificate, back.proof):
-                # Somebody else has registered it, or AWS took longer with what failed.
-                return
-        elif observed.status != before.status:
-            registry.update(certificate_id, Update(status=before.status))
-    except Failure as second:
-        raise Failure(
-            "it may not be registered now, or inactive, so that new devices are refused: apply "
-            "again as soon as the cause is gone, its settings and tags are kept until then; cause: "
-            f"{failure}; and going back to {before.mode} mode failed: {second}"
-        ) from failure
-    _forget(registry, certificate)
-    raise Failure(
-        f"the mode was not changed, it is registered in {before.mode} mode as before: {failure}"
-    ) from failure
-
-
-def _forget(registry: Registry, certificate: Certificate) -> None:
-    with suppress(Failure):
-        # What is left of it is removed by the next run.
-        registry.forget(certificate.certificate_id)

@@ -13,7 +13,7 @@ from iot_ca.errors import Failure
 from iot_ca.fleet.assessment import Row, assess, describe_drift
 from iot_ca.fleet.inventory import AccountRegion, Fleet
 from iot_ca.model import DesiredCa, ObservedCa, Target
-from iot_ca.reconcile import drift
+from iot_ca.reconcile.steps import Goal, Register, State, decide
 from tests.unit.fleet.support import (
     CERTIFICATE,
     IN_SYNC,
@@ -75,8 +75,9 @@ def test_a_difference_is_drift(
 
 def test_tags_that_the_module_attached_are_not_drift() -> None:
     desired = DesiredCa(CERTIFICATE.pem, tags={"team": "iot", "cost": "1"})
-    (register,) = drift.steps(desired, None, "register 1", "me")
-    assert isinstance(register, drift.Register)
+    goal = Goal(desired, CERTIFICATE, "register 1", "me")
+    (register,) = decide(goal, State(None)).steps
+    assert isinstance(register, Register)
     tags = register.tags
     assert describe_drift(configured(), replace(IN_SYNC, tags={**tags, "theirs": "x"})) == []
     without = {key: value for key, value in tags.items() if key != "team"}

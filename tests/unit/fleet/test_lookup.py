@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from iot_ca.aws.registry import Registry
+from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.fleet import lookup
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount
 from iot_ca.fleet.inventory import AccountRegion, Fleet
@@ -62,13 +62,13 @@ def test_accounts_are_looked_up_in_parallel_up_to_the_limit(
         rendezvous.wait()
         return CallerIdentity(None, target.account_id)
 
-    def observe(self: Registry, ids: Iterable[str]) -> dict[str, ObservedCa]:
+    def observe(self: CaCertificates, ids: Iterable[str]) -> dict[str, ObservedCa]:
         del self
         rendezvous.wait()
         return dict.fromkeys(ids, IN_SYNC)
 
     monkeypatch.setattr(lookup, "sign_in", sign_in)
-    monkeypatch.setattr(Registry, "observe", observe)
+    monkeypatch.setattr(CaCertificates, "observe", observe)
     fleet = fleet_of(2 * at_once, cas)
     assert lookup.observe_fleet(fleet) == {
         account_region: dict.fromkeys(map(str, range(cas)), IN_SYNC)
@@ -91,9 +91,9 @@ def test_calls_for_one_account_run_in_parallel_up_to_the_limit(
 
     monkeypatch.setattr(lookup, "sign_in", sign_in)
     monkeypatch.setattr(FleetAccount, "client", lambda *_: None)
-    monkeypatch.setattr(Registry, "_describe", call)
-    monkeypatch.setattr(Registry, "_tags", call)
-    monkeypatch.setattr(Registry, "arn", lambda _, certificate_id: certificate_id)
+    monkeypatch.setattr("iot_ca.aws.observation.describe", call)
+    monkeypatch.setattr("iot_ca.aws.observation.list_tags", call)
+    monkeypatch.setattr("iot_ca.aws.observation.arn", lambda _, certificate_id: certificate_id)
     fleet = fleet_of(1, cas)
     assert lookup.observe_fleet(fleet) == {
         fleet.account_regions[0]: dict.fromkeys(map(str, range(cas)))
@@ -109,7 +109,7 @@ def test_progress_is_reported_for_every_account_and_region(
         return CallerIdentity(None, "9" * 12 if wrong_account else target.account_id)
 
     monkeypatch.setattr(lookup, "sign_in", sign_in)
-    monkeypatch.setattr(Registry, "observe", lambda _, ids: dict.fromkeys(ids, IN_SYNC))
+    monkeypatch.setattr(CaCertificates, "observe", lambda _, ids: dict.fromkeys(ids, IN_SYNC))
     progress: list[None] = []
     lookup.observe_fleet(fleet_of(5, 1), lambda: progress.append(None))
     assert len(progress) == 5

@@ -1,0 +1,180 @@
+"""The CA certificates of one account and Region: the calls that read and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from iot_ca.aws import observation
+from iot_ca.aws.observation import check_certificate_id
+from iot_ca.aws.quota import raise_quota_error
+from iot_ca.aws.session import Account
+from iot_ca.errors import Denied, Failure
+from iot_ca.model import ObservedCa, auto_registration_status
+from iot_ca.reconcile.steps import Register, Update
+
+# AWS allows about ten of these calls a second: more at once would only be throttled.
+_PARALLEL_CALLS = 10
+_PAGE_SIZE = 250
+
+
+class CaCertificates:
+    """The CA certificates of one account and Region. Methods raise Failure only."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    @property
+    def _iot(self) -> Any:
+        return self.account.client("iot")
+
+    def arn(self, certificate_id: str) -> str:
+        """Return the ARN that a CA has, or will have, in this account and Region."""
+        return observation.arn(self.account, certificate_id)
+
+    def observe(self, certificate_ids: Iterable[str]) -> dict[str, ObservedCa | Failure | None]:
+        """Return each CA by its ID: None if it is not registered, or why it could not be read.
+
+        Makes two calls for each CA, all in parallel. The ARN of a registered CA names the account.
+        Only for other CAs is AWS STS asked for the account: "not registered" and "not permitted"
+        must not be said of another account than the aws provider's.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        ids = list(dict.fromkeys(certificate_ids))
+        arns = {certificate_id: self.arn(certificate_id) for certificate_id in ids}
+        _ = self._iot  # created here, since it can't be in several threads
+        with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
+            described = {key: pool.submit(observation.describe, self.account, key) for key in ids}
+            tagged = {
+                key: pool.submit(observation.list_tags, self.account, arns[key]) for key in ids
+            }
+        observed: dict[str, ObservedCa | Failure | None] = {}
+        for key in ids:
+            try:
+                response = described[key].result()
+                observed[key] = observation.observed(self.account, key, response, tagged[key])
+            except Failure as failure:
+                observed[key] = failure
+        doubtful = [key for key in ids if isinstance(observed[key], Denied | None)]
+        if doubtful:
+            try:
+                self.account.check()
+            except Failure as failure:
+                observed.update(dict.fromkeys(doubtful, failure))
+        return observed
+
+    def observe_one(self, certificate_id: str) -> ObservedCa | None:
+        """Return one CA; None if it is not registered in this very account."""
+        observed = self.observe([certificate_id])[certificate_id]
+        if isinstance(observed, Failure):
+            raise observed
+        return observed
+
+    def register(self, registration: Register) -> bool:
+        """RegisterCACertificate; return False if the CA is registered already."""
+        certificate_id = registration.certificate.certificate_id
+        request = _registration_request(registration)
+        with self.account.failures():
+            try:
+                response = self._iot.register_ca_certificate(**request)
+            except self._iot.exceptions.ResourceAlreadyExistsException as error:
+                existing = error.response.get("resourceId") or certificate_id
+                check_certificate_id(existing, certificate_id)
+                return False
+            except self._iot.exceptions.LimitExceededException as error:
+                raise_quota_error(self.account, registration.certificate, error)
+            registered = str(response["certificateId"])
+        check_certificate_id(registered, certificate_id)
+        return True
+
+    def update(self, certificate_id: str, update: Update) -> None:
+        """UpdateCACertificate with the settings that `update` names."""
+        request: dict[str, Any] = {"certificateId": certificate_id}
+        if update.status is not None:
+            request["newStatus"] = update.status
+        if update.auto_registration is not None:
+            request["newAutoRegistrationStatus"] = auto_registration_status(
+                update.auto_registration
+            )
+        if update.template_name is not None:
+            request["registrationConfig"] = {"templateName": update.template_name}
+        if update.remove_registration_config:
+            request["removeAutoRegistration"] = True
+        with self.account.failures():
+            self._iot.update_ca_certificate(**request)
+
+    def tag(self, certificate_id: str, tags: dict[str, str]) -> None:
+        """TagResource."""
+        arn = self.arn(certificate_id)
+        with self.account.failures():
+            self._iot.tag_resource(resourceArn=arn, tags=_aws_tags(tags))
+
+    def untag(self, certificate_id: str, keys: tuple[str, ...]) -> None:
+        """UntagResource."""
+        arn = self.arn(certificate_id)
+        with self.account.failures():
+            self._iot.untag_resource(resourceArn=arn, tagKeys=list(keys))
+
+    def delete(self, certificate_id: str) -> None:
+        """DeleteCACertificate, of an INACTIVE CA; do nothing if it is not registered."""
+        with self.account.failures():
+            try:
+                self._iot.delete_ca_certificate(certificateId=certificate_id)
+            except self._iot.exceptions.ResourceNotFoundException:
+                return
+
+    def probe_register(self, registration: Register) -> None:
+        """Raise Failure if AWS IoT would refuse this registration of a CA that is registered now.
+
+        The call has no effect: AWS IoT answers that the CA exists already (API reference).
+        """
+        self.register(registration)
+
+    def probe_delete(self, certificate_id: str) -> None:
+        """Raise Failure if AWS IoT would refuse to delete a CA that is ACTIVE now.
+
+        The call has no effect: AWS IoT answers CertificateStateException for an ACTIVE CA.
+        """
+        with self.account.failures():
+            try:
+                self._iot.delete_ca_certificate(certificateId=certificate_id)
+            except (
+                self._iot.exceptions.CertificateStateException,
+                self._iot.exceptions.ResourceNotFoundException,
+            ):
+                return
+
+    def count_device_certificates(self, certificate_id: str) -> tuple[int, bool]:
+        """Return how many registered device certificates a CA has signed, and whether of more.
+
+        One page that is not empty is counted, and no more.
+        """
+        request: dict[str, Any] = {"caCertificateId": certificate_id, "pageSize": _PAGE_SIZE}
+        with self.account.failures():
+            while True:
+                page = self._iot.list_certificates_by_ca(**request)
+                count, marker = len(page["certificates"]), page.get("nextMarker")
+                # A page may be empty and not the last.
+                if count or not marker:
+                    return count, bool(marker)
+                request["marker"] = marker
+
+
+def _registration_request(registration: Register) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "caCertificate": registration.certificate.pem,
+        "certificateMode": registration.certificate_mode,
+        "setAsActive": registration.active,
+        "allowAutoRegistration": registration.auto_registration,
+        "tags": _aws_tags(registration.tags),
+    }
+    if registration.registration_config:
+        request["registrationConfig"] = dict(registration.registration_config)
+    if registration.proof is not None:
+        request["verificationCertificate"] = registration.proof
+    return request
+
+
+def _aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

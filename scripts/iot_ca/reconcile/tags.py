@@ -1,0 +1,91 @@
+"""Which tags a CA must carry, which of them the module manages, and which are unmanaged.
+
+Pure functions. Unmanaged tags are those that another tool or a person has written: they are never
+changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from iot_ca.model import (
+    MANAGED_TAGS_TAG,
+    ORIGIN_TAG,
+    OWNER_TAG,
+    REVISION_TAG,
+    TAG_PREFIX,
+    DesiredCa,
+    Origin,
+)
+
+_DIGEST_LENGTH = 5
+
+
+def desired_tags(desired: DesiredCa, origin: Origin, revision: str, owner: str) -> dict[str, str]:
+    """Return the user's tags and the module's own, as the CA must carry them."""
+    digests = managed_tags_value(desired)
+    return {
+        **desired.tags,
+        **({MANAGED_TAGS_TAG: digests} if digests else {}),
+        ORIGIN_TAG: origin,
+        OWNER_TAG: owner,
+        REVISION_TAG: revision,
+    }
+
+
+@dataclass(frozen=True)
+class TagChanges:
+    """The tags of a CA to remove and to write."""
+
+    obsolete: tuple[str, ...]
+    missing: dict[str, str]
+
+
+def tag_changes(
+    desired: DesiredCa, tags: Mapping[str, str], wanted: Mapping[str, str]
+) -> TagChanges:
+    """Return what to change of a CA's `tags`, so that it carries those that are wanted."""
+    obsolete = obsolete_tags(desired, tags)
+    if MANAGED_TAGS_TAG in tags and not desired.tags:
+        obsolete.append(MANAGED_TAGS_TAG)
+    missing = {key: wanted[key] for key in wanted if tags.get(key) != wanted[key]}
+    return TagChanges(tuple(obsolete), missing)
+
+
+def obsolete_tags(desired: DesiredCa, tags: Mapping[str, str]) -> list[str]:
+    """Return the keys, sorted, of tags that the module wrote and that are no longer wanted."""
+    unmanaged = unmanaged_tags(tags)
+    return sorted(
+        key
+        for key in tags
+        if key not in desired.tags and not key.startswith(TAG_PREFIX) and key not in unmanaged
+    )
+
+
+def unmanaged_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags among a CA's that this module has not written."""
+    digests = tags.get(MANAGED_TAGS_TAG, "")
+    managed = {
+        digests[start : start + _DIGEST_LENGTH] for start in range(0, len(digests), _DIGEST_LENGTH)
+    }
+    return {
+        key: value
+        for key, value in tags.items()
+        if not key.startswith(TAG_PREFIX) and _digest(key) not in managed
+    }
+
+
+def managed_tags_value(desired: DesiredCa) -> str | None:
+    """Return the value of the tag that says which tags are managed; None if none are.
+
+    It holds digests of the keys, each of the same length: 46 keys of 128 characters would not fit
+    into the value of one tag.
+    """
+    return "".join(_digest(key) for key in sorted(desired.tags)) or None
+
+
+def _digest(key: str) -> str:
+    return base64.b64encode(hashlib.sha256(key.encode()).digest())[:_DIGEST_LENGTH].decode()

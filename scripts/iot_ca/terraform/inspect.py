@@ -1,0 +1,158 @@
+"""`inspect`: look up every CA of a query, for Terraform's external data source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from iot_ca import ownership, utc
+from iot_ca.aws.ca_certificates import CaCertificates
+from iot_ca.aws.session import Account
+from iot_ca.certificates import pem
+from iot_ca.certificates.pem import Certificate
+from iot_ca.errors import Failure, Failures
+from iot_ca.model import DesiredCa, ObservedCa, auto_registration_status
+from iot_ca.reconcile import mode_change
+from iot_ca.reconcile.differences import differences
+from iot_ca.reconcile.revision import current_revision, new_revision
+from iot_ca.terraform import protocol
+from iot_ca.terraform.protocol import Result
+
+T = TypeVar("T")
+Validity = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One CA of the query, and what AWS IoT answers about it."""
+
+    name: str
+    desired: DesiredCa
+    certificate: Certificate
+    observed: ObservedCa | None
+    account: Account
+
+
+def inspect(query: str) -> str:
+    """Look up every CA of the query; return one JSON object of strings. Writes nothing.
+
+    Raises Failures that name every CA that has an error, so that one plan shows all of them.
+    """
+    request = protocol.read_inspect(query)
+    wanted = request.certificate_authorities
+    certificates, failures = _by_name(wanted, lambda name: pem.read(wanted[name].certificate_pem))
+    failures.update(_duplicates(certificates))
+    ca_certificates = CaCertificates(Account(request.target))
+    observed: Mapping[str, ObservedCa | Failure | None] = {}
+    if certificates:
+        ids = [certificate.certificate_id for certificate in certificates.values()]
+        try:
+            observed = ca_certificates.observe(ids)
+        except Failure as failure:
+            by_name = {**dict.fromkeys(certificates, failure), **failures}
+            raise Failures(request.target, by_name) from failure
+
+    def result(name: str) -> Result:
+        certificate = certificates[name]
+        answer = observed[certificate.certificate_id]
+        if isinstance(answer, Failure):
+            raise answer
+        lookup = Lookup(name, wanted[name], certificate, answer, ca_certificates.account)
+        return _result(lookup, ca_certificates.arn(certificate.certificate_id))
+
+    results, failed = _by_name(certificates, result)
+    failures = {**failed, **failures}
+    if failures:
+        raise Failures(request.target, failures)
+    return protocol.write_results(results)
+
+
+def _by_name(
+    names: Iterable[str], work: Callable[[str], T]
+) -> tuple[dict[str, T], dict[str, Failure]]:
+    """Return what `work` returns for each name, and the failures that it raises."""
+    done: dict[str, T] = {}
+    failures: dict[str, Failure] = {}
+    for name in names:
+        try:
+            done[name] = work(name)
+        except Failure as failure:
+            failures[name] = failure
+    return done, failures
+
+
+def _result(lookup: Lookup, arn: str) -> Result:
+    desired, certificate, observed = lookup.desired, lookup.certificate, lookup.observed
+    warnings = []
+    if certificate.certificates_after:
+        warnings.append(
+            f"certificate_pem holds {certificate.certificates_after + 1} certificates; the first "
+            "one is used"
+        )
+    check = _check_unregistered if observed is None else _check_registered
+    (not_before, not_after), more = check(lookup)
+    revision = current_revision(desired, observed) or new_revision(
+        desired, observed, os.urandom(4).hex()
+    )
+    return Result(
+        certificate_id=certificate.certificate_id,
+        certificate_arn=arn,
+        certificate_mode=desired.certificate_mode,
+        status=desired.status,
+        auto_registration_status=auto_registration_status(desired.auto_registration),
+        not_before=utc.rfc3339(not_before),
+        not_after=utc.rfc3339(not_after),
+        revision=revision,
+        request=protocol.write_request(
+            lookup.name, lookup.account.target, desired, certificate.pem
+        ),
+        drift=(
+            ["not registered"]
+            if observed is None
+            else [str(difference) for difference in differences(desired, observed)]
+        ),
+        warnings=warnings + more,
+    )
+
+
+def _check_unregistered(lookup: Lookup) -> tuple[Validity, list[str]]:
+    """Return the validity and warnings; raise Failure if registering the CA would fail."""
+    desired, certificate = lookup.desired, lookup.certificate
+    claim = ownership.claim(desired, certificate, lookup.account)
+    warnings = claim.check() if desired.certificate_mode == "DEFAULT" else []
+    return pem.validity(pem.parse(certificate)), warnings
+
+
+def _check_registered(lookup: Lookup) -> tuple[Validity, list[str]]:
+    """Return the validity and warnings; raise Failure if a change of the mode would fail."""
+    desired, certificate, observed = lookup.desired, lookup.certificate, lookup.observed
+    assert observed is not None
+    # AWS IoT answers the validity of the same certificate: importing what parses one takes as long
+    # as the calls.
+    validity = observed.validity or pem.validity(pem.parse(certificate))
+    warnings = []
+    if observed.mode != desired.certificate_mode:
+        mode_change.require_allowed(desired, observed)
+        claim = ownership.claim(desired, certificate, lookup.account)
+        warnings += mode_change.check(desired, claim)
+    if utc.now() > validity[1]:
+        warnings.append(
+            f"expired at {utc.rfc3339(validity[1])}; it stays registered, but its "
+            "devices' certificates no longer verify"
+        )
+    return validity, warnings
+
+
+def _duplicates(certificates: Mapping[str, Certificate]) -> dict[str, Failure]:
+    names: dict[str, list[str]] = {}
+    for name, certificate in certificates.items():
+        names.setdefault(certificate.certificate_id, []).append(name)
+    return {
+        name: Failure(f"same certificate {certificate_id}; keep one of the names")
+        for certificate_id, same in names.items()
+        if len(same) > 1
+        for name in same
+    }

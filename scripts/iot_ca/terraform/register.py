@@ -1,0 +1,40 @@
+"""`register`: reconcile one CA, for the create-time provisioner of its record."""
+
+from __future__ import annotations
+
+from iot_ca import ownership
+from iot_ca.aws.ca_certificates import CaCertificates
+from iot_ca.aws.session import Account
+from iot_ca.aws.snapshots import Snapshots
+from iot_ca.certificates import pem
+from iot_ca.errors import Failure, Failures
+from iot_ca.model import RegisterRequest
+from iot_ca.reconcile.execution import RemoteCa
+from iot_ca.reconcile.loop import reconcile
+from iot_ca.reconcile.proof import Ownership
+from iot_ca.reconcile.steps import Goal
+from iot_ca.terraform import protocol
+
+
+def register(text: str) -> str:
+    """Reconcile the CA of the request; return what was done, in words.
+
+    Writes only what differs, and the revision last. Raises Failures.
+    """
+    request = protocol.read_register(text)
+    try:
+        done = _register(request)
+    except Failure as failure:
+        raise Failures(request.target, {request.name: failure}) from failure
+    return f"iot_ca: {request.name} ({request.target}): {done}"
+
+
+def _register(request: RegisterRequest) -> str:
+    desired = request.certificate_authority
+    certificate = pem.read(desired.certificate_pem)
+    account = Account(request.target)
+    return reconcile(
+        Goal(desired, certificate, request.revision, request.owner),
+        RemoteCa(certificate.certificate_id, CaCertificates(account), Snapshots(account)),
+        Ownership(lambda: ownership.claim(desired, certificate, account)),
+    )
