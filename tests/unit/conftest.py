@@ -11,9 +11,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from iot_ca.aws import session as iot_ca_aws
+from iot_ca.aws.ca_certificates import CaCertificates
+from iot_ca.aws.session import Account
+from iot_ca.aws.snapshots import Snapshots
+from iot_ca.certificates import pem as pem_text
+from iot_ca.certificates.pem import Certificate
 from tests import repeatable
-from tests.unit.program import Program
-from tests.unit.support import FakeAws, issue
+from tests.unit.calls import TARGET
+from tests.unit.program import KEY, Program
+from tests.unit.support import FakeAws, issue, key_pem, pem
 
 repeatable.load()
 
@@ -61,3 +67,30 @@ def program(
     monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
     monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
     return Program(monkeypatch, capsys)
+
+
+@pytest.fixture
+def certificate(root: x509.Certificate) -> Certificate:
+    """The certificate of `root`, as the program reads it."""
+    return pem_text.read(pem(root))
+
+
+@pytest.fixture
+def ca_certificates(aws: FakeAws) -> CaCertificates:
+    """The CA certificates in `aws`."""
+    del aws
+    return CaCertificates(Account(TARGET))
+
+
+@pytest.fixture
+def snapshots(aws: FakeAws) -> Snapshots:
+    """The snapshots in `aws`."""
+    del aws
+    return Snapshots(Account(TARGET))
+
+
+@pytest.fixture
+def proof(tmp_path: Path) -> dict[str, str]:
+    """A `verification` that works."""
+    (tmp_path / "ca.key").write_text(key_pem(KEY))
+    return {"ca_private_key_file": str(tmp_path / "ca.key")}

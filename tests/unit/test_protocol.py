@@ -1,4 +1,4 @@
-"""What the program takes for a request, and how it answers."""
+"""The protocol with Terraform: requests in, answers out."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def without_none(value: Any) -> Any:
 
 
 @given(INSPECT)
-def test_a_query_is_read_as_it_was_meant(request: InspectRequest) -> None:
+def test_a_query_is_read_unchanged(request: InspectRequest) -> None:
     sent = asdict(request)
     assert protocol.read_inspect(query(sent["target"], sent["certificate_authorities"])) == request
     less = without_none(sent)
@@ -100,13 +100,13 @@ def test_a_query_is_read_as_it_was_meant(request: InspectRequest) -> None:
 
 
 @given(REGISTER)
-def test_a_request_to_register_is_read_as_it_was_meant(request: RegisterRequest) -> None:
+def test_a_register_request_is_read_unchanged(request: RegisterRequest) -> None:
     assert protocol.read_register(json.dumps(asdict(request))) == request
     assert protocol.read_register(json.dumps(without_none(asdict(request)))) == request
 
 
 @given(DEREGISTER)
-def test_a_request_to_deregister_is_read_as_it_was_meant(request: DeregisterRequest) -> None:
+def test_a_deregister_request_is_read_unchanged(request: DeregisterRequest) -> None:
     assert protocol.read_deregister(json.dumps(asdict(request))) == request
     assert protocol.read_deregister(json.dumps(without_none(asdict(request)))) == request
 
@@ -148,7 +148,7 @@ def test_an_answer_is_one_object_of_strings(results: dict[str, Result]) -> None:
 
 
 @given(st.sampled_from(READERS), TEXT | JSON.map(json.dumps))
-def test_junk_is_a_failure_and_nothing_else(read: Callable[[str], object], text: str) -> None:
+def test_junk_is_a_failure_of_the_documented_kind(read: Callable[[str], object], text: str) -> None:
     with pytest.raises(Failure):
         read(text)
 
@@ -173,9 +173,7 @@ def test_excessive_junk_is_a_failure_too(read: Callable[[str], object], deep: st
 
 @given(JSON, JSON)
 @example({}, {})
-def test_junk_inside_a_query_is_a_failure_and_nothing_else(
-    target: object, authorities: object
-) -> None:
+def test_junk_inside_a_query_is_a_failure(target: object, authorities: object) -> None:
     for text in (
         query(target, {}),
         query(TARGET, {"root": authorities}),
@@ -228,7 +226,7 @@ SECRET = "s3cr3t"
         query(TARGET, {"root": {"certificate_pem": "", "private_key": SECRET}}),
     ],
 )
-def test_a_refusal_never_quotes_what_it_was_given(text: str) -> None:
+def test_a_failure_never_quotes_the_input(text: str) -> None:
     with pytest.raises(Failure) as caught:
         protocol.read_inspect(text)
     assert SECRET not in str(caught.value)
@@ -263,7 +261,7 @@ def test_a_refusal_never_quotes_what_it_was_given(text: str) -> None:
         ({"force_mode_change": 1}, ".force_mode_change must be a bool"),
     ],
 )
-def test_a_refusal_names_the_ca_and_the_attribute(change: dict[str, Any], said: str) -> None:
+def test_a_failure_names_the_ca_and_the_attribute(change: dict[str, Any], said: str) -> None:
     with pytest.raises(Failure) as caught:
         protocol.read_inspect(query(TARGET, {"the root": {"certificate_pem": "PEM", **change}}))
     assert str(caught.value).startswith('certificate_authorities["the root"]')

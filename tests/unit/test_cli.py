@@ -1,0 +1,272 @@
+"""How the commands start, fail and print."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from iot_ca.aws import session as aws_module
+from tests.unit.program import (
+    OTHER,
+    ROOT,
+    TARGET,
+    WHERE,
+    Program,
+    authority,
+    identity,
+)
+from tests.unit.support import (
+    ACCOUNT,
+    FakeAws,
+    assert_tells_nothing_of,
+    key_pem,
+    pem,
+)
+
+# The real one; the fixture `aws` puts another in its place.
+CLIENT = aws_module._client
+
+
+@pytest.mark.parametrize("endpoint_url", ["localhost:5555", "http//localhost", "://"])
+@pytest.mark.parametrize("command", ["inspect", "register", "deregister"])
+def test_a_malformed_endpoint_is_one_line(
+    program: Program, monkeypatch: pytest.MonkeyPatch, command: str, endpoint_url: str
+) -> None:
+    monkeypatch.setattr("iot_ca.aws.session._client", CLIENT)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, out, err = {
+        "inspect": lambda: program.query({"root": authority()}),
+        "register": lambda: program.request("register", program.request_to_register(authority())),
+        "deregister": lambda: program.request("deregister", request),
+    }[command]()
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: root ({WHERE}): ")
+    assert endpoint_url in line
+    assert line.endswith("; check AWS_ENDPOINT_URL")
+
+
+def test_an_outage_is_one_line_for_all_cas(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iot_ca.aws.session._client", CLIENT)
+    monkeypatch.setattr("iot_ca.aws.session._ATTEMPTS", 1)
+    # No server listens there.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
+    assert (status, out) == (1, "")
+    assert err == [
+        f"iot_ca: one, two ({WHERE}): AWS can't be reached at 127.0.0.1:9 "
+        "(EndpointConnectionError); check network, proxy and AWS_ENDPOINT_URL"
+    ]
+
+
+def test_a_denied_account_check_is_one_line_for_all_cas(program: Program, aws: FakeAws) -> None:
+    aws.faults["GetCallerIdentity"] = ("AccessDenied", "no")
+    status, out, err = program.query({"one": authority(), "two": authority(OTHER)})
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: one, two ({WHERE}): ")
+    assert "sts:GetCallerIdentity" in line
+    assert aws.calls.count("GetCallerIdentity") == 1
+
+
+def test_no_command_writes_to_another_account(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.account = "999988887777"
+    for ca in aws.cas.values():
+        ca["certificateDescription"]["certificateArn"] = aws.arn(identity())
+    aws.calls.clear()
+    requests: list[tuple[str, Any]] = [
+        ("register", program.request_to_register(authority(status="INACTIVE"))),
+        ("register", program.request_to_register(authority(OTHER))),
+        (
+            "deregister",
+            {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"},
+        ),
+        (
+            "deregister",
+            {"name": "root", "target": TARGET, "certificate_id": "a" * 64, "owner": "me"},
+        ),
+    ]
+    for command, request in requests:
+        status, out, err = program.request(command, request)
+        assert (status, out) == (1, "")
+        (line,) = err
+        assert "999988887777" in line
+        assert ACCOUNT in line
+    assert aws.writes == []
+
+
+def test_standard_output_holds_only_the_answer(program: Program) -> None:
+    _, out, err = program.query({"root": authority()})
+    assert out.count("\n") == 1
+    assert set(json.loads(out)) == {"root"}
+    assert err == []
+
+
+@pytest.mark.parametrize("argv", [(), ("unknown",), ("inspect", "more"), ("--help",)])
+def test_a_wrong_command_prints_the_usage(program: Program, argv: tuple[str, ...]) -> None:
+    status, out, err = program.run(*argv)
+    assert (status, out) == (1, "")
+    assert err == ["iot_ca: usage: iot_ca inspect | register | deregister | csr | status"]
+
+
+@pytest.mark.parametrize("command", ["register", "deregister"])
+def test_a_missing_request_names_the_environment_variable(program: Program, command: str) -> None:
+    status, out, err = program.run(command)
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "IOT_CA_REQUEST is not set" in err[0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"target": 1}', "\x00"])
+def test_an_unreadable_query_is_one_line(program: Program, text: str) -> None:
+    status, out, err = program.inspect_text(text)
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert err[0].startswith("iot_ca: the query ")
+
+
+def test_a_query_that_is_not_utf_8_is_one_line(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe{}"), "utf-8"))
+    status, out, err = program.run("inspect")
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "the query" in err[0]
+
+
+def test_a_closed_standard_input_is_one_line(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What Python makes of `<&-`.
+    monkeypatch.setattr("sys.stdin", None)
+    status, out, err = program.run("inspect")
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "the query" in err[0]
+
+
+def test_names_are_read_as_utf_8_in_any_locale(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Terraform writes UTF-8; a Windows or an old Unix has another encoding for its streams.
+    text = json.dumps(
+        {
+            "target": json.dumps(TARGET),
+            "certificate_authorities": json.dumps({"Wurzel ü": authority()}, ensure_ascii=False),
+        },
+        ensure_ascii=False,
+    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), "latin-1"))
+    status, out, err = program.run("inspect")
+    assert (status, err) == (0, [])
+    assert list(json.loads(out)) == ["Wurzel ü"]
+
+
+def explode(*_: object, **__: object) -> None:
+    raise ValueError("the text of an unforeseen error")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "iot_ca.terraform.protocol.read_inspect",
+        "iot_ca.certificates.pem.read",
+        "iot_ca.certificates.pem.parse",
+        "iot_ca.certificates.validation.check",
+        "iot_ca.aws.ca_certificates.CaCertificates.observe",
+        "iot_ca.terraform.inspect.current_revision",
+        "iot_ca.terraform.protocol.write_results",
+    ],
+)
+def test_an_unforeseen_error_hides_the_text_of_the_exception(
+    program: Program, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(place, explode)
+    status, out, err = program.query({"root": authority()})
+    assert (status, out) == (1, "")
+    assert err == ["iot_ca: unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"]
+
+
+@pytest.mark.parametrize("debug", ["", "0", "true"])
+def test_a_traceback_needs_the_debug_variable(
+    program: Program, monkeypatch: pytest.MonkeyPatch, debug: str
+) -> None:
+    monkeypatch.setenv("IOT_CA_DEBUG", debug)
+    _, _, err = program.query({"root": {"certificate_pem": "junk"}})
+    assert len(err) == 1
+    monkeypatch.setenv("IOT_CA_DEBUG", "1")
+    status, out, err = program.query({"root": {"certificate_pem": "junk"}})
+    assert (status, out) == (1, "")
+    assert any(line.startswith("Traceback") for line in err)
+    assert err[-1].startswith(f"iot_ca: root ({WHERE}): ")
+
+
+def test_an_interrupt_is_one_line(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("iot_ca.terraform.protocol.read_inspect", interrupt)
+    status, out, err = program.query({})
+    assert (status, out) == (1, "")
+    assert len(err) == 1
+    assert "interrupted" in err[0]
+
+
+@pytest.mark.parametrize("debug", ["0", "1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda key, _: authority(certificate_pem=key),
+        lambda key, _: authority(certificate_pem=pem(ROOT) + key),
+        lambda key, _: authority(certificate_pem="".join(key.splitlines()[1:-1])),
+        lambda key, _: authority(verification={"certificate_pem": key}),
+        lambda key, _: authority(verification={"ca_private_key_file": key}),
+        lambda _, path: authority(verification={"ca_private_key_file": path}),
+        lambda key, _: authority(verification=key),
+        lambda key, _: authority(certificate_mode=key),
+        lambda key, _: authority(status=key),
+        lambda key, _: authority(auto_registration=key),
+        lambda key, _: authority(tags=key),
+        lambda key, _: {"certificate_pem": [key]},
+        lambda key, _: key,
+    ],
+    ids=[
+        *("as-certificate", "behind-certificate", "as-base64", "as-proof", "as-path", "other-key"),
+        *("as-verification", "as-mode", "as-status", "as-flag", "as-tags", "in-a-list", "as-ca"),
+    ],
+)
+@pytest.mark.parametrize("command", ["inspect", "register"])
+def test_a_misplaced_private_key_is_never_printed(
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    rsa_key: rsa.RSAPrivateKey,
+    command: str,
+    wrong: Callable[[str, str], Any],
+    debug: str,
+) -> None:
+    key = key_pem(rsa_key)
+    (tmp_path / "ca.key").write_text(key)
+    wanted = wrong(key, str(tmp_path / "ca.key"))
+    if isinstance(wanted, dict) and "verification" in wanted:
+        wanted["certificate_mode"] = "DEFAULT"
+    monkeypatch.setenv("IOT_CA_DEBUG", debug)
+    if command == "inspect":
+        status, out, err = program.query({"root": wanted})
+    else:
+        status, out, err = program.request("register", program.request_to_register(wanted))
+    assert (status, out) == (1, "")
+    assert_tells_nothing_of(key, "\n".join(err))
+    if debug == "0":
+        assert len(err) == 1

@@ -1,0 +1,239 @@
+"""`deregister`, from the request to the calls."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from iot_ca.model import ORIGIN_TAG, OWNER_TAG, TAG_PREFIX
+from tests.unit.program import (
+    TARGET,
+    WHERE,
+    Program,
+    authority,
+    identity,
+)
+from tests.unit.support import (
+    FakeAws,
+)
+
+
+def test_a_registered_ca_is_deleted(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    assert "deleted, since this module registered it" in program.deregister(identity())
+    assert aws.cas == {}
+    assert "not registered, nothing to do" in program.deregister(identity())
+
+
+def adopted(program: Program, aws: FakeAws, **settings: Any) -> None:
+    """A CA that was registered without the module, and that the module has adopted."""
+    program.register(authority(**settings))
+    aws.tags[identity()] = {}
+    program.register(authority(**settings))
+
+
+def test_an_adopted_ca_is_retained(program: Program, aws: FakeAws) -> None:
+    adopted(program, aws)
+    before = copy.deepcopy(aws.cas)
+    assert "retained, since this module only adopted it" in program.deregister(identity())
+    assert aws.cas == before
+
+
+@pytest.mark.parametrize(
+    ("on_destroy", "left"), [("delete", None), ("deactivate", "INACTIVE"), ("retain", "ACTIVE")]
+)
+@pytest.mark.parametrize("origin", ["registered", "adopted"])
+def test_on_destroy_overrides_the_origin(
+    program: Program, aws: FakeAws, on_destroy: str, left: str | None, origin: str
+) -> None:
+    if origin == "adopted":
+        adopted(program, aws)
+    else:
+        program.register(authority())
+    said = program.deregister(identity(), on_destroy=on_destroy)
+    assert "since on_destroy says so" in said
+    if left is None:
+        assert aws.cas == {}
+    else:
+        assert aws.cas[identity()]["certificateDescription"]["status"] == left
+
+
+@pytest.mark.parametrize("removal_disables", [False, True])
+def test_a_retained_ca_loses_only_the_template(
+    program: Program, aws: FakeAws, removal_disables: bool
+) -> None:
+    aws.removal_disables = removal_disables
+    adopted(program, aws, template_name="t")
+    said = program.deregister(identity(), template_name="t")
+    assert "template t detached" in said
+    assert aws.cas[identity()]["registrationConfig"] == {}
+    assert aws.cas[identity()]["certificateDescription"]["status"] == "ACTIVE"
+    assert aws.cas[identity()]["certificateDescription"]["autoRegistrationStatus"] == "ENABLE"
+
+
+@pytest.mark.parametrize("removal_disables", [False, True])
+@pytest.mark.parametrize(("auto_registration", "status"), [(True, "ENABLE"), (False, "DISABLE")])
+def test_auto_registration_is_set_after_detaching(
+    program: Program,
+    aws: FakeAws,
+    auto_registration: bool,
+    status: str,
+    removal_disables: bool,
+) -> None:
+    # What AWS answers right after the removal may be what was before it: nothing to rely on.
+    aws.removal_disables = removal_disables
+    adopted(program, aws, template_name="t", auto_registration=auto_registration)
+    aws.calls.clear()
+    aws.requests.clear()
+    program.deregister(identity(), template_name="t")
+    requests = [
+        request
+        for call, request in zip(aws.calls, aws.requests, strict=True)
+        if call == "UpdateCACertificate"
+    ]
+    assert requests == [
+        {"certificateId": identity(), "removeAutoRegistration": True},
+        {"certificateId": identity(), "newAutoRegistrationStatus": status},
+    ]
+    assert aws.cas[identity()]["certificateDescription"]["autoRegistrationStatus"] == status
+
+
+@pytest.mark.parametrize("on_destroy", ["retain", "deactivate"])
+@pytest.mark.parametrize("origin", ["registered", "adopted"])
+def test_a_kept_ca_keeps_all_but_the_modules_own_tags(
+    program: Program, aws: FakeAws, on_destroy: str, origin: str
+) -> None:
+    settings: dict[str, Any] = {"tags": {"a": "1", "b": "2"}}
+    if origin == "adopted":
+        adopted(program, aws, **settings)
+    else:
+        program.register(authority(**settings))
+    stay = {"a": "1", "b": "2", "iot-ca": "no prefix", "theirs": "iot-ca:origin", "x-iot-ca:y": ""}
+    aws.tags[identity()].update(stay)
+    # As another version of the module may have left it.
+    aws.tags[identity()][TAG_PREFIX + "other"] = "1"
+    program.deregister(identity(), on_destroy=on_destroy)
+    assert aws.tags[identity()] == stay
+    # Only when all else is done: a run that dies before can be made again.
+    assert aws.writes[-1] == "UntagResource"
+    # The next owner does not delete it.
+    program.register(authority(), "adopt 2", owner="next")
+    assert aws.tags[identity()][ORIGIN_TAG] == "adopted"
+    assert "retained" in program.deregister(identity(), owner="next")
+    assert identity() in aws.cas
+
+
+def test_a_ca_without_own_tags_is_not_changed(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.tags[identity()] = {"theirs": "1"}
+    aws.calls.clear()
+    assert "retained" in program.deregister(identity())
+    assert aws.writes == []
+    assert aws.tags[identity()] == {"theirs": "1"}
+
+
+def test_the_template_of_another_tool_stays(program: Program, aws: FakeAws) -> None:
+    adopted(program, aws, template_name="theirs")
+    aws.calls.clear()
+    program.deregister(identity(), template_name="t")
+    assert aws.writes == ["UntagResource"]
+    assert aws.cas[identity()]["registrationConfig"] == {"templateName": "theirs"}
+
+
+def test_a_ca_with_another_owner_is_not_changed(program: Program, aws: FakeAws) -> None:
+    program.register(authority(), owner="another")
+    assert aws.tags[identity()][OWNER_TAG] == "another"
+    aws.calls.clear()
+    assert "left alone" in program.deregister(identity(), on_destroy="delete")
+    assert aws.writes == []
+
+
+def test_a_ca_with_registered_devices_is_not_deleted(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    before = copy.deepcopy((aws.cas, aws.tags))
+    aws.devices[identity()] = 3
+    aws.calls.clear()
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    for more, why in (({}, "this module registered it"), ({"on_destroy": "delete"}, "on_destroy")):
+        status, out, err = program.request("deregister", {**request, **more})
+        assert (status, out) == (1, "")
+        (line,) = err
+        assert line.startswith(f"iot_ca: root ({WHERE}): it can't be deleted ({why}")
+        assert "AWS IoT has 3 certificates of devices that it has signed (aws iot list-" in line
+        assert f"--region eu-west-1 --ca-certificate-id {identity()}): delete them" in line
+        assert "apply force_destroy = true" in line
+    assert (aws.cas, aws.tags) == before
+    assert aws.writes == []
+
+
+def test_a_device_registered_meanwhile_stops_the_deletion(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    before = copy.deepcopy((aws.cas, aws.tags))
+
+    def device(operation: str) -> None:
+        if operation == "UpdateCACertificate":
+            aws.devices[identity()] = 1
+
+    aws.before = device
+    aws.calls.clear()
+    aws.requests.clear()
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, out, (line,) = program.request("deregister", request)
+    assert (status, out) == (1, "")
+    assert "1 certificate of a device that it has signed" in line
+    # Nothing is different, and the device can connect.
+    assert (aws.cas, aws.tags) == before
+    assert aws.writes == ["UpdateCACertificate"] * 2
+    assert aws.sent("UpdateCACertificate")[1]["newStatus"] == "ACTIVE"
+
+
+def test_devices_of_an_inactive_ca_are_counted_once(program: Program, aws: FakeAws) -> None:
+    program.register(authority(status="INACTIVE"))
+    aws.devices[identity()] = 1
+    aws.calls.clear()
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    assert program.request("deregister", request)[0] == 1
+    assert aws.calls.count("ListCertificatesByCA") == 1
+    assert aws.writes == []
+
+
+def test_force_destroy_deletes_a_ca_with_devices(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.devices[identity()] = 3
+    assert "deleted" in program.deregister(identity(), force_destroy=True)
+    assert aws.cas == {}
+    # Who does not care need not be able to ask.
+    assert "ListCertificatesByCA" not in aws.calls
+
+
+@pytest.mark.parametrize("on_destroy", ["deactivate", "retain"])
+def test_devices_of_a_kept_ca_are_not_counted(
+    program: Program, aws: FakeAws, on_destroy: str
+) -> None:
+    program.register(authority())
+    aws.devices[identity()] = 3
+    program.deregister(identity(), on_destroy=on_destroy)
+    assert identity() in aws.cas
+    assert "ListCertificatesByCA" not in aws.calls
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "AWS IoT has 1 certificate of a device that it has signed"),
+        (2, "AWS IoT has 2 certificates of devices that it has signed"),
+        (250, "AWS IoT has 250 certificates of devices that it has signed"),
+        (251, "AWS IoT has more than 250 certificates of devices that it has signed"),
+    ],
+)
+def test_the_number_of_devices_is_in_the_message(
+    program: Program, aws: FakeAws, count: int, text: str
+) -> None:
+    program.register(authority())
+    aws.devices[identity()] = count
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, _, (line,) = program.request("deregister", request)
+    assert status == 1
+    assert text in line

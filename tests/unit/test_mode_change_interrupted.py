@@ -1,0 +1,204 @@
+"""Mode changes that are interrupted, and the snapshot that they leave."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import random
+import string
+import zlib
+from pathlib import Path
+
+import pytest
+
+from iot_ca.model import REVISION_TAG
+from tests.unit.mode_changes import (
+    GROUP,
+    MODES,
+    assert_changed,
+    fail,
+    kill,
+    refused,
+    registered,
+    snapshot,
+)
+from tests.unit.program import Program, identity
+from tests.unit.support import FakeAws
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("answers", [1, 3])
+def test_a_ca_is_deleted_only_after_reading_the_snapshot(
+    program: Program, aws: FakeAws, proof: dict[str, str], mode: str, answers: int
+) -> None:
+    wanted = registered(program, aws, mode, proof)
+    before = copy.deepcopy((aws.cas, aws.tags))
+
+    def late(operation: str) -> None:
+        if operation == "CreateThingGroup" and operation not in aws.calls:
+            aws.late = answers
+        if aws.late > 0 or operation == "UpdateCACertificate":
+            assert (aws.cas, aws.tags) == before
+        if operation == "UpdateCACertificate":
+            assert aws.calls[-1] != "CreateThingGroup"
+            assert aws.late < 0
+
+    aws.before = late
+    program.register(wanted, "change 2")
+    assert_changed(aws, wanted["certificate_mode"])
+    assert aws.writes[-4:] == [
+        *("UpdateCACertificate", "DeleteCACertificate", "RegisterCACertificate"),
+        "DeleteThingGroup",
+    ]
+
+
+def test_an_invisible_snapshot_prevents_the_deletion(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    before = copy.deepcopy((aws.cas, aws.tags))
+    aws.late = 1000
+    assert "does not show up in AWS IoT" in refused(program, wanted)
+    assert (aws.cas, aws.tags) == before
+    assert "UpdateCACertificate" not in aws.writes
+    assert "DeleteCACertificate" not in aws.writes
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("gone_at", ["UpdateCACertificate", None])
+def test_a_snapshot_that_turns_invisible_is_not_lost(
+    program: Program, aws: FakeAws, proof: dict[str, str], mode: str, gone_at: str | None
+) -> None:
+    wanted = registered(program, aws, mode, proof)
+
+    def late(operation: str) -> None:
+        if operation == gone_at:
+            # Another client deletes it in this moment.
+            aws.cas.clear()
+            aws.tags.clear()
+        if operation == (gone_at or "DeleteCACertificate"):
+            aws.late = 1000
+
+    def seen(operation: str) -> None:
+        if operation == "DeleteCACertificate" or gone_at:
+            aws.before = late
+            late(operation)
+
+    aws.before = seen
+    program.register(wanted, "change 2")
+    # The snapshot is gone as well.
+    assert_changed(aws, wanted["certificate_mode"])
+
+
+def test_a_change_is_completed_without_proof_for_a_rollback(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "DEFAULT", proof)
+    # Killed after DeleteCACertificate.
+    kill(aws, 5, after=True)
+    assert program.request("register", program.request_to_register(wanted))[0] == 1
+    aws.before = lambda _: None
+    assert aws.cas == {}
+    # Not registered is the worst that there is: it is not left so for a key that has moved.
+    Path(proof["ca_private_key_file"]).unlink()
+    start = snapshot(aws)
+    program.register(wanted, "change 2")
+    assert_changed(aws, "SNI_ONLY")
+    # The new registration needs its own.
+    aws.cas, aws.tags, aws.groups = start
+    wanted["certificate_mode"] = "DEFAULT"
+    assert "can't be read" in refused(program, wanted)
+
+
+def test_an_altered_snapshot_is_a_failure(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    texts = ("", "null", "[]", "{}", '{"mode": "SNI_ONLY"}')
+    packed = [base64.b64encode(zlib.compress(text.encode())).decode() for text in texts]
+    payloads: list[dict[str, str]] = [{}, *({"00000": text} for text in (*texts, *packed, "é"))]
+    for attributes in payloads:
+        aws.groups[GROUP] = attributes
+        said = refused(program, wanted)
+        assert f"the thing group {GROUP}" in said
+        assert "has been altered; delete it" in said
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("then", ["goes on", "has changed its mind", "leaves"])
+def test_a_change_killed_at_any_call_loses_no_data(
+    program: Program, aws: FakeAws, proof: dict[str, str], mode: str, then: str
+) -> None:
+    wanted = registered(program, aws, mode, proof)
+    start = snapshot(aws)
+    program.register(wanted, "change 2")
+    calls = len(aws.writes)
+    assert calls == 7
+    for at in range(1, calls + 1):
+        aws.cas, aws.tags, aws.groups = copy.deepcopy(start)
+        kill(aws, at, after=False)
+        status, _, err = program.request("register", program.request_to_register(wanted))
+        assert (status, len(err)) == (1, 1)
+        assert "interrupted; run again" in err[0]
+        aws.before = lambda _: None
+        if then == "goes on":
+            program.inspect({"root": wanted})
+            program.register(wanted, "change 2")
+            assert_changed(aws, wanted["certificate_mode"])
+        elif then == "has changed its mind":
+            program.register({**wanted, "certificate_mode": mode}, "change 2")
+            assert_changed(aws, mode)
+        else:
+            program.deregister(identity(), template_name="t", on_destroy="delete")
+            assert (aws.cas, aws.groups) == ({}, {})
+
+
+def test_a_registration_by_hand_in_between_is_accepted(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    fail(aws, "RegisterCACertificate", 2, 3)
+    refused(program, wanted)
+    request = {**aws.sent("RegisterCACertificate")[1], "tags": []}
+    aws._RegisterCACertificate(**request)
+    program.register(wanted, "change 2")
+    assert_changed(aws, "DEFAULT")
+
+
+def test_the_largest_possible_tags_fit_into_a_snapshot(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    # As many tags as there may be, and as long, the module's own among them; no two alike.
+    wanted = registered(program, aws, "SNI_ONLY", proof, template_name="t" * 36)
+    own = len(aws.tags[identity()])
+    lot = random.Random(0)
+
+    def text(length: int) -> str:
+        return "".join(lot.choices(string.ascii_letters + string.digits + "+-=._:/@ ", k=length))
+
+    aws.tags[identity()] |= {f"{n:03}{text(125)}": text(256) for n in range(50 - own)}
+    before = aws.tags[identity()]
+    fail(aws, "RegisterCACertificate", 2, 3)
+    refused(program, wanted)
+    assert aws.cas == {}
+    program.register(wanted, "change 2")
+    assert len(aws.tags[identity()]) == 50
+    assert {**before, REVISION_TAG: "change 2"} == aws.tags[identity()]
+
+
+def test_a_ca_too_large_for_a_snapshot_is_not_deleted(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    # As long as AWS allows, and of letters that take three bytes each: no packing helps.
+    lot = random.Random(0)
+    letters = [chr(number) for number in range(0x4E00, 0x9FA5)]
+    own = len(aws.tags[identity()])
+    aws.tags[identity()] |= {
+        f"{n:03}{''.join(lot.choices(letters, k=125))}": "".join(lot.choices(letters, k=256))
+        for n in range(50 - own)
+    }
+    before = snapshot(aws)
+    assert "more than can be kept while the mode is changed" in refused(program, wanted)
+    assert snapshot(aws) == before

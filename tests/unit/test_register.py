@@ -1,0 +1,199 @@
+"""`register`, from the request to the calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from iot_ca.model import ORIGIN_TAG, OWNER_TAG, REVISION_TAG
+from tests.unit.program import (
+    WHERE,
+    Program,
+    authority,
+    identity,
+)
+from tests.unit.support import (
+    FakeAws,
+    Refused,
+    assert_tells_nothing_of,
+    ec_key,
+    issue,
+    key_pem,
+)
+
+
+@pytest.mark.parametrize("command", ["inspect", "register"])
+def test_default_mode_without_proof_fails_before_any_write(
+    program: Program, aws: FakeAws, command: str
+) -> None:
+    wanted = authority(certificate_mode="DEFAULT")
+    status, out, err = (
+        program.query({"root": wanted})
+        if command == "inspect"
+        else program.request("register", program.request_to_register(wanted))
+    )
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert "DEFAULT mode needs a proof of ownership" in line
+    assert aws.writes == []
+
+
+def test_default_mode_is_registered_with_the_key_of_the_ca(
+    program: Program,
+    aws: FakeAws,
+    tmp_path: Path,
+    root: x509.Certificate,
+    rsa_key: rsa.RSAPrivateKey,
+) -> None:
+    (tmp_path / "ca.key").write_text(key_pem(rsa_key))
+    verification = {"ca_private_key_file": str(tmp_path / "ca.key")}
+    wanted = authority(root, certificate_mode="DEFAULT", verification=verification)
+    planned = program.inspect({"root": wanted})["root"]
+    said = program.register(wanted, planned["revision"])
+    # The first half of the key's file is the modulus, which is public.
+    lines = key_pem(rsa_key).splitlines()
+    private_half = "\n".join(lines[len(lines) // 2 :])
+    assert_tells_nothing_of(private_half, json.dumps(aws.requests) + json.dumps(planned) + said)
+    request = aws.requests[aws.calls.index("RegisterCACertificate")]
+    proof = x509.load_pem_x509_certificate(request["verificationCertificate"].encode())
+    proof.verify_directly_issued_by(root)
+    # Once it is registered the proof has done its work: the key may be away.
+    (tmp_path / "ca.key").unlink()
+    assert program.inspect({"root": wanted})["root"]["drift"] == []
+    assert "nothing to do" in program.register(wanted, planned["revision"])
+
+
+def test_a_ca_registered_by_hand_is_adopted(program: Program, aws: FakeAws) -> None:
+    program.register(authority(tags={"theirs": "1"}))
+    aws.tags[identity()] = {"theirs": "1"}
+    aws.calls.clear()
+    result = program.inspect({"root": authority()})["root"]
+    assert result["revision"].startswith("adopt ")
+    assert "tagged" in program.register(authority(), result["revision"])
+    assert aws.writes == ["TagResource"]
+    assert aws.tags[identity()]["theirs"] == "1"
+    assert program.inspect({"root": authority()})["root"]["drift"] == []
+
+
+@pytest.mark.parametrize("removal_disables", [False, True])
+def test_auto_registration_stays_if_the_template_is_detached(
+    program: Program, aws: FakeAws, removal_disables: bool
+) -> None:
+    aws.removal_disables = removal_disables
+    program.register(authority(template_name="t"))
+    program.register(authority(), "repair 2")
+    ca = aws.cas[identity()]
+    assert ca["registrationConfig"] == {}
+    assert ca["certificateDescription"]["autoRegistrationStatus"] == "ENABLE"
+    assert program.inspect({"root": authority()})["root"]["revision"] == "repair 2"
+
+
+def test_register_fails_if_another_client_undoes_each_update(
+    program: Program, aws: FakeAws
+) -> None:
+    program.register(authority())
+
+    def undo(operation: str) -> None:
+        if operation == "DescribeCACertificate":
+            aws.cas[identity()]["certificateDescription"]["status"] = "INACTIVE"
+
+    aws.before = undo
+    status, out, err = program.request("register", program.request_to_register(authority()))
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: root ({WHERE}): what was written does not show up")
+    assert aws.tags[identity()][REVISION_TAG] == "register 1"
+
+
+def test_a_registration_with_a_lost_answer_is_completed(program: Program, aws: FakeAws) -> None:
+    # Another client, or an earlier attempt of the same call, is faster by a moment.
+    fake_register = aws._RegisterCACertificate
+
+    def twice(**request: Any) -> dict[str, Any]:
+        fake_register(**{**request, "tags": []})
+        return fake_register(**request)
+
+    aws._RegisterCACertificate = twice  # type: ignore[method-assign]
+    program.register(authority(tags={"a": "1"}), "register 7")
+    assert aws.tags[identity()]["a"] == "1"
+    assert aws.tags[identity()][REVISION_TAG] == "register 7"
+    # Another client may have registered it: better to retain it than to delete it.
+    assert aws.tags[identity()][ORIGIN_TAG] == "adopted"
+
+
+@pytest.mark.parametrize("lag", [0, 1, 2, 3])
+@pytest.mark.parametrize("how", ["not found", "empty"])
+def test_late_tags_do_not_turn_a_registration_into_adoption(
+    program: Program, aws: FakeAws, how: str, lag: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_tags = aws._ListTagsForResource
+    asked = 0
+
+    def answer(**request: str) -> dict[str, Any]:
+        nonlocal asked
+        if "RegisterCACertificate" in aws.calls:
+            asked += 1
+            if asked <= lag:
+                if how == "empty":
+                    return {"tags": []}
+                raise Refused("ResourceNotFoundException", "not yet")
+        return list_tags(**request)
+
+    monkeypatch.setattr(aws, "_ListTagsForResource", answer)
+    program.register(authority(tags={"a": "1"}), "register 7")
+    assert asked > lag
+    assert aws.tags[identity()]["a"] == "1"
+    assert aws.tags[identity()][ORIGIN_TAG] == "registered"
+    assert aws.tags[identity()][REVISION_TAG] == "register 7"
+    assert "deleted, since this module registered it" in program.deregister(identity())
+
+
+def test_a_device_certificate_is_not_registered(program: Program, aws: FakeAws) -> None:
+    wanted = authority(issue(ec_key(), ca=False))
+    status, _, err = program.request("register", program.request_to_register(wanted))
+    assert status == 1
+    assert len(err) == 1
+    assert err[0].startswith(f"iot_ca: root ({WHERE}): the certificate is not a CA's")
+    assert aws.writes == []
+
+
+def test_two_equal_runs_do_not_overwrite_each_other(program: Program, aws: FakeAws) -> None:
+    def other_run(operation: str) -> None:
+        # It ends a moment later every time, and puts its own name on the CA.
+        if operation == "DescribeCACertificate" and identity() in aws.tags:
+            aws.tags[identity()] |= {REVISION_TAG: "register theirs", OWNER_TAG: "them"}
+
+    aws.before = other_run
+    said = program.register(authority(tags={"a": "1"}), "register ours")
+    assert "registered" in said
+    assert aws.writes == ["RegisterCACertificate"]
+    assert aws.tags[identity()][REVISION_TAG] == "register theirs"
+
+
+def test_a_run_replaces_the_revision_of_an_earlier_run(program: Program, aws: FakeAws) -> None:
+    # Or a repair would never end: the revision from before does not answer it.
+    program.register(authority(), "register 1", owner="before")
+    program.register(authority(), "repair 2", owner="me")
+    assert aws.tags[identity()][REVISION_TAG] == "repair 2"
+    assert aws.tags[identity()][OWNER_TAG] == "me"
+
+
+def test_a_run_with_other_settings_is_overwritten(program: Program, aws: FakeAws) -> None:
+    count = 0
+
+    def other_run(operation: str) -> None:
+        nonlocal count
+        if operation == "DescribeCACertificate" and identity() in aws.tags:
+            count += 1
+            if count == 1:
+                aws.tags[identity()] |= {REVISION_TAG: "register theirs", "a": "2"}
+
+    aws.before = other_run
+    program.register(authority(tags={"a": "1"}), "register ours")
+    assert aws.tags[identity()]["a"] == "1"
+    assert aws.tags[identity()][REVISION_TAG] == "register ours"
