@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from iot_ca.errors import Failure, Failures, one_line
-from iot_ca.terraform.deregister import deregister
-from iot_ca.terraform.inspect import inspect
-from iot_ca.terraform.register import register
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 DEBUG_VARIABLE = "IOT_CA_DEBUG"
 
-_TERRAFORM_COMMANDS: dict[str, Callable[[], str]] = {
-    "inspect": lambda: inspect(_query()),
-    "register": lambda: register(_request()),
-    "deregister": lambda: deregister(_request()),
-}
+_COMMANDS = ("inspect", "register", "deregister", "csr", "status")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -47,8 +40,9 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    """Run a command for people, or print what a command for Terraform returns."""
     command = argv[0] if argv else ""
-    # Imported here: no plan needs them.
+    # Imported here: a plan waits for what its command imports, and needs no other.
     if command == "csr":
         from iot_ca.ownership import csr
 
@@ -57,10 +51,24 @@ def _run(argv: Sequence[str]) -> int:
         from iot_ca.fleet import status
 
         return status.run(argv[1:])
-    if len(argv) != 1 or command not in _TERRAFORM_COMMANDS:
-        raise Failure(f"usage: iot_ca {' | '.join([*_TERRAFORM_COMMANDS, 'csr', 'status'])}")
-    print(_TERRAFORM_COMMANDS[command]())
+    if len(argv) != 1 or command not in _COMMANDS:
+        raise Failure(f"usage: iot_ca {' | '.join(_COMMANDS)}")
+    print(_answer(command))
     return 0
+
+
+def _answer(command: str) -> str:
+    if command == "inspect":
+        from iot_ca.terraform.inspect import inspect
+
+        return inspect(_query())
+    if command == "register":
+        from iot_ca.terraform.register import register
+
+        return register(_request())
+    from iot_ca.terraform.deregister import deregister
+
+    return deregister(_request())
 
 
 def _query() -> str:

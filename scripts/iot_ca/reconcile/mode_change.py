@@ -8,13 +8,16 @@ until the new one is complete. If the registration fails, the old one is restore
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from iot_ca.errors import Failure
 from iot_ca.model import DesiredCa, ObservedCa
-from iot_ca.reconcile.execution import RemoteCa
-from iot_ca.reconcile.interfaces import OwnershipClaim
-from iot_ca.reconcile.proof import Ownership
 from iot_ca.reconcile.steps import Plan, Register, Rollback, SaveSnapshot, Update
+
+if TYPE_CHECKING:
+    from iot_ca.reconcile.execution import RemoteCa
+    from iot_ca.reconcile.interfaces import OwnershipClaim
+    from iot_ca.reconcile.proof import Ownership
 
 
 def check(desired: DesiredCa, claim: OwnershipClaim) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text to typed request and typed result to text; knows nothing of AWS.
+"""The protocol with Terraform: JSON text to typed requests, and typed results to JSON text.
 
 `inspect` speaks the protocol of Terraform's external data source: one JSON object of strings in,
 one out, so `target` and `certificate_authorities` are JSON documents inside strings. `register`
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class InspectRequest:
-    """Look up every CA of one account and region."""
+    """Look up every CA of one account and Region."""
 
     target: Target
     certificate_authorities: dict[str, DesiredCa]
@@ -36,9 +36,9 @@ class InspectRequest:
 class Result:
     """What `inspect` answers for one CA.
 
-    Everything but `drift` and `warnings` shows the CA as it will be after apply: an observed
-    value would change once more after the repair and the plan would never be empty. `request` is
-    what `register` needs, but for the revision and the owner.
+    Everything except `drift` and `warnings` shows the CA as it will be after apply: an observed
+    value would change once more after the repair, and the plan would never be empty. `request` is
+    the request of `register` without the revision and the owner.
     """
 
     certificate_id: str
@@ -55,9 +55,9 @@ class Result:
 
 
 def read_inspect(text: str) -> InspectRequest:
-    """The query that Terraform's external data source writes to standard input.
+    """Read the query that Terraform's external data source writes to standard input.
 
-    Raises Failure for anything that is not such a query, without quoting it.
+    Raises Failure for any other text, without quoting it.
     """
     query = _json(text, "the query")
     for key in ("target", "certificate_authorities"):
@@ -73,17 +73,17 @@ def read_inspect(text: str) -> InspectRequest:
 
 
 def read_register(text: str) -> RegisterRequest:
-    """The request of `register`, from IOT_CA_REQUEST."""
+    """Read the request of `register`, from IOT_CA_REQUEST."""
     return _decode(RegisterRequest, _json(text, "IOT_CA_REQUEST"), "IOT_CA_REQUEST")
 
 
 def read_deregister(text: str) -> DeregisterRequest:
-    """The request of `deregister`, from IOT_CA_REQUEST."""
+    """Read the request of `deregister`, from IOT_CA_REQUEST."""
     return _decode(DeregisterRequest, _json(text, "IOT_CA_REQUEST"), "IOT_CA_REQUEST")
 
 
 def write_results(results: dict[str, Result]) -> str:
-    """One JSON object of strings: each CA's result as a JSON document under the CA's name."""
+    """Return one JSON object of strings: each CA's result as JSON under the CA's name."""
     return json.dumps({name: json.dumps(asdict(result)) for name, result in results.items()})
 
 
@@ -114,10 +114,10 @@ def _json(text: str, where: str) -> Any:
 
 
 def _decode(kind: type[T], value: Any, where: str) -> T:
-    """`value`, parsed JSON, as `kind`: a dataclass, str, bool, dict[str, str], Literal or `| None`.
+    """Return parsed JSON as `kind`: a dataclass, str, bool, dict[str, str], Literal or `| None`.
 
-    Strict on purpose: an attribute that is misspelt or of another type is refused, since a
-    setting that is silently ignored is found in production. null means "not set".
+    A misspelt attribute, or one of another type, is refused: a setting that is ignored in silence
+    is discovered in production. null means "not set".
     """
     if is_dataclass(kind):
         if not isinstance(value, dict):
@@ -127,10 +127,10 @@ def _decode(kind: type[T], value: Any, where: str) -> T:
         if unknown:
             raise Failure(f"{where} has unknown attributes: {', '.join(unknown)}")
         given = {key: item for key, item in value.items() if item is not None}
-        for each in fields(kind):
-            required = each.default is MISSING and each.default_factory is MISSING
-            if required and each.name not in given:
-                raise Failure(f"{where}.{each.name} is required")
+        for attribute in fields(kind):
+            required = attribute.default is MISSING and attribute.default_factory is MISSING
+            if required and attribute.name not in given:
+                raise Failure(f"{where}.{attribute.name} is required")
         read = {key: _decode(hints[key], item, f"{where}.{key}") for key, item in given.items()}
         try:
             return kind(**read)
@@ -154,4 +154,4 @@ def _decode(kind: type[T], value: Any, where: str) -> T:
 
 
 def _without_none(kind: Any) -> Any:
-    return next(each for each in get_args(kind) if each is not type(None))
+    return next(inner for inner in get_args(kind) if inner is not type(None))
