@@ -102,10 +102,10 @@ def _roll_back(rollback: Rollback, remote: RemoteCa, failure: Failure) -> None:
     Returns only if the CA has to be observed again: it is registered in the new mode after all, or
     another client has registered it.
     """
-    before = rollback.snapshot
+    mode, status = rollback.snapshot.mode, rollback.snapshot.status
     try:
         observed = remote.observe()
-        if observed is not None and observed.mode != before.mode:
+        if observed is not None and observed.mode != mode:
             return
         if observed is None:
             if not rollback.is_possible:
@@ -113,15 +113,15 @@ def _roll_back(rollback: Rollback, remote: RemoteCa, failure: Failure) -> None:
             if not remote.carry_out(rollback.registration):
                 # Another client has registered it, or the call that failed had its effect late.
                 return
-        elif observed.status != before.status:
-            remote.carry_out(Update(status=before.status))
+        elif observed.status != status:
+            remote.carry_out(Update(status=status))
     except Failure as second:
         raise Failure(
             "the CA might not be registered now, or be inactive, so that new devices are refused: "
             "fix the cause and apply again, its settings and tags are kept until then; cause: "
-            f"{failure}; and the rollback to {before.mode} mode failed: {second}"
+            f"{failure}; and the rollback to {mode} mode failed: {second}"
         ) from failure
     remote.discard_snapshot()
     raise Failure(
-        f"the mode was not changed, it is registered in {before.mode} mode as before: {failure}"
+        f"the mode was not changed, it is registered in {mode} mode as before: {failure}"
     ) from failure

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from iot_ca.errors import Failure
-from iot_ca.model import ObservedCa, Origin, Snapshot, origin_in
+from iot_ca.model import DesiredCa, ObservedCa, Origin, Snapshot, origin_in
 from iot_ca.reconcile.execution import RemoteCa, carry_out
 from iot_ca.reconcile.mode_change import prepare
 from iot_ca.reconcile.proof import Ownership
@@ -49,14 +49,16 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
     progress = Progress()
     previous: tuple[Step, ...] = ()
     for _ in range(_MAX_ROUNDS):
-        state = progress.state(remote, goal)
+        observed = remote.observe()
+        snapshot = None if progress.has_deleted_snapshot else remote.load_snapshot()
+        state = progress.state(goal, observed, snapshot)
         plan = decide(goal, state)
         if not plan.steps:
-            return _summary(goal, progress)
+            return _summary(goal.desired, progress)
         if plan.steps == previous:
             time.sleep(_RETRY_DELAY_SECONDS)
         previous = plan.steps
-        plan = prepare(plan, state.ca, goal.desired, ownership, remote)
+        plan = prepare(plan, observed, goal.desired, ownership, remote)
         progress.record(plan, carry_out(plan, remote))
     raise Failure(
         "what was written does not show up in AWS IoT, or something else changes the CA at the "
@@ -80,15 +82,23 @@ class Progress:
     replaced: Snapshot | None = None
     earlier_revisions: set[str | None] = field(default_factory=set)
 
-    def state(self, remote: RemoteCa, goal: Goal) -> State:
-        """Observe the CA; return what is known of it."""
-        observed = remote.observe()
+    @property
+    def has_deleted_snapshot(self) -> bool:
+        """Whether the run has deleted the snapshot, which AWS IoT may still answer."""
+        return any(isinstance(step, DeleteSnapshot) for step in self.steps)
+
+    def state(self, goal: Goal, observed: ObservedCa | None, snapshot: Snapshot | None) -> State:
+        """Return what is known of the CA, from what AWS IoT answers and what the run has done."""
+        if observed is None:
+            return State(None, snapshot or self._saved_snapshot())
+        if observed.mode == goal.desired.certificate_mode:
+            snapshot = snapshot or self._saved_snapshot()
         return State(
             observed,
-            self._snapshot(remote, observed, goal),
+            snapshot,
             self.origin,
             self.replaced,
-            observed is not None and self._is_superseded(observed, goal),
+            self._is_superseded(observed.revision, goal.revision),
         )
 
     def record(self, plan: Plan, done: list[tuple[Step, bool]]) -> None:
@@ -100,36 +110,31 @@ class Progress:
             elif isinstance(step, Register) and plan.rollback is not None:
                 self.replaced = plan.rollback.snapshot
 
-    def _snapshot(
-        self, remote: RemoteCa, observed: ObservedCa | None, goal: Goal
-    ) -> Snapshot | None:
-        """Return what an unfinished mode change has saved, of this run or an earlier one."""
-        if any(isinstance(step, DeleteSnapshot) for step in self.steps):
+    def _saved_snapshot(self) -> Snapshot | None:
+        """Return the snapshot that the run has saved and not deleted.
+
+        It was read back before the CA was deleted. If AWS IoT does not answer it later, the answer
+        is late.
+        """
+        if self.has_deleted_snapshot:
             return None
-        snapshot = remote.load_snapshot()
-        if snapshot is not None or (
-            observed is not None and observed.mode != goal.desired.certificate_mode
-        ):
-            return snapshot
-        # It was read back before the CA was deleted: AWS IoT only answers it late.
         saved = [step.snapshot for step in self.steps if isinstance(step, SaveSnapshot)]
         return saved[-1] if saved else None
 
-    def _is_superseded(self, observed: ObservedCa, goal: Goal) -> bool:
+    def _is_superseded(self, revision: str | None, own_revision: str) -> bool:
         """Return whether another run has written its revision after this one wrote its own."""
         if self.origin is None and not any(isinstance(step, Tag) for step in self.steps):
-            self.earlier_revisions.add(observed.revision)
+            self.earlier_revisions.add(revision)
             return False
-        return observed.revision not in {goal.revision, *self.earlier_revisions}
+        return revision not in {own_revision, *self.earlier_revisions}
 
 
-def _summary(goal: Goal, progress: Progress) -> str:
+def _summary(desired: DesiredCa, progress: Progress) -> str:
     """Return what was done, and what the CA is now."""
-    desired = goal.desired
-    template = f", template {desired.template_name}" if desired.template_name else ""
     done = [word for step in progress.steps if (word := _DONE[type(step)])]
     if "deleted" in done:
         done = ["mode changed"]
+    template = f", template {desired.template_name}" if desired.template_name else ""
     return (
         f"{', '.join(done) or 'nothing to do'}; "
         f"{desired.certificate_mode}, {desired.status}{template}"

@@ -25,25 +25,25 @@ def check(desired: DesiredCa, claim: OwnershipClaim) -> list[str]:
 
     Raises Failure if a proof of ownership is needed and can't be made.
     """
-    wanted = desired.certificate_mode
-    if wanted == "SNI_ONLY":
+    mode = desired.certificate_mode
+    if mode == "SNI_ONLY":
         effect = "devices that don't send SNI can't connect from then on"
     else:
         effect = "certificates of devices that are registered already stay SNI_ONLY"
-    warnings = [f"a change to {wanted} mode deletes it and registers it again; {effect}"]
+    warnings = [f"a change to {mode} mode deletes it and registers it again; {effect}"]
     # For the new registration in DEFAULT mode, or to restore the old one.
-    if wanted == "DEFAULT" or desired.verification is not None:
+    if mode == "DEFAULT" or desired.verification is not None:
         warnings += claim.check()
     return warnings
 
 
 def require_allowed(desired: DesiredCa, observed: ObservedCa) -> None:
     """Raise Failure if the user has not allowed the mode change or it could not be rolled back."""
-    wanted = desired.certificate_mode
     if not desired.allow_mode_change:
         raise Failure(
-            f"registered in {observed.mode} mode, wanted {wanted}; AWS IoT can't change the mode "
-            f'of a registered CA: set certificate_mode = "{observed.mode}", or set '
+            f"registered in {observed.mode} mode, wanted {desired.certificate_mode}; "
+            f"AWS IoT can't change the mode of a registered CA: "
+            f'set certificate_mode = "{observed.mode}", or set '
             "allow_mode_change = true, with verification, to have it deleted and registered again "
             "with the same settings and tags"
         )

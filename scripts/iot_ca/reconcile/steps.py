@@ -160,13 +160,13 @@ def decide(goal: Goal, state: State) -> Plan:
         return Plan((update,))
     wanted = _wanted_tags(goal, state, observed)
     changes = tag_changes(goal.desired, observed.tags, wanted)
-    tag_steps = _tag_steps(changes)
-    if state.superseded and only_run_tags(tag_steps):
+    steps = _tag_steps(changes)
+    if state.superseded and only_run_tags(steps):
         # A run that wants the same has finished: to overwrite each other would never end.
         return Plan(())
-    if not tag_steps and state.snapshot is not None:
+    if not steps and state.snapshot is not None:
         return Plan((DeleteSnapshot(),))
-    return Plan(tag_steps)
+    return Plan(steps)
 
 
 def is_reconciled(desired: DesiredCa, observed: ObservedCa) -> bool:
