@@ -160,7 +160,7 @@ def test_a_ca_with_registered_devices_is_not_deleted(program: Program, aws: Fake
         status, out, err = program.request("deregister", {**request, **more})
         assert (status, out) == (1, "")
         (line,) = err
-        assert line.startswith(f"iot_ca: root ({WHERE}): it can't be deleted ({why}")
+        assert line.startswith(f"iot_ca: root ({WHERE}): the CA can't be deleted ({why}")
         assert "AWS IoT has 3 certificates of devices that it has signed (aws iot list-" in line
         assert f"--region eu-west-1 --ca-certificate-id {identity()}): delete them" in line
         assert "apply force_destroy = true" in line

@@ -104,7 +104,7 @@ def test_a_ca_deleted_by_a_mode_change_cannot_be_retained(program: Program, aws:
         done = program.request("deregister", {**request, "on_destroy": on_destroy})
         assert done[:2] == (1, "")
         (line,) = done[2]
-        assert "a change of its mode was interrupted and it is not registered now" in line
+        assert "a mode change was interrupted and the CA is not registered now" in line
         assert "apply once more before you destroy" in line
     assert aws.writes == []
     # The snapshot also says that this module registered it.

@@ -100,7 +100,7 @@ def test_a_plan_announces_the_change_and_writes_nothing(
     assert result["drift"] == [f"mode is {mode}, wanted {other}"]
     assert result["revision"].startswith(f"change mode {mode} to {other} ")
     (warning,) = result["warnings"]
-    assert warning.startswith(f"a change to {other} mode deletes it and registers it again; ")
+    assert warning.startswith(f"a change to {other} mode deletes the CA and registers it again; ")
     assert ("can't connect" if other == "SNI_ONLY" else "stay SNI_ONLY") in warning
     assert aws.writes == aws.signs == []
 

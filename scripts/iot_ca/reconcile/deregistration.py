@@ -27,8 +27,8 @@ def deregister(request: DeregisterRequest, remote: RemoteCa) -> str:
     if observed is None:
         if snapshot is not None and on_destroy != "delete":
             raise Failure(
-                "a change of its mode was interrupted and it is not registered now, so it can't be "
-                f"{_DONE[on_destroy]} ({reason}); apply once more before you destroy"
+                "a mode change was interrupted and the CA is not registered now, so the CA can't "
+                f"be {_DONE[on_destroy]} ({reason}); apply once more before you destroy"
             )
         if snapshot is not None:
             remote.carry_out(DeleteSnapshot())
@@ -83,11 +83,11 @@ def _require_no_devices(remote: RemoteCa, request: DeregisterRequest, reason: st
     count, more = remote.ca_certificates.count_device_certificates(remote.certificate_id)
     if not count:
         return
+    number = f"more than {count}" if more else count
     noun = "certificate of a device" if count == 1 else "certificates of devices"
     raise Failure(
-        f"it can't be deleted ({reason}), since AWS IoT has {'more than ' if more else ''}{count} "
-        f"{noun} that it has signed "
-        f"(aws iot list-certificates-by-ca --region {request.target.region} "
+        f"the CA can't be deleted ({reason}), since AWS IoT has {number} {noun} that it has "
+        f"signed (aws iot list-certificates-by-ca --region {request.target.region} "
         f"--ca-certificate-id {remote.certificate_id}): delete them and run again; or, with "
         "the CA in the map, apply force_destroy = true (they stay registered then), or on_destroy "
         '= "deactivate" or "retain", before you remove the CA from the map'

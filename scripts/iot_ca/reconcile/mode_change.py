@@ -30,7 +30,7 @@ def check(desired: DesiredCa, claim: OwnershipClaim) -> list[str]:
         effect = "devices that don't send SNI can't connect from then on"
     else:
         effect = "certificates of devices that are registered already stay SNI_ONLY"
-    warnings = [f"a change to {mode} mode deletes it and registers it again; {effect}"]
+    warnings = [f"a change to {mode} mode deletes the CA and registers it again; {effect}"]
     # For the new registration in DEFAULT mode, or to restore the old one.
     if mode == "DEFAULT" or desired.verification is not None:
         warnings += claim.check()
