@@ -68,6 +68,14 @@ def test_contributing_lists_every_folder_of_the_program() -> None:
     assert sorted(listed) == sorted(modules | packages)
 
 
+def test_contributing_names_files_that_exist() -> None:
+    document = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = document.partition("### Where a change goes")[2].partition("\n## ")[0]
+    names = re.findall(r"`([\w/]+\.(?:py|tf))`", table)
+    assert {"ownership/ways.py", "certificates/validation.py", "variables.tf"} <= set(names)
+    assert [n for n in names if not ((ROOT / n).is_file() or (PROGRAM / n).is_file())] == []
+
+
 # Keys of conditions look like actions.
 CONDITIONS = {"iam:PassedToService"}
 # Actions that no call of the program bears the name of.
