@@ -17,6 +17,7 @@ MODULES = (
     "iot_ca/cli.py",
     "iot_ca/errors.py",
     "iot_ca/model.py",
+    "iot_ca/utc.py",
     *(
         f"iot_ca/{package}/{name}.py"
         for package in ("terraform", "reconcile", "certificates", "ownership", "aws", "fleet")
