@@ -124,22 +124,41 @@ def notes(fleet: Fleet) -> list[str]:
     """Return remarks on the files for the reader of a report; none changes the exit status."""
     unknown = ", ".join(fleet.unknown_attributes)
     ignored = [f"left alone, for status has no such setting: {unknown}"] if unknown else []
-    return contradictions(fleet) + ignored
+    return contradictions(fleet) + duplicates(fleet) + ignored
 
 
 def contradictions(fleet: Fleet) -> list[str]:
     """Describe each CA that several accounts of a Region want in DEFAULT mode; AWS allows one."""
-    accounts: dict[tuple[str, str], list[str]] = {}
+    # The names by account ID: an account that has two names is one account.
+    accounts: dict[tuple[str, str], dict[str, str]] = {}
     for account_region in fleet.account_regions:
+        target = account_region.target
         for name, ca in account_region.cas.items():
             if ca.desired.certificate_mode == "DEFAULT":
-                key = (name, account_region.target.region)
-                accounts.setdefault(key, []).append(account_region.account_name)
+                names = accounts.setdefault((name, target.region), {})
+                names.setdefault(target.account_id, account_region.account_name)
     return [
-        f"{', '.join(names)} all want {ca} in DEFAULT mode in {region}, and only one account of "
-        "a region may hold it so"
+        f"{', '.join(names.values())} all want {ca} in DEFAULT mode in {region}, and only one "
+        "account of a region may hold it so"
         for (ca, region), names in accounts.items()
         if len(names) > 1
+    ]
+
+
+def duplicates(fleet: Fleet) -> list[str]:
+    """Describe each account that several names of the files look up in the same Region."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for account_region in fleet.account_regions:
+        key = (account_region.target.account_id, account_region.target.region)
+        names.setdefault(key, []).append(account_region.account_name)
+    regions: dict[tuple[str, ...], list[str]] = {}
+    for (account_id, region), account_names in names.items():
+        if len(account_names) > 1:
+            regions.setdefault((account_id, *account_names), []).append(region)
+    return [
+        f"{', '.join(account_names)} are the same account {account_id} in "
+        f"{', '.join(account_regions)}, whose CAs are reported once for each name"
+        for (account_id, *account_names), account_regions in regions.items()
     ]
 
 

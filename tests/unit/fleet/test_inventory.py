@@ -132,6 +132,25 @@ def test_default_mode_in_two_accounts_of_a_region_is_noted(tmp_path: Path) -> No
     assert note.startswith("one, two all want root-ca in DEFAULT mode in eu-west-1")
 
 
+def test_one_account_under_two_names_is_noted_and_wants_default_mode_once(tmp_path: Path) -> None:
+    both = {"regions": ["eu-west-1", "us-east-1"], "region": None, "certificate_mode": "DEFAULT"}
+    variables = {
+        "certificate_file": "root-ca.pem",
+        "accounts": {
+            "lab": account(**both),
+            "staging": account(**both, role_arn="arn:aws:iam::111111111111:role/other"),
+            "other region": account(region="ap-south-1"),
+            "other account": account(account_id="2" * 12),
+        },
+    }
+    fleet = inventory.read([write_json(tmp_path, variables)])
+    assert len(fleet.account_regions) == 6
+    assert inventory.notes(fleet) == [
+        "lab, staging are the same account 111111111111 in eu-west-1, us-east-1, whose CAs are "
+        "reported once for each name"
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
