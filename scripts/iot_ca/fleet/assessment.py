@@ -13,6 +13,7 @@ from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, one_line
 from iot_ca.fleet import inventory
 from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa, Fleet
+from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.model import ObservedCa
 from iot_ca.reconcile.differences import differences, template_text
 from iot_ca.reconcile.tags import obsolete_tags
@@ -185,37 +186,38 @@ def _row(
     observations: Observations,
     expiry: _Expiry,
 ) -> Row:
-    configured, observed = account_region.cas[ca], observations[certificate_id]
-    state, wrong = _judge(configured, observed, expiry.state)
+    """Return one row; an error while it is assessed, whichever it is, costs this row alone."""
+    configured = account_region.cas[ca]
     row = Row(
         account=account_region.account_name,
         account_id=account_region.target.account_id,
         region=account_region.target.region,
         ca=ca,
         certificate_id=certificate_id,
-        state=state,
-        wrong=(*wrong, *expiry.wrong),
+        state=expiry.state,
+        wrong=expiry.wrong,
         wanted_mode=configured.desired.certificate_mode,
         wanted_status=configured.desired.status,
         not_after=expiry.not_after,
         days=expiry.days,
-        registered=None if isinstance(observed, Failure) else observed is not None,
     )
-    return _with_observed(row, observed) if isinstance(observed, ObservedCa) else row
+    assessed = result_or_failure(lambda: _compare(row, configured, observations[certificate_id]))
+    if isinstance(assessed, Failure):
+        return replace(row, state="failed", wrong=(one_line(str(assessed)), *expiry.wrong))
+    return assessed
 
 
-def _judge(
-    ca: ConfiguredCa, observed: ObservedCa | Failure | None, expiry_state: State
-) -> tuple[State, list[str]]:
-    """Return the state of a CA, and what is wrong apart from its expiry."""
+def _compare(row: Row, ca: ConfiguredCa, observed: ObservedCa | Failure | None) -> Row:
+    """Return the row of a certificate with what AWS has of the CA; raise the lookup's Failure."""
     if isinstance(observed, Failure):
-        return "failed", [one_line(str(observed))]
+        raise observed
     if observed is None:
-        desired = ca.desired
-        wanted = f"{desired.certificate_mode}, {desired.status}"
-        return "drifted", [f"not registered, wanted {wanted}"]
-    differences = describe_drift(ca, observed)
-    return ("drifted" if differences else expiry_state), differences
+        wanted = f"not registered, wanted {row.wanted_mode}, {row.wanted_status}"
+        return replace(row, state="drifted", wrong=(wanted, *row.wrong), registered=False)
+    drifted = describe_drift(ca, observed)
+    state: State = "drifted" if drifted else row.state
+    row = replace(row, state=state, wrong=(*drifted, *row.wrong), registered=True)
+    return _with_observed(row, observed)
 
 
 def _with_observed(row: Row, observed: ObservedCa) -> Row:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import TypeVar
 
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
 from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.model import ObservedCa
-
-T = TypeVar("T")
 
 # By certificate ID, what one account has in one Region: None for a CA that is not registered, a
 # Failure for one that could not be looked up.
@@ -78,7 +74,7 @@ def _sign_in(
     """Obtain credentials for one account, or return why that failed."""
     first = account_regions[0]
     regions = [account_region.target.region for account_region in account_regions]
-    identity = _result_or_failure(lambda: sign_in(first.target, regions, clients))
+    identity = result_or_failure(lambda: sign_in(first.target, regions, clients))
     if isinstance(identity, Failure) or identity.account_id == first.target.account_id:
         return identity
     return Failure(
@@ -99,24 +95,10 @@ def _observe(
         return dict.fromkeys(certificate_ids, identity)
     account = FleetAccount(account_region.target, clients, identity)
     ca_certificates = CaCertificates(account)
-    observations = _result_or_failure(lambda: ca_certificates.observe(certificate_ids))
+    observations = result_or_failure(lambda: ca_certificates.observe(certificate_ids))
     if isinstance(observations, Failure):
         return dict.fromkeys(certificate_ids, observations)
     return observations
-
-
-def _result_or_failure(call: Callable[[], T]) -> T | Failure:
-    """Return what a call returns, or its error as a Failure, which does not stop other calls."""
-    try:
-        return call()
-    except Failure as failure:
-        return failure
-    except Exception as error:
-        if os.environ.get("IOT_CA_DEBUG") == "1":
-            traceback.print_exception(error)
-        # The class name alone: the text of an unexpected error could quote a secret.
-        name = type(error).__name__
-        return Failure(f"unforeseen {name}; run with IOT_CA_DEBUG=1 and report it")
 
 
 @contextmanager

@@ -122,3 +122,29 @@ def test_the_exit_status_is_that_of_the_worst_state(
     states: tuple[Any, ...], exit_status: int
 ) -> None:
     assert a_report(*(a_row(state=state) for state in states)).exit_status == exit_status
+
+
+class _Unreadable:
+    """An answer of AWS in a form that nobody expects."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ZeroDivisionError(f"a secret in {name}")
+
+
+@pytest.mark.parametrize("observations", [{}, {CERTIFICATE.certificate_id: _Unreadable()}])
+def test_an_unforeseen_error_costs_its_row_alone(
+    observations: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (
+        AccountRegion(name, Target("1" * 12, region), {"root": configured()})
+        for name, region in (("good", "eu-west-1"), ("bad", "us-east-1"))
+    )
+    fleet = Fleet((good, bad), {"root": CERTIFICATE})
+    all_observations = {good: {CERTIFICATE.certificate_id: IN_SYNC}, bad: observations}
+    failed, in_sync = assess(fleet, all_observations, NOW).rows
+    assert (in_sync.account, in_sync.state) == ("good", "in sync")
+    assert (failed.account, failed.region, failed.state) == ("bad", "us-east-1", "failed")
+    assert failed.registered is None
+    name = "ZeroDivisionError" if observations else "KeyError"
+    assert failed.wrong == (f"unforeseen {name}; run with IOT_CA_DEBUG=1 and report it",)
+    assert capsys.readouterr() == ("", "")
