@@ -81,7 +81,9 @@ def _resolve(file: str, folders: Sequence[Path]) -> Path:
 def _certificate(text: str, name: str) -> Certificate:
     try:
         certificate = pem.read(text)
-        pem.parse(certificate)
+        pem.validity(pem.parse(certificate))
     except Failure as failure:
         raise Failure(f"CA {name}: {failure}") from None
+    except ValueError:  # a date that Python does not have, such as one in the year 0
+        raise Failure(f"CA {name}: the certificate's dates can't be read") from None
     return certificate

@@ -6,10 +6,9 @@ Read-only. This module has the options, the progress bar and the output.
 from __future__ import annotations
 
 import argparse
+import codecs
 import gc
 import importlib.util
-import io
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +18,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from iot_ca.errors import Failure
-from iot_ca.fleet import inventory
+from iot_ca.fleet import inventory, page_file
 from iot_ca.fleet.assessment import EXPIRY_WARNING_DAYS, Report, assess
+from iot_ca.fleet.standard_output import standard_output
 
 
 def run(argv: Sequence[str]) -> int:
     """Look up the fleet, print or write the report, and return the exit status.
 
-    Raises Failure for a wrong option, an unusable file or a page that can't be written.
+    Raises Failure for a wrong option, an unusable file, or a page or a standard output that can't
+    be written.
     """
     options = _options(argv)
     fleet = inventory.read(options.files, options.ca, options.region)
@@ -95,46 +96,37 @@ def _days(text: str) -> int:
 
 def _output(report: Report, options: argparse.Namespace) -> None:
     """Print or write the report in the format of the options."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names may be of any script: a terminal without a character shows another one instead.
-        sys.stdout.reconfigure(errors="replace")
     # Each format is imported only when it is used: the table needs rich, which is optional.
     if options.json:
         from iot_ca.fleet.render import json
 
-        print(json.render(report))
+        with standard_output() as stdout:
+            # JSON is UTF-8 (RFC 8259); ASCII is read as such in nearly every other encoding.
+            is_utf8 = codecs.lookup(stdout.encoding or "utf-8").name == "utf-8"
+            print(json.render(report, ascii_only=not is_utf8), file=stdout)
     elif options.html is not None:
-        from iot_ca.fleet.render import html, summary
+        from iot_ca.fleet.render import html
 
-        _write_page(html.render(report), options.html)
-        if options.html != "-":
-            print(summary.headline(report))
+        _output_page(report, html.render(report).encode(), options.html)
     else:
         from iot_ca.fleet.render import table
 
-        table.print_report(report)
+        with standard_output() as stdout:
+            table.print_report(report, stdout)
 
 
-def _write_page(text: str, path: str) -> None:
-    """Write the page as a whole or not at all: a web server may be reading the file."""
-    # AWS's answers are not checked for text that can't be encoded: only that character is lost.
-    content = text.encode(errors="replace")
-    if path == "-":
-        sys.stdout.buffer.write(content)
+def _output_page(report: Report, page: bytes, path: str) -> None:
+    """Write the page; print the headline if the page is not on standard output itself."""
+    from iot_ca.fleet.render import summary
+
+    if page_file.is_standard_output(path):
+        with standard_output() as stdout:
+            stdout.buffer.write(page)
         return
-    target = Path(path)
-    if not target.name:
-        raise Failure(f"{path or repr(path)} can't be written: it names no file")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(target)
-    except OSError as error:
-        raise Failure(f"{path} can't be written: {error.strerror}") from None
-    finally:
-        # After any end, an interrupt from the keyboard included.
-        with suppress(OSError):
-            temporary.unlink()
+    page_file.write(page, path)
+    # The page is written, so a standard output that can't be written is not a failure.
+    with suppress(Failure), standard_output() as stdout:
+        print(summary.headline(report), file=stdout)
 
 
 @contextmanager
@@ -143,7 +135,7 @@ def _progress_bar(total: int) -> Iterator[Callable[[], None]]:
 
     The function may be called from any thread.
     """
-    if not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
+    if sys.stderr is None or not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
         yield lambda: None
         return
     from rich.console import Console

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from iot_ca.fleet.assessment import STATES
 from iot_ca.fleet.render import html
+from iot_ca.fleet.render.text import visible
 from tests.unit.fleet.support import NOW, a_report, a_row
 
 
@@ -76,9 +77,18 @@ def test_no_text_becomes_markup(shown: dict[str, str], wrong: str) -> None:
     assert [element for element, _ in page.elements] == HARMLESS
     for _, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
-    texts = "".join(page.texts).replace("\r", "\n")
+    texts = "".join(page.texts)
     for text in (*shown.values(), wrong):
-        assert text.replace("\r", "\n") in texts or not text.isprintable()
+        assert visible(text) in texts
+
+
+def test_a_control_character_is_visible_on_the_page() -> None:
+    hostile = "a\x1b[2J\x00\u202e\ud800"
+    shown = {name: f"{name} {hostile}" for name in SHOWN}
+    text = html.render(a_report(a_row(**shown, wrong=(hostile,)), notes=(hostile,)))
+    assert all(character.isprintable() or character == "\n" for character in text)
+    for name in SHOWN:
+        assert rf"{name} a\x1b[2J\x00\u202e\ud800" in text
 
 
 def test_the_page_loads_nothing_and_its_policy_allows_nothing() -> None:

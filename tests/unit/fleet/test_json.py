@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
+
 from iot_ca import utc
 from iot_ca.fleet.render import json as json_report
 from tests.unit.fleet.support import NOW, a_report, a_row
@@ -36,3 +38,16 @@ def test_json_has_every_fact_by_name() -> None:
         "not_after": utc.rfc3339(NOW + timedelta(days=400, hours=1)),
         "days": 400,
     }
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_json_has_no_control_character_and_loses_none(ascii_only: bool) -> None:
+    hostile = '\x1b[2J\x00\x7f\x9b1m\u2028\u202e\ud800\U000e0001 é日😀\\"\n'
+    report = a_report(a_row(template=hostile, wrong=(hostile,)), notes=(hostile,))
+    text = json_report.render(report, ascii_only=ascii_only)
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert text.isascii() == ascii_only
+    assert ("é日😀" in text) != ascii_only
+    document = json.loads(text)
+    (row,) = document["certificate_authorities"]
+    assert (row["template"], row["wrong"], document["notes"]) == (hostile, [hostile], [hostile])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from iot_ca.fleet.assessment import Report
@@ -16,7 +18,7 @@ def printed(report: Report, width: int, terminal: bool = True) -> str:
     console = Console(
         file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, highlight=False
     )
-    table.print_report(report, console)
+    table.print_to_console(report, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -42,6 +44,42 @@ def test_without_a_terminal_no_cell_is_cut() -> None:
 
 
 def test_no_name_sends_control_characters_to_the_terminal() -> None:
-    evil = a_row(account="\x1b]0;evil\x07", ca="\x1b[2J", state="failed", wrong=("\x1b[31m\r",))
-    text = printed(a_report(evil, notes=("\x9b1m",)), 160)
+    evil = a_row(
+        account="\x1b]0;evil\x07",
+        ca="\x1b[2J",
+        state="failed",
+        wrong=("\x1b[31m\r",),
+        mode="\x1b[3J",
+        status="\x1b[4J",
+        template="\x1b[5J",
+    )
+    text = printed(a_report(evil, notes=("\x9b1m",)), 200)
     assert all(character.isprintable() or character == "\n" for character in text)
+    for number in (2, 3, 4, 5):
+        assert rf"\x1b[{number}J" in text
+    assert r"\x1b[31m\r" in text
+    assert r"\x9b1m" in text
+
+
+def test_no_text_becomes_markup_or_an_emoji() -> None:
+    text = "[red]a:id:b\\[/]"
+    report = a_report(a_row(account=text, state="failed", wrong=(text,)), notes=(text,))
+    assert printed(report, 200).count(text) == 4
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932", "utf-8"])
+def test_the_table_is_aligned_in_any_encoding(encoding: str) -> None:
+    written = io.BytesIO()
+    report = a_report(
+        a_row(account="本番", ca="ルート", state="drifted", wrong=("ルート",)),
+        a_row(account="a", ca="é"),
+        notes=("日本",),
+    )
+    with io.TextIOWrapper(written, encoding, errors="strict") as file:
+        table.print_report(report, file)
+        file.flush()
+        lines = written.getvalue().decode(encoding).splitlines()
+    columns = [cell_len(line[: line.index("eu-west-1")]) for line in lines[1:3]]
+    assert columns[0] == columns[1] > 0
+    assert ("本番" if encoding in ("cp932", "utf-8") else r"\u672c\u756a") in lines[1]
+    assert [line for line in lines if line.startswith("! note")]

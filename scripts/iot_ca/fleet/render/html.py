@@ -1,7 +1,7 @@
 """A report as one HTML page that needs nothing else: no network, framework or even JavaScript.
 
-Every text goes through `escape`. If one is ever forgotten, the page's own content security policy
-still allows no script and no style except the two in the page, by their hashes.
+Every text goes through `escape_html`. If one is ever forgotten, the page's own content security
+policy still allows no script and no style except the two in the page, by their hashes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iot_ca.fleet.render import page_table, timeline
 from iot_ca.fleet.render.page_table import badge, css_class
 from iot_ca.fleet.render.summary import SIGNS, findings, headline
+from iot_ca.fleet.render.text import escape_html
 from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _head(report: Report, style: str, script: str) -> Iterator[str]:
     yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield '<meta name="referrer" content="no-referrer">'
-    yield f"<title>{escape(_verdict(report))} · AWS IoT CA certificates</title>"
+    yield f"<title>{escape_html(_verdict(report))} · AWS IoT CA certificates</title>"
     yield f"<style>{style}</style>"
     yield "</head>"
 
@@ -70,9 +70,9 @@ def _header(report: Report) -> Iterator[str]:
     yield "<header>"
     yield "<div>"
     yield '<p class="over">CA certificates in AWS IoT Core</p>'
-    yield f"<h1>{escape(_verdict(report))}</h1>"
+    yield f"<h1>{escape_html(_verdict(report))}</h1>"
     yield (
-        f'<p class="dim">{escape(headline(report))}. Looked up '
+        f'<p class="dim">{escape_html(headline(report))}. Looked up '
         f'<time datetime="{rfc3339(report.moment)}">{report.moment:%Y-%m-%d %H:%M UTC}</time>.</p>'
     )
     yield "</div>"
@@ -117,7 +117,8 @@ def _what_is_wrong(report: Report) -> Iterator[str]:
     yield '<ul class="findings">'
     yield from map(_finding, all_findings[:_MAX_UNFOLDED_FINDINGS])
     for note in report.notes:
-        yield f'<li><div><span class="badge note">! note</span></div><p>{escape(note)}</p></li>'
+        text = escape_html(note)
+        yield f'<li><div><span class="badge note">! note</span></div><p>{text}</p></li>'
     yield "</ul>"
     folded = all_findings[_MAX_UNFOLDED_FINDINGS:]
     if folded:
@@ -130,8 +131,8 @@ def _what_is_wrong(report: Report) -> Iterator[str]:
 
 def _finding(finding: Finding) -> str:
     return (
-        f"<li><div>{badge(finding.state)}</div><div><p>{escape(finding.text)}</p>"
-        f'<p class="dim">{escape(finding.where)}</p></div></li>'
+        f"<li><div>{badge(finding.state)}</div><div><p>{escape_html(finding.text)}</p>"
+        f'<p class="dim">{escape_html(finding.where)}</p></div></li>'
     )
 
 

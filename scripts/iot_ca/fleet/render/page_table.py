@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from iot_ca.fleet.render.summary import SIGNS, days_in_words
+from iot_ca.fleet.render.text import escape_html
 from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _tools() -> Iterator[str]:
 def _account(heading: str, row: Row, report: Report) -> str:
     del heading, report  # the first cell is the row's header
     return (
-        f'<th role="rowheader" scope="row" data-value="{escape(row.account)}">'
-        f'{escape(row.account)} <span class="dim">{escape(row.account_id)}</span></th>'
+        f'<th role="rowheader" scope="row" data-value="{escape_html(row.account)}">'
+        f'{escape_html(row.account)} <span class="dim">{escape_html(row.account_id)}</span></th>'
     )
 
 
@@ -76,14 +76,14 @@ def _state(heading: str, row: Row, report: Report) -> str:
 def _expiry(heading: str, row: Row, report: Report) -> str:
     tone = "late" if row.days < 0 else "off" if row.days < report.warning_days else ""
     content = (
-        f'<time datetime="{rfc3339(row.not_after)}" title="{row.not_after:%Y-%m-%d}">'
+        f'<time datetime="{rfc3339(row.not_after)}" title="{row.not_after.date()}">'
         f"{days_in_words(row.days)}</time>"
     )
     return _cell(heading, content, f"number {tone}".strip(), row.days)
 
 
 def _text(heading: str, text: str | None, css: str = "") -> str:
-    return _cell(heading, escape(text or _NOTHING), css if text else "")
+    return _cell(heading, escape_html(text or _NOTHING), css if text else "")
 
 
 def _compared(heading: str, observed: str | None, wanted: str) -> str:

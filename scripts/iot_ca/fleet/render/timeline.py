@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from html import escape
 from typing import TYPE_CHECKING
 
 from iot_ca.fleet.render.summary import days_in_words
+from iot_ca.fleet.render.text import escape_html
 
 if TYPE_CHECKING:
     from iot_ca.fleet.assessment import Report, Row
@@ -22,6 +22,9 @@ _LEFT, _RIGHT = 2.0, 96.0
 _MAX_TICKS = 6
 _MAX_NAME_LENGTH = 24
 _MIN_SPAN = timedelta(days=365)
+# A CA without an expiry is valid until the year 9999 (RFC 5280, 4.1.2.5): a timeline that long
+# would show all others at the same place.
+_MAX_SPAN = timedelta(days=100 * 365.25)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class _Scale:
     end: datetime
 
     def x(self, moment: datetime) -> float:
-        """Return the horizontal position of a moment, in percent; a later one is at the end."""
+        """Return the horizontal position of a moment, in percent.
+
+        One before the period is at its beginning, one after it at its end.
+        """
         share = (moment - self.begin) / (self.end - self.begin)
         return round(_LEFT + (_RIGHT - _LEFT) * min(1.0, max(0.0, share)), 2)
 
@@ -40,20 +46,23 @@ class _Scale:
 def render(report: Report) -> Iterator[str]:
     """Yield the `svg` element: a line for each CA, which expires on one day in all accounts."""
     rows = _row_of_each_ca(report)
-    scale = _Scale(
-        min(report.moment, rows[0].not_after),
-        max(report.moment + _MIN_SPAN, rows[-1].not_after),
-    )
+    scale = _scale(report.moment, [row.not_after for row in rows])
     bottom = len(rows) * _ROW_HEIGHT
-    dates = "; ".join(f"{row.ca}: {row.not_after:%Y-%m-%d}" for row in rows)
+    dates = "; ".join(f"{row.ca}: {row.not_after.date()}" for row in rows)
     yield (
         f'<svg role="img" height="{bottom + _AXIS_HEIGHT}" '
-        f'aria-label="{escape(f"Expiry dates. {dates}")}">'
+        f'aria-label="{escape_html(f"Expiry dates. {dates}")}">'
     )
     yield from _background(report, scale, bottom)
     for index, row in enumerate(rows):
         yield from _line(row, report, scale, index * _ROW_HEIGHT)
     yield "</svg>"
+
+
+def _scale(moment: datetime, ends: Sequence[datetime]) -> _Scale:
+    """Return the period from today, or the first end, to the last end within a century."""
+    shown = [end for end in ends if abs(end - moment) <= _MAX_SPAN]
+    return _Scale(min([moment, *shown]), max([moment + _MIN_SPAN, *shown]))
 
 
 def _row_of_each_ca(report: Report) -> list[Row]:
@@ -87,10 +96,10 @@ def _line(row: Row, report: Report, scale: _Scale, top: int) -> Iterator[str]:
     else:
         tone = "expiring" if row.days < report.warning_days else "in-sync"
     name = row.ca if len(row.ca) <= _MAX_NAME_LENGTH else row.ca[: _MAX_NAME_LENGTH - 1] + "…"
-    until = f"{row.not_after:%Y-%m-%d}, {days_in_words(row.days)}"
-    yield f'<g class="{tone}"><title>{escape(f"{row.ca}: {until}")}</title>'
+    until = f"{row.not_after.date()}, {days_in_words(row.days)}"
+    yield f'<g class="{tone}"><title>{escape_html(f"{row.ca}: {until}")}</title>'
     yield (
-        f'<text x="{_LEFT}%" y="{top + 18}" dx="6"><tspan class="name">{escape(name)}</tspan>'
+        f'<text x="{_LEFT}%" y="{top + 18}" dx="6"><tspan class="name">{escape_html(name)}</tspan>'
         f'<tspan class="until" dx="8">{until}</tspan></text>'
     )
     end = scale.x(row.not_after)
