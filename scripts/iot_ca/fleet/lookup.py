@@ -103,9 +103,12 @@ def _observe(
 
 @contextmanager
 def _thread_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Provide a pool of threads; drop the work that has not begun if the block is left early."""
+    """Provide a pool of threads; wait for their work unless the block is left by an error."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="status")
     try:
         yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException:
+        # An interrupt from the keyboard above all, which must not wait for calls that hang.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

@@ -9,7 +9,9 @@ import argparse
 import codecs
 import gc
 import importlib.util
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,9 +28,18 @@ from iot_ca.fleet.standard_output import standard_output
 def run(argv: Sequence[str]) -> int:
     """Look up the fleet, print or write the report, and return the exit status.
 
+    Ends the process if it is interrupted from the keyboard.
+
     Raises Failure for a wrong option, an unusable file, or a page or a standard output that can't
     be written.
     """
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        _end_interrupted()
+
+
+def _run(argv: Sequence[str]) -> int:
     options = _options(argv)
     fleet = inventory.read(options.files, options.ca, options.region)
     # The entry point turns it off for the other commands, which end before garbage matters.
@@ -42,6 +53,19 @@ def run(argv: Sequence[str]) -> int:
     report = assess(fleet, observations, now, options.expiry_warning_days)
     _output(report, options)
     return report.exit_status
+
+
+def _end_interrupted() -> NoReturn:
+    """End the process with exit status 1 and one line.
+
+    Threads may still wait for AWS, and Python would wait for them before it ends: up to minutes.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Standard error may be closed; the process must end all the same.
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write("iot_ca: status: interrupted before the report was complete; run again\n")
+        sys.stderr.flush()
+    os._exit(1)
 
 
 class _Parser(argparse.ArgumentParser):
