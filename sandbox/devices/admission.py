@@ -2,6 +2,9 @@
 
 Sources, named where a rule is enforced:
   blog      AWS IoT blog on multi-account registration (the two modes)
+  reserved  AWS IoT developer guide, "Reserved topics", of the events of certificates: AWS IoT
+            publishes one when it has registered a certificate automatically, and whenever a client
+            presents a certificate with the status PENDING_ACTIVATION
   jitr      AWS IoT blog "Just-in-Time Registration of Device Certificates on AWS IoT"
   guide     AWS IoT developer guide: "Just-in-time provisioning", "Register a client certificate
             when the client connects", "Activate or deactivate a client certificate", "Deactivate a
@@ -12,7 +15,7 @@ Sources, named where a rule is enforced:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -45,10 +48,15 @@ class Presented:
 
 @dataclass(frozen=True)
 class KnownDevice:
-    """A device certificate as one account has registered it."""
+    """A device certificate as one account has registered it, and when.
+
+    ca_id: None for a certificate without a CA.
+    """
 
     status: str
     mode: str
+    ca_id: str | None = None
+    registered: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,17 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass
+class RefusedPending(Refused):
+    """A PENDING_ACTIVATION certificate was presented: its event is published again (reserved).
+
+    Whatever state the certificate's CA is in, and whether or not it has a template: the guide makes
+    no exception. A certificate without a CA has no topic, and so no event.
+    """
+
+    device: KnownDevice = field(kw_only=True)
 
 
 def admit(
@@ -153,6 +172,9 @@ def _admit_without_name(
 
 def _known(account: str, device: KnownDevice) -> Admission:
     """Require an ACTIVE certificate; the status of its CA no longer matters (guide)."""
+    if device.status == "PENDING_ACTIVATION":
+        reason = "the device certificate is PENDING_ACTIVATION"
+        raise RefusedPending(reason, account, device=device)
     if device.status != "ACTIVE":
         raise Refused(f"the device certificate is {device.status}", account)
     return Admission(account)
@@ -206,15 +228,14 @@ def _usable(account: str, cas: Sequence[ca.CACertificate], now: datetime) -> ca.
 
 
 def registered_event(
-    certificate_id: str, ca_id: str, account: str, now: datetime
+    certificate_id: str, ca_id: str, account: str, registered: datetime, now: datetime
 ) -> dict[str, str | int]:
     """Return the message on ``$aws/events/certificates/registered/CA-ID`` (guide, JITR)."""
-    milliseconds = int(now.timestamp() * 1000)
     return {
         "certificateId": certificate_id,
         "caCertificateId": ca_id,
-        "timestamp": milliseconds,
+        "timestamp": int(now.timestamp() * 1000),
         "certificateStatus": "PENDING_ACTIVATION",
         "awsAccountId": account,
-        "certificateRegistrationTimestamp": str(milliseconds),
+        "certificateRegistrationTimestamp": str(int(registered.timestamp() * 1000)),
     }

@@ -55,6 +55,8 @@ class Connection:
         except admission.Refused as refused:
             self._account = refused.account or self._account
             self._log("refused", refused.reason)
+            if isinstance(refused, admission.RefusedPending):
+                self._publish_again(refused.device)
         except mqtt.Malformed as problem:
             self._log("refused" if waited_for else "disconnected", f"MQTT: {problem}")
         except Exception:
@@ -111,9 +113,18 @@ class Connection:
                 else:
                     self._log("provisioned")
                 return None
-        ca_id = admitted.ca.certificate_id
-        event = admission.registered_event(presented.certificate_id, ca_id, self._account, now)
         self._log("registered")
-        message = mqtt.Message(REGISTERED + ca_id, json.dumps(event).encode(), 1)
-        broker.publish(self._account, self._region, message)
+        self._publish_event(admitted.ca.certificate_id, now, now)
         return None
+
+    def _publish_again(self, device: admission.KnownDevice) -> None:
+        """Publish the event of a certificate that still waits for its activation (reserved)."""
+        if device.ca_id is not None and device.registered is not None:
+            now = datetime.now(timezone.utc)
+            self._publish_event(device.ca_id, device.registered, now)
+
+    def _publish_event(self, ca_id: str, registered: datetime, now: datetime) -> None:
+        certificate_id = str(self._event.certificate_id)
+        event = admission.registered_event(certificate_id, ca_id, self._account, registered, now)
+        message = mqtt.Message(REGISTERED + ca_id, json.dumps(event).encode(), 1)
+        self._broker.publish(self._account, self._region, message)

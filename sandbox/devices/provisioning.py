@@ -6,6 +6,7 @@ The only module that reads and writes moto's IoT for devices; callers hold the l
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timezone
 from typing import Any
 
 from cryptography import x509
@@ -29,8 +30,14 @@ def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
             yield Holding(
                 account,
                 tuple(backend.ca_store.certificates.values()),
-                None if held is None else KnownDevice(held.status, backend.device_mode(held)),
+                None if held is None else _known(backend, held),
             )
+
+
+def _known(backend: IoTBackend, held: Any) -> KnownDevice:
+    # moto's times are those of UTC, without saying so.
+    registered = held.creation_date.replace(tzinfo=timezone.utc)
+    return KnownDevice(held.status, backend.device_mode(held), held.ca_certificate_id, registered)
 
 
 def register(backend: IoTBackend, certificate: x509.Certificate, held: ca.CACertificate) -> Any:

@@ -122,6 +122,21 @@ def test_a_known_device_must_be_active(status: str) -> None:
         assert decide(presented, Holding(ONE, [held(mode=mode)], device)).endswith(status)
 
 
+@pytest.mark.parametrize(
+    ("status", "again"), [("PENDING_ACTIVATION", True), ("INACTIVE", False), ("REVOKED", False)]
+)
+def test_only_a_certificate_that_waits_for_activation_has_its_event_again(
+    status: str, again: bool
+) -> None:
+    for mode, presented in (("SNI_ONLY", named(ONE)), ("DEFAULT", WITH_CA)):
+        device = KnownDevice(status, mode, "cd", pki.NOW)
+        with pytest.raises(Refused) as caught:
+            admit(presented, REGION, [Holding(ONE, [held(mode=mode)], device)], pki.NOW)
+        assert isinstance(caught.value, devices.RefusedPending) is again
+        if isinstance(caught.value, devices.RefusedPending):
+            assert (caught.value.account, caught.value.device) == (ONE, device)
+
+
 def test_sent_ca_decides_then_the_newest_usable_ca() -> None:
     old, new = held(sequence=1), held(NEWER, sequence=2)
     shut = held(NEWER, sequence=2, status="INACTIVE")
@@ -164,10 +179,10 @@ def test_endpoints() -> None:
 
 
 def test_the_event_of_a_new_certificate() -> None:
-    event = devices.registered_event("ab", "cd", ONE, pki.NOW)
-    milliseconds = int(pki.NOW.timestamp() * 1000)
-    assert event["timestamp"] == milliseconds
-    assert event["certificateRegistrationTimestamp"] == str(milliseconds)
+    event = devices.registered_event("ab", "cd", ONE, pki.NOW - pki.DAY, pki.NOW)
+    assert event["timestamp"] == int(pki.NOW.timestamp() * 1000)
+    registered = int((pki.NOW - pki.DAY).timestamp() * 1000)
+    assert event["certificateRegistrationTimestamp"] == str(registered)
 
 
 # --- JITP

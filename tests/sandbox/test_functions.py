@@ -40,6 +40,11 @@ def handler(event, context):
     print("about to fail")
     raise RuntimeError(f"not {event['a']}")
 """
+SHOW = """
+import json
+def handler(event, context):
+    print(json.dumps(event))
+"""
 ECHO = """
 import os
 def handler(event, context):
@@ -107,9 +112,10 @@ def test_just_in_time_registration(
         sandbox.device_log(kind="connection", outcome="connected")
     )
     assert (first.outcome, between, last.outcome) == ("registered", [], "connected")
-    (run,) = sandbox.device_log(kind="function")
-    assert (run.outcome, run.name, run.account) == ("succeeded", "jitr", ONE)
-    event = json.loads(str(run.log))
+    # While the function works on the first event, each attempt of the device publishes another one.
+    runs = sandbox.device_log(kind="function")
+    assert {(run.outcome, run.name, run.account) for run in runs} == {("succeeded", "jitr", ONE)}
+    event = min((json.loads(str(run.log)) for run in runs), key=lambda each: each["timestamp"])
     stamp = event.pop("timestamp")
     assert event == {
         "certificateId": id_of(device),
@@ -118,8 +124,9 @@ def test_just_in_time_registration(
         "awsAccountId": ONE,
         "certificateRegistrationTimestamp": str(stamp),
     }
-    (activation,) = sandbox.calls(operation="UpdateCertificate")
-    assert activation.principal == f"arn:aws:sts::{ONE}:assumed-role/role-of-jitr/jitr"
+    activations = sandbox.calls(operation="UpdateCertificate")
+    caller = f"arn:aws:sts::{ONE}:assumed-role/role-of-jitr/jitr"
+    assert {activation.principal for activation in activations} == {caller}
 
 
 def test_jitr_without_a_rule_leaves_the_device_pending(
@@ -132,6 +139,36 @@ def test_jitr_without_a_rule_leaves_the_device_pending(
     reasons = [(e.outcome, e.reason) for e in sandbox.device_log(kind="connection")]
     pending = ("refused", "the device certificate is PENDING_ACTIVATION")
     assert reasons == [("registered", None), pending, pending]
+
+
+def test_event_is_published_at_each_attempt_of_a_device_that_waits_for_activation(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    """So an event that reached nobody heals, and a device that can't be provisioned repeats it."""
+    register(aws, maker.ca)
+    arn = fleet.function(aws, SHOW)
+    device = maker.device("sensor-1")
+    device.visit(listener, endpoint(aws), attempts=1)  # its event reaches nobody
+    fleet.rule(aws, f"$aws/events/certificates/registered/{maker.ca.id}", arn)
+
+    device.visit(listener, endpoint(aws), attempts=2)
+    sandbox.settle()
+
+    events = sorted(
+        (json.loads(str(run.log)) for run in sandbox.device_log(kind="function")),
+        key=lambda event: event["timestamp"],
+    )
+    assert len(events) == 2
+    assert {event["certificateId"] for event in events} == {id_of(device)}
+    first, second = (event.pop("timestamp") for event in events)
+    assert first < second
+    assert events[0] == events[1]  # when it was registered stays
+    assert int(events[0]["certificateRegistrationTimestamp"]) < first
+    for status in ("INACTIVE", "ACTIVE"):
+        aws.iot().update_certificate(certificateId=id_of(device), newStatus=status)
+        device.visit(listener, endpoint(aws), attempts=1)
+    sandbox.settle()
+    assert len(sandbox.device_log(kind="function")) == 2
 
 
 def test_failed_event_is_retried_and_kept(
@@ -150,7 +187,7 @@ def test_failed_event_is_retried_and_kept(
     fleet.rule(
         aws, "", arn, sql=f"SELECT 1 AS a FROM '$aws/events/certificates/registered/{maker.ca.id}'"
     )
-    assert not maker.device("sensor-1").visit(listener, endpoint(aws)).accepted
+    assert not maker.device("sensor-1").visit(listener, endpoint(aws), attempts=1).accepted
     sandbox.settle()
     runs = sandbox.device_log(kind="function")
     assert [(run.outcome, run.reason) for run in runs] == [("failed", "not 1")] * 3
@@ -174,7 +211,7 @@ def test_event_is_lost_if_the_role_must_not_send(
     )
     register(aws, maker.ca)
     fleet.rule(aws, "$aws/events/certificates/registered/+", arn)
-    maker.device("sensor-1").visit(listener, endpoint(aws))
+    maker.device("sensor-1").visit(listener, endpoint(aws), attempts=1)
     sandbox.settle()
     reasons = [str(e.reason) for e in sandbox.device_log(kind="function")]
     assert len(reasons) == 2
