@@ -52,6 +52,7 @@ module "jitr" {
   subject_attributes       = each.value.provisioning.subject_attributes
   hook_function_arn        = each.value.provisioning.hook_function_arn
   on_refusal               = each.value.provisioning.on_refusal
+  on_permanent_failure     = each.value.provisioning.on_permanent_failure
   alarm_actions            = each.value.provisioning.alarm_actions
   log_retention_days       = each.value.provisioning.log_retention_days
   reserved_concurrency     = each.value.provisioning.reserved_concurrency

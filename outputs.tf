@@ -39,7 +39,8 @@ output "jitr" {
     - `policy_name`: the policy that each device gets.
     - `role_arn`: the function's role. A hook in another account must allow this role to call it.
     - `dead_letter_queue_url`, `dead_letter_queue_arn`: the queue with the events that failed for good.
-    - `alarm_arns`: the alarms that go off when an event has failed for good, was not kept, or got lost.
+    - `alarm_arns`: the alarms that go off when a device was refused for good, or its event failed for
+      good, was not kept, or got lost.
   EOT
   value = {
     for name, jitr in module.jitr : name => {

@@ -37,11 +37,14 @@ variable "certificate_authorities" {
         and that can refuse the device. Default: none.
       - `on_refusal` (JITR): status of a device certificate that the hook refused, `INACTIVE` or
         `REVOKED`. Default: `"INACTIVE"`.
-      - `alarm_actions` (JITR): ARNs of the alarms' actions, such as an SNS topic, for events that failed
-        for good. Default: `[]`.
+      - `on_permanent_failure` (JITR): status of a device certificate whose device can never be provisioned
+        (no common name that can be a thing's name, or no CA named by AWS IoT), `INACTIVE` or `KEEP`.
+        Default: `"INACTIVE"`.
+      - `alarm_actions` (JITR): ARNs of the alarms' actions, such as an SNS topic, for devices that were
+        refused and events that failed for good. Default: `[]`.
       - `log_retention_days` (JITR): how many days CloudWatch keeps the function's log. Default: `90`.
       - `reserved_concurrency` (JITR): how many devices are provisioned at once at most; the others
-        wait. Default: as many as the account may run.
+        wait. `-1`: as many as the account may run. Default: `5`.
       - `runtime` (JITR): the Python that Lambda runs the function with. Default: `"python3.12"`.
     - `verification`: proof of ownership in `DEFAULT` mode: exactly one of its attributes, and
       `ca_private_key_passphrase_env` if the key is encrypted. It is read only while the CA is not
@@ -89,6 +92,7 @@ variable "certificate_authorities" {
       subject_attributes       = optional(map(string))
       hook_function_arn        = optional(string)
       on_refusal               = optional(string)
+      on_permanent_failure     = optional(string)
       alarm_actions            = optional(list(string))
       log_retention_days       = optional(number)
       reserved_concurrency     = optional(number)
@@ -206,7 +210,7 @@ variable "certificate_authorities" {
         value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role"], key)
       ])
     ])
-    error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions, log_retention_days, reserved_concurrency and runtime are settings of provisioning.type \"JITR\"."
+    error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency and runtime are settings of provisioning.type \"JITR\"."
   }
 
   validation {

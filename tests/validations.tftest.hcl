@@ -247,7 +247,7 @@ run "refuses_to_make_a_role_of_jitp_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_settings_of_jitr_without_provisioning" {
   command = plan
   variables {
@@ -258,7 +258,7 @@ run "refuses_settings_of_jitr_without_provisioning" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_a_thing_type_with_jitp" {
   command = plan
   variables {
@@ -269,7 +269,7 @@ run "refuses_a_thing_type_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_attributes_of_a_thing_with_jitp" {
   command = plan
   variables {
@@ -280,7 +280,7 @@ run "refuses_attributes_of_a_thing_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_a_hook_with_jitp" {
   command = plan
   variables {
@@ -291,7 +291,7 @@ run "refuses_a_hook_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_an_end_of_those_refused_with_jitp" {
   command = plan
   variables {
@@ -302,7 +302,18 @@ run "refuses_an_end_of_those_refused_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+run "refuses_a_status_after_a_permanent_failure_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", on_permanent_failure = "KEEP" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_alarm_actions_with_jitp" {
   command = plan
   variables {
@@ -313,7 +324,7 @@ run "refuses_alarm_actions_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_a_retention_with_jitp" {
   command = plan
   variables {
@@ -324,7 +335,7 @@ run "refuses_a_retention_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_a_concurrency_with_jitp" {
   command = plan
   variables {
@@ -335,7 +346,7 @@ run "refuses_a_concurrency_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, alarm_actions
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_a_runtime_with_jitp" {
   command = plan
   variables {
@@ -1008,6 +1019,7 @@ run "accepts_the_edge_of_every_rule" {
           subject_attributes   = { maker = "Organization", serial_number = "SerialNumber" }
           hook_function_arn    = "arn:aws:lambda:eu-west-1:111122223333:function:hook"
           on_refusal           = "REVOKED"
+          on_permanent_failure = "KEEP"
           alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
           log_retention_days   = 1
           reserved_concurrency = 1

@@ -388,6 +388,7 @@ run "settings_that_are_null_are_as_if_left_out" {
           subject_attributes   = null
           hook_function_arn    = null
           on_refusal           = null
+          on_permanent_failure = null
           alarm_actions        = null
           log_retention_days   = null
           reserved_concurrency = null

@@ -66,7 +66,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
 resource "aws_cloudwatch_metric_alarm" "undelivered" {
   alarm_name          = "${local.name}-undelivered"
-  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}: their certificates may still be PENDING_ACTIVATION. The log of ${local.name} has the IDs of those that it was run for."
+  alarm_description   = "Events of devices that were not provisioned could not be kept in the queue ${local.queue_name}: their certificates may still be PENDING_ACTIVATION, and AWS IoT sends the event again when the device connects. The log of ${local.name} has the IDs of those that it was run for."
   namespace           = "AWS/Lambda"
   metric_name         = "DestinationDeliveryFailures"
   dimensions          = { FunctionName = local.name }
@@ -82,7 +82,7 @@ resource "aws_cloudwatch_metric_alarm" "undelivered" {
 
 resource "aws_cloudwatch_metric_alarm" "lost" {
   alarm_name          = "${local.name}-lost"
-  alarm_description   = "Events of devices reached neither the function ${local.name} nor the queue ${local.queue_name}: their certificates are still PENDING_ACTIVATION."
+  alarm_description   = "Events of devices reached neither the function ${local.name} nor the queue ${local.queue_name}: their certificates are still PENDING_ACTIVATION, and AWS IoT sends the event again when the device connects."
   evaluation_periods  = 1
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
@@ -98,6 +98,23 @@ resource "aws_cloudwatch_metric_alarm" "lost" {
     period      = 60
     return_data = true
   }
+}
+
+resource "aws_cloudwatch_metric_alarm" "refused" {
+  alarm_name        = "${local.name}-refused"
+  alarm_description = "Devices were refused for good: the lines with \"refused\" in the log of ${local.name} have the IDs, subjects and serial numbers of their certificates, and the reasons."
+  # Of the lines themselves (function/metrics.py): CloudWatch makes the metric out of the function's log.
+  namespace           = "iot-ca/jitr"
+  metric_name         = "DevicesRefused"
+  dimensions          = { FunctionName = local.name }
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  tags                = local.tags
 }
 
 # --- the function
@@ -209,13 +226,15 @@ resource "aws_lambda_function" "function" {
 
   environment {
     variables = {
-      JITR_CA_CERTIFICATE_ID   = var.certificate_id
-      JITR_CA_CERTIFICATE_MODE = var.certificate_mode
-      JITR_POLICY_NAME         = aws_iot_policy.device.name
-      JITR_THING_TYPE_NAME     = var.thing_type_name == null ? "" : var.thing_type_name
-      JITR_SUBJECT_ATTRIBUTES  = jsonencode(var.subject_attributes)
-      JITR_HOOK_FUNCTION_ARN   = var.hook_function_arn == null ? "" : var.hook_function_arn
-      JITR_ON_REFUSAL          = var.on_refusal
+      JITR_CA_CERTIFICATE_ID    = var.certificate_id
+      JITR_CA_CERTIFICATE_MODE  = var.certificate_mode
+      JITR_ACCOUNT_ID           = local.account_id
+      JITR_POLICY_NAME          = aws_iot_policy.device.name
+      JITR_THING_TYPE_NAME      = var.thing_type_name == null ? "" : var.thing_type_name
+      JITR_SUBJECT_ATTRIBUTES   = jsonencode(var.subject_attributes)
+      JITR_HOOK_FUNCTION_ARN    = var.hook_function_arn == null ? "" : var.hook_function_arn
+      JITR_ON_REFUSAL           = var.on_refusal
+      JITR_ON_PERMANENT_FAILURE = var.on_permanent_failure
     }
   }
 

@@ -54,10 +54,11 @@ output "dead_letter_queue_arn" {
 }
 
 output "alarm_arns" {
-  description = "ARNs of the alarms that go off when an event has failed for good, was not kept, or got lost."
+  description = "ARNs of the alarms that go off when a device was refused for good, or its event failed for good, was not kept, or got lost."
   value = [
     aws_cloudwatch_metric_alarm.dead_letters.arn,
     aws_cloudwatch_metric_alarm.undelivered.arn,
     aws_cloudwatch_metric_alarm.lost.arn,
+    aws_cloudwatch_metric_alarm.refused.arn,
   ]
 }

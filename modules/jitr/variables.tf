@@ -114,8 +114,20 @@ variable "on_refusal" {
   }
 }
 
+variable "on_permanent_failure" {
+  description = "Status of a device certificate whose device can never be provisioned (its subject has no common name, or one that cannot be a thing's name, or AWS IoT names no CA for it): `INACTIVE`, or `KEEP` for the status that it has. With `KEEP`, AWS IoT sends the event again at each connection of the device."
+  type        = string
+  default     = "INACTIVE"
+  nullable    = false
+
+  validation {
+    condition     = contains(["INACTIVE", "KEEP"], var.on_permanent_failure)
+    error_message = "on_permanent_failure must be \"INACTIVE\" or \"KEEP\"."
+  }
+}
+
 variable "alarm_actions" {
-  description = "ARNs of the alarms' actions, such as an SNS topic, for events that failed for good. The module creates the alarms in any case."
+  description = "ARNs of the alarms' actions, such as an SNS topic, for devices that were refused and events that failed for good. The module creates the alarms in any case."
   type        = list(string)
   default     = []
   nullable    = false
@@ -141,13 +153,14 @@ variable "log_retention_days" {
 }
 
 variable "reserved_concurrency" {
-  description = "How many devices are provisioned at once at most, taken from what the account may run; the others wait, up to six hours. Default: as many as the account may run."
+  description = "How many devices are provisioned at once at most, taken from what the account may run; the others wait, up to six hours. AWS IoT takes ten of each of a device's calls a second, which five runs of half a second use up; more of them would only be throttled. `-1`: as many as the account may run, without a reservation."
   type        = number
-  default     = null
+  default     = 5
+  nullable    = false
 
   validation {
-    condition     = var.reserved_concurrency == null || coalesce(var.reserved_concurrency, 1) >= 1
-    error_message = "reserved_concurrency must be at least 1: with 0 no device would ever be provisioned."
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
+    error_message = "reserved_concurrency must be at least 1 (with 0 no device would ever be provisioned), or -1 for no reservation."
   }
 }
 

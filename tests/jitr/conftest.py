@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -61,7 +62,9 @@ def key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def certificate(subject: x509.Name, issuer: x509.Name | None = None) -> x509.Certificate:
+def certificate(
+    subject: x509.Name, issuer: x509.Name | None = None, serial_number: int | None = None
+) -> x509.Certificate:
     """A certificate with any subject, signed by `key`."""
     now = datetime.now(timezone.utc)
     return (
@@ -69,7 +72,7 @@ def certificate(subject: x509.Name, issuer: x509.Name | None = None) -> x509.Cer
         .subject_name(subject)
         .issuer_name(issuer or subject)
         .public_key(key().public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial_number or x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
         .sign(key(), hashes.SHA256())
@@ -86,6 +89,24 @@ def name(common_name: str | None = "device-1", **others: str) -> x509.Name:
     pairs = [(NameOID.COMMON_NAME, common_name)] if common_name is not None else []
     pairs += [(getattr(NameOID, field), value) for field, value in others.items()]
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs])
+
+
+class LambdaContext:
+    """What Lambda gives a function in addition to the event."""
+
+    aws_request_id = "1a2b"
+    function_name = "iot-jitr-root"
+
+
+@dataclass
+class Clock:
+    """The seconds that `time.monotonic` answers, as long as a test lets them pass."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.now
 
 
 @dataclass
@@ -105,9 +126,14 @@ class Fleet:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def meet(self, subject: x509.Name, status: str = "PENDING_ACTIVATION") -> dict[str, Any]:
+    def meet(
+        self,
+        subject: x509.Name,
+        status: str = "PENDING_ACTIVATION",
+        serial_number: int | None = None,
+    ) -> dict[str, Any]:
         """A device connects for the first time; returns the event that AWS IoT publishes."""
-        made = certificate(subject, name("Root"))
+        made = certificate(subject, name("Root"), serial_number)
         registered = self.iot.register_certificate(
             certificatePem=pem_of(made), caCertificatePem=self.ca_pem, status=status
         )
@@ -125,6 +151,22 @@ class Fleet:
         """Call the function as Lambda does; `calls` has what it did."""
         self.calls.clear()
         return entry.handler(event, None)
+
+    def call_in_lambda(self, event: object) -> dict[str, Any]:
+        """Call the function with Lambda's context, which names the function."""
+        self.calls.clear()
+        return entry.handler(event, LambdaContext())
+
+    def clock(self) -> Clock:
+        """Take over the time of the function."""
+        clock = Clock()
+        self.monkeypatch.setattr("modules.jitr.function.provisioning.time", clock)
+        return clock
+
+    def forget_ca(self, event: dict[str, Any], ca_id: str | None = None) -> None:
+        """Let AWS IoT name no CA for the event's certificate, or another one."""
+        stored = iot_backends[ACCOUNT][REGION].certificates[event["certificateId"]]
+        stored.ca_certificate_id = ca_id
 
     @property
     def writes(self) -> list[str]:
@@ -198,8 +240,17 @@ class Fleet:
 
         self.monkeypatch.setattr(IoTBackend, operation, acting)
 
-    def hook(self, answer: object, error: str | None = None, on_refusal: str = "INACTIVE") -> None:
-        """Make a hook: a function that answers always the same; text is sent as it is."""
+    def hook(
+        self,
+        answer: object,
+        error: str | None = None,
+        on_refusal: str = "INACTIVE",
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Make a hook: a function that answers always the same; text is sent as it is.
+
+        meanwhile: what happens while it decides.
+        """
 
         def invoke(
             _backend: LambdaSimpleBackend,
@@ -211,6 +262,7 @@ class Fleet:
         ) -> bytes:
             assert function_name == HOOK_ARN
             self.asked.append(json.loads(body))
+            meanwhile()
             if error:
                 response_headers["x-amz-function-error"] = error
             text = answer if isinstance(answer, str) else json.dumps(answer)
@@ -244,6 +296,7 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
         iot.create_policy(policyName=POLICY, policyDocument="{}")
         monkeypatch.setenv("JITR_CA_CERTIFICATE_ID", ca_id)
         monkeypatch.setenv("JITR_CA_CERTIFICATE_MODE", "SNI_ONLY")
+        monkeypatch.setenv("JITR_ACCOUNT_ID", ACCOUNT)
         monkeypatch.setenv("JITR_POLICY_NAME", POLICY)
         monkeypatch.setenv("JITR_SUBJECT_ATTRIBUTES", '{"serial_number": "SerialNumber"}')
         made = Fleet(iot, ca_pem, ca_id, monkeypatch)
@@ -265,7 +318,8 @@ def _as_aws_does(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def with_ca(stored: FakeCertificate) -> dict[str, Any]:
         described: dict[str, Any] = describe(stored)
-        described["caCertificateId"] = stored.ca_certificate_id
+        if stored.ca_certificate_id is not None:
+            described["caCertificateId"] = stored.ca_certificate_id
         return described
 
     def without_overwriting(
@@ -286,6 +340,8 @@ def _as_aws_does(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _record(made: Fleet) -> None:
+    # moto's operations call each other, which AWS does not count.
+    inside = threading.local()
     for operation in CALLS:
         original = getattr(IoTBackend, operation)
 
@@ -296,7 +352,13 @@ def _record(made: Fleet) -> None:
             _original: Callable[..., Any] = original,
             **kwargs: Any,
         ) -> Any:
+            if getattr(inside, "operation", None):
+                return _original(backend, *args, **kwargs)
             made.calls.append((_operation, kwargs))
-            return _original(backend, *args, **kwargs)
+            inside.operation = _operation
+            try:
+                return _original(backend, *args, **kwargs)
+            finally:
+                inside.operation = None
 
         made.monkeypatch.setattr(IoTBackend, operation, recording)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,10 +14,12 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
 
 from modules.jitr.function import handler as entry
-from modules.jitr.function.event import NotProvisionable
+from modules.jitr.function.errors import UnknownInput
 from modules.jitr.function.handler import handler
 from modules.jitr.function.hook import PAUSES, HookFailed
-from tests.jitr.conftest import POLICY, Fleet, name
+from modules.jitr.function.metrics import DEVICES_REFUSED, NAMESPACE
+from modules.jitr.function.provisioning import DESCRIPTION_VALID_SECONDS
+from tests.jitr.conftest import ACCOUNT, POLICY, Fleet, LambdaContext, name
 
 PATIENT = entry.IOT
 PROVISIONED = ["create_thing", "attach_policy", "attach_thing_principal", "update_certificate"]
@@ -108,7 +110,7 @@ def test_a_status_that_nobody_knows_yet_is_kept_as_a_dead_letter(fleet: Fleet) -
     event = fleet.meet(name())
     fleet.set_status(event, "SUSPENDED")
 
-    with pytest.raises(NotProvisionable, match="status that is not known here: SUSPENDED"):
+    with pytest.raises(UnknownInput, match="status that is not known here: SUSPENDED"):
         fleet.call(event)
 
     assert fleet.writes == []
@@ -162,10 +164,44 @@ def _arn(fleet: Fleet, event: dict[str, Any]) -> str:
     return str(described["certificateDescription"]["certificateArn"])
 
 
-@pytest.mark.parametrize("status", LEFT_ALONE)
-def test_a_revocation_during_the_run_is_not_undone(fleet: Fleet, status: str) -> None:
+def test_a_device_takes_one_description_of_its_certificate(fleet: Fleet) -> None:
+    """AWS IoT answers ten a second: two would halve how many devices are provisioned."""
+    fleet.call(fleet.meet(name()))
+
+    assert [each for each, _ in fleet.calls].count("describe_certificate") == 1
+
+
+@pytest.mark.parametrize("seconds", [DESCRIPTION_VALID_SECONDS, DESCRIPTION_VALID_SECONDS + 0.1])
+def test_a_run_that_takes_long_describes_the_certificate_again(
+    fleet: Fleet, seconds: float
+) -> None:
+    clock = fleet.clock()
     event = fleet.meet(name())
-    fleet.before("attach_thing_principal", lambda: fleet.set_status(event, status))
+
+    def wait() -> None:
+        clock.now += seconds
+
+    fleet.before("create_thing", wait)
+
+    assert fleet.call(event)["outcome"] == "activated"
+    looks = [each for each, _ in fleet.calls].count("describe_certificate")
+    assert looks == (2 if seconds > DESCRIPTION_VALID_SECONDS else 1)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("status", LEFT_ALONE)
+def test_a_revocation_during_a_long_run_is_not_undone(
+    fleet: Fleet, status: str, refused: bool
+) -> None:
+    """As while a slow hook decides, or while AWS IoT throttles."""
+    clock = fleet.clock()
+    event = fleet.meet(name())
+
+    def revoke() -> None:
+        clock.now += DESCRIPTION_VALID_SECONDS + 1
+        fleet.set_status(event, status)
+
+    fleet.hook({"allowProvisioning": not refused}, meanwhile=revoke)
 
     answer = fleet.call(event)
 
@@ -331,38 +367,161 @@ def test_a_new_thing_gets_as_many_attributes_as_it_has_room_for(
 
 
 @pytest.mark.parametrize(
-    ("subject", "said"),
+    ("subject", "said", "fields"),
     [
-        (name(None, ORGANIZATION_NAME="Example"), "no common name"),
-        (name("the device"), "'the device' cannot be the name of a thing"),
-        (name("dévice"), r"'d\\xe9vice' cannot be the name of a thing"),
+        (
+            name(None, ORGANIZATION_NAME="Example"),
+            "no common name",
+            {"Organization": ["Example"]},
+        ),
+        (
+            name("the device"),
+            "'the device' cannot be the name of a thing",
+            {"CommonName": ["the device"]},
+        ),
+        (
+            name("dévice"),
+            r"'d\xe9vice' cannot be the name of a thing",
+            {"CommonName": ["dévice"]},
+        ),
     ],
 )
-def test_a_certificate_without_a_fit_common_name_goes_to_the_dead_letters(
-    fleet: Fleet, capsys: pytest.CaptureFixture[str], subject: Any, said: str
+def test_a_certificate_without_a_fit_common_name_is_refused_for_good(
+    fleet: Fleet, capsys: pytest.CaptureFixture[str], subject: Any, said: str, fields: Any
 ) -> None:
-    event = fleet.meet(subject)
+    event = fleet.meet(subject, serial_number=0xAB12)
 
-    with pytest.raises(NotProvisionable, match=said):
+    answer = fleet.call_in_lambda(event)
+
+    assert (answer["outcome"], answer["status"]) == ("refused", "INACTIVE")
+    assert fleet.writes == ["update_certificate"]
+    assert fleet.status(event) == "INACTIVE"
+    (line,) = lines(capsys)
+    assert said in line["reason"]
+    assert (line["level"], line["cause"]) == ("WARN", "subject")
+    assert line["certificateId"] == event["certificateId"]
+    assert (line["subject"], line["serialNumber"]) == (fields, "AB12")
+    # The same event again, which was under way already: nothing is refused twice.
+    assert fleet.call_in_lambda(event)["outcome"] == "left alone"
+    assert fleet.writes == []
+    assert [each["outcome"] for each in lines(capsys)] == ["left alone"]
+
+
+def test_a_refused_device_is_counted_in_the_embedded_metric_format(
+    fleet: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the specification in the CloudWatch user guide has it, else CloudWatch drops it."""
+    fleet.call_in_lambda(fleet.meet(name("the device")))
+    fleet.call_in_lambda(fleet.meet(name()))
+
+    refused, activated = lines(capsys)
+
+    metadata = refused["_aws"]
+    assert abs(metadata["Timestamp"] / 1000 - time.time()) < 60
+    (directive,) = metadata["CloudWatchMetrics"]
+    assert directive == {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["FunctionName"]],
+        "Metrics": [{"Name": DEVICES_REFUSED, "Unit": "Count"}],
+    }
+    # What the directive refers to are members of the line itself.
+    assert (refused["FunctionName"], refused[DEVICES_REFUSED]) == (LambdaContext.function_name, 1)
+    assert not {"_aws", DEVICES_REFUSED} & activated.keys()
+
+
+@pytest.mark.parametrize("failure", ["subject", "CA"])
+def test_the_status_of_a_device_that_cannot_be_provisioned_may_be_kept(
+    fleet: Fleet, failure: str
+) -> None:
+    fleet.monkeypatch.setenv("JITR_ON_PERMANENT_FAILURE", "KEEP")
+    event = fleet.meet(name("the device" if failure == "subject" else "device-1"))
+    if failure == "CA":
+        fleet.forget_ca(event)
+
+    for _ in range(2):
+        answer = fleet.call(event)
+        assert (answer["outcome"], answer["cause"]) == ("refused", failure)
+        assert answer["status"] == "PENDING_ACTIVATION"
+        assert fleet.writes == []
+
+
+def test_a_device_at_work_that_cannot_be_provisioned_stays_at_work(fleet: Fleet) -> None:
+    event = fleet.meet(name("the device"))
+    fleet.set_status(event, "ACTIVE")
+
+    answer = fleet.call(event)
+
+    assert (answer["outcome"], answer["status"]) == ("refused", "ACTIVE")
+    assert fleet.writes == []
+
+
+def test_a_refusal_that_aws_does_not_take_is_tried_again(fleet: Fleet) -> None:
+    event = fleet.meet(name("the device"))
+    fleet.fail("update_certificate", "ThrottlingException", 400)
+
+    with pytest.raises(ClientError, match="ThrottlingException"):
         fleet.call(event)
+    assert fleet.status(event) == "PENDING_ACTIVATION"
+
+    assert fleet.call(event)["outcome"] == "refused"
+    assert fleet.status(event) == "INACTIVE"
+
+
+def test_a_certificate_for_which_aws_names_no_ca_is_not_activated(fleet: Fleet) -> None:
+    """Whatever the event says: it might have been sent by anyone who may invoke the function."""
+    event = fleet.meet(name())
+    fleet.forget_ca(event)
+
+    answer = fleet.call(event)
+
+    assert (answer["outcome"], answer["cause"]) == ("refused", "CA")
+    assert "names no CA" in answer["reason"]
+    assert fleet.writes == ["update_certificate"]
+    assert fleet.state(event) == {
+        "status": "INACTIVE",
+        "policies": [],
+        "things": [],
+        "all things": {},
+    }
+
+
+def test_a_certificate_at_work_for_which_aws_names_no_ca_gets_no_policy(fleet: Fleet) -> None:
+    event = fleet.meet(name())
+    fleet.forget_ca(event)
+    fleet.set_status(event, "ACTIVE")
+
+    assert fleet.call(event)["outcome"] == "refused"
 
     assert fleet.writes == []
+    assert fleet.state(event)["status"] == "ACTIVE"
+
+
+def test_an_event_of_another_account_changes_nothing(fleet: Fleet) -> None:
+    event = fleet.meet(name())
+
+    answer = fleet.call({**event, "awsAccountId": "444455556666"})
+
+    assert (answer["outcome"], answer["cause"]) == ("refused", "account")
+    assert answer["reason"] == f"the event is of account 444455556666, not of {ACCOUNT}"
+    assert fleet.calls == []
     assert fleet.status(event) == "PENDING_ACTIVATION"
-    (line,) = lines(capsys)
-    assert (line["error"], line["certificateId"]) == ("NotProvisionable", event["certificateId"])
 
 
-def test_a_certificate_of_another_ca_is_none_of_its_business(fleet: Fleet) -> None:
+def test_a_certificate_of_another_ca_is_left_to_that_ca(fleet: Fleet) -> None:
     event = fleet.meet(name())
     other = "0" * 64
 
-    with pytest.raises(NotProvisionable, match=f"signed by CA {other}, not by {fleet.ca_id}"):
-        fleet.call({**event, "caCertificateId": other})
-    fleet.monkeypatch.setenv("JITR_CA_CERTIFICATE_ID", other)
+    answer = fleet.call({**event, "caCertificateId": other})
+    assert (answer["outcome"], answer["cause"]) == ("refused", "CA")
+    assert f"signed by CA {other}, not by {fleet.ca_id}" in answer["reason"]
+    assert fleet.calls == []
     # The event is believed no more than what AWS IoT says of the certificate.
-    with pytest.raises(NotProvisionable, match=f"signed by CA {fleet.ca_id}, not by {other}"):
-        fleet.call({**event, "caCertificateId": other})
+    fleet.forget_ca(event, other)
+    answer = fleet.call(event)
+    assert (answer["outcome"], answer["cause"]) == ("refused", "CA")
+    assert f"signed by CA {other}, not by {fleet.ca_id}" in answer["reason"]
 
+    assert fleet.writes == []
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
@@ -384,7 +543,7 @@ def test_a_certificate_of_another_ca_is_none_of_its_business(fleet: Fleet) -> No
     ],
 )
 def test_what_is_no_event_goes_to_the_dead_letters(fleet: Fleet, document: object) -> None:
-    with pytest.raises(NotProvisionable):
+    with pytest.raises(UnknownInput):
         fleet.call(document)
 
     assert fleet.calls == []
@@ -488,6 +647,9 @@ def test_a_refused_device_gets_nothing_and_stays_out(fleet: Fleet, on_refusal: s
     answer = fleet.call(event)
 
     assert (answer["outcome"], answer["status"]) == ("refused", on_refusal)
+    assert answer["cause"] == "hook"
+    assert answer["subject"] == {"CommonName": ["device-1"]}
+    assert answer["serialNumber"]
     assert answer["reason"] == ("stolen\n" * 50)[:256]
     assert fleet.writes == ["update_certificate"]
     assert fleet.state(event) == {
@@ -573,7 +735,7 @@ def test_a_hook_that_is_late_lets_nobody_in_and_is_not_asked_twice(fleet: Fleet)
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
-class Clock:
+class HookClock:
     """The time that passes in the pauses, and in tries that Lambda is slow to refuse."""
 
     def __init__(self, fleet: Fleet, refusals: int, code: str, seconds: float = 0.0) -> None:
@@ -603,7 +765,7 @@ class Clock:
 def test_a_throttled_hook_is_asked_again(fleet: Fleet) -> None:
     fleet.hook({"allowProvisioning": True})
     event = fleet.meet(name())
-    clock = Clock(fleet, len(PAUSES), "TooManyRequestsException")
+    clock = HookClock(fleet, len(PAUSES), "TooManyRequestsException")
 
     assert fleet.call(event)["outcome"] == "activated"
 
@@ -628,7 +790,7 @@ def test_a_hook_that_stays_throttled_lets_nobody_in(
 ) -> None:
     fleet.hook({"allowProvisioning": True})
     event = fleet.meet(name())
-    clock = Clock(fleet, 9, code, seconds)
+    clock = HookClock(fleet, 9, code, seconds)
 
     with pytest.raises(ClientError, match=code):
         fleet.call(event)
@@ -640,8 +802,7 @@ def test_a_hook_that_stays_throttled_lets_nobody_in(
 
 def test_the_hook_is_not_asked_about_what_is_refused_anyway(fleet: Fleet) -> None:
     fleet.hook({"allowProvisioning": True})
-    with pytest.raises(NotProvisionable):
-        fleet.call(fleet.meet(name("no name")))
+    assert fleet.call(fleet.meet(name("no name")))["cause"] == "subject"
     revoked = fleet.meet(name())
     fleet.set_status(revoked, "REVOKED")
     fleet.call(revoked)
@@ -659,8 +820,7 @@ def test_no_line_holds_a_certificate(fleet: Fleet, capsys: pytest.CaptureFixture
     fleet.hook({"allowProvisioning": True})
     for subject in (name(), name("no name")):
         event = fleet.meet(subject)
-        with contextlib.suppress(NotProvisionable):
-            fleet.call(event)
+        fleet.call(event)
     written = capsys.readouterr().out
     assert len(written.splitlines()) == 2
     assert "CERTIFICATE-----" not in written

@@ -7,6 +7,7 @@ import zipfile
 
 from modules.jitr.function import handler as entry
 from modules.jitr.function.hook import PAUSES
+from modules.jitr.function.metrics import DEVICES_REFUSED, NAMESPACE
 from modules.jitr.function.settings import Settings, read_settings
 from modules.jitr.function.subject import FIELDS
 from modules.jitr.function.things import THING_NAME
@@ -41,21 +42,23 @@ def test_what_the_module_leaves_empty_is_the_functions_default() -> None:
     needed = {
         "JITR_CA_CERTIFICATE_ID": "1f1a",
         "JITR_CA_CERTIFICATE_MODE": "DEFAULT",
+        "JITR_ACCOUNT_ID": "111122223333",
         "JITR_POLICY_NAME": "p",
     }
     optional = dict.fromkeys(
         ("JITR_THING_TYPE_NAME", "JITR_HOOK_FUNCTION_ARN", "JITR_SUBJECT_ATTRIBUTES"), ""
     )
-    wanted = Settings("1f1a", "DEFAULT", "p")
+    wanted = Settings("1f1a", "DEFAULT", "111122223333", "p")
     assert read_settings(needed) == read_settings({**needed, **optional}) == wanted
     everything = {
         "JITR_THING_TYPE_NAME": "t",
         "JITR_SUBJECT_ATTRIBUTES": '{"a": "Country"}',
         "JITR_HOOK_FUNCTION_ARN": "arn",
         "JITR_ON_REFUSAL": "REVOKED",
+        "JITR_ON_PERMANENT_FAILURE": "KEEP",
     }
     assert read_settings({**needed, **everything}) == Settings(
-        "1f1a", "DEFAULT", "p", "t", {"a": "Country"}, "arn", "REVOKED"
+        "1f1a", "DEFAULT", "111122223333", "p", "t", {"a": "Country"}, "arn", "REVOKED", "KEEP"
     )
 
 
@@ -71,6 +74,16 @@ def test_the_function_has_time_for_a_slow_hook_and_a_throttled_aws() -> None:
     assert f"within {entry.HOOK.read_timeout} seconds" in " ".join(  # type: ignore[attr-defined]
         (FUNCTION.parent / "README.md").read_text(encoding="utf-8").split()
     )
+
+
+def test_the_alarm_is_about_the_metric_that_the_function_writes() -> None:
+    alarm = block('resource "aws_cloudwatch_metric_alarm" "refused"')
+    assert f'"{NAMESPACE}"' in alarm
+    assert f'"{DEVICES_REFUSED}"' in alarm
+    # The dimension is the name that Lambda gives the function in its context.
+    assert re.search(r"dimensions += \{ FunctionName = local\.name \}", alarm)
+    function = block('resource "aws_lambda_function" "function"')
+    assert re.search(r"function_name += local\.name", function)
 
 
 def test_the_entry_point_is_in_the_package() -> None:

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modules.jitr.function.subject import FIELDS, subject_of
+from modules.jitr.function.subject import FIELDS, serial_number_of, subject_of
 from tests.jitr.conftest import certificate, name, pem_of
 
 # X.520 gives a common name 64 characters; the library counts bytes of UTF-8.
@@ -108,6 +108,22 @@ def test_long_lengths_are_read() -> None:
         units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "u" * 60)] * (size // 60)
         read = subject_of(pem_of(certificate(x509.Name(units))))
         assert read == {"OrganizationalUnit": ["u" * 60] * (size // 60)}
+
+
+@given(st.integers(1, 2**159 - 1))
+@example(1)
+@example(0x80)
+@example(0xFF00)
+def test_the_serial_number_is_that_of_openssl(number: int) -> None:
+    digits = f"{number:X}"
+    padded = digits.zfill(len(digits) + len(digits) % 2)
+    assert serial_number_of(pem_of(certificate(name(), serial_number=number))) == padded
+
+
+@given(st.binary(max_size=64))
+def test_the_serial_number_of_garbage_is_refused_in_one_way(garbage: bytes) -> None:
+    with pytest.raises(ValueError, match="serial number cannot be read"):
+        serial_number_of(pem(garbage))
 
 
 def pem(der: bytes) -> str:

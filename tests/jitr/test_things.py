@@ -10,7 +10,7 @@ from botocore.session import Session
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modules.jitr.function.event import NotProvisionable
+from modules.jitr.function.errors import PermanentFailure
 from modules.jitr.function.settings import Settings
 from modules.jitr.function.things import (
     ATTRIBUTES_WITH_TYPE,
@@ -22,7 +22,7 @@ from modules.jitr.function.things import (
 )
 
 MODEL = Session().get_service_model("iot")
-SETTINGS = Settings("1f1a", "SNI_ONLY", "policy")
+SETTINGS = Settings("1f1a", "SNI_ONLY", "111122223333", "policy")
 NAMES = st.sampled_from("abcdefgh")
 VALUES = st.dictionaries(NAMES, st.sampled_from(["1", "2"]), max_size=5)
 
@@ -60,7 +60,7 @@ def test_a_common_name_is_the_things_name_exactly_if_the_api_takes_it(text: str)
     if accepted("ThingName", text):
         assert thing_name_of({"CommonName": [text]}) == text
     else:
-        with pytest.raises(NotProvisionable, match="cannot be the name of a thing"):
+        with pytest.raises(PermanentFailure, match="cannot be the name of a thing"):
             thing_name_of({"CommonName": [text]})
 
 
@@ -68,13 +68,13 @@ def test_a_common_name_is_the_things_name_exactly_if_the_api_takes_it(text: str)
     ("names", "said"), [([], "no common name"), (["a", "b"], "2 common names")]
 )
 def test_exactly_one_common_name_is_needed(names: list[str], said: str) -> None:
-    with pytest.raises(NotProvisionable, match=said):
+    with pytest.raises(PermanentFailure, match=said):
         thing_name_of({"CommonName": names} if names else {})
 
 
 def test_the_attributes_are_the_ca_and_what_was_asked_for() -> None:
     wanted = {"maker": "Organization", "units": "OrganizationalUnit", "state": "StateName"}
-    settings = Settings("1f1a", "DEFAULT", "policy", subject_attributes=wanted)
+    settings = Settings("1f1a", "DEFAULT", "111122223333", "policy", subject_attributes=wanted)
     subject = {"Organization": ["Example Inc"], "OrganizationalUnit": ["a", "b"], "Country": ["DE"]}
     assert list(attributes_of(subject, settings).items()) == [
         ("ca_certificate_id", "1f1a"),

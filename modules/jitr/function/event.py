@@ -13,28 +13,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .errors import UnknownInput
+
 _CERTIFICATE_ID = re.compile(r"[0-9a-f]{64}")
-
-
-class NotProvisionable(Exception):
-    """This event, or this device, will never be provisioned as it is; the message says why."""
 
 
 def event_of(document: object) -> dict[str, Any]:
     """The event in `document`, with the IDs in it checked for their form.
 
-    Raises NotProvisionable if there is none.
+    Raises UnknownInput if there is none.
     """
     event = _unwrapped(document)
     for name in ("certificateId", "caCertificateId"):
         if not _CERTIFICATE_ID.fullmatch(str(event.get(name, ""))):
-            raise NotProvisionable(f"the event has no {name} of 64 hexadecimal digits")
+            raise UnknownInput(f"the event has no {name} of 64 hexadecimal digits")
     return dict(event)
 
 
 def _unwrapped(document: object) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
-        raise NotProvisionable("the event is not an object")
+        raise UnknownInput("the event is not an object")
     # From Lambda's destination for failed asynchronous calls.
     if isinstance(document.get("requestPayload"), Mapping):
         return _unwrapped(document["requestPayload"])
@@ -43,5 +41,5 @@ def _unwrapped(document: object) -> Mapping[str, Any]:
         try:
             return _unwrapped(json.loads(base64.b64decode(document["base64OriginalPayload"])))
         except (binascii.Error, TypeError, ValueError):
-            raise NotProvisionable("base64OriginalPayload holds no event") from None
+            raise UnknownInput("base64OriginalPayload holds no event") from None
     return document

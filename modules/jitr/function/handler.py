@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from botocore.config import Config
 
 from .event import event_of
 from .hook import Answer, ask
+from .metrics import devices_refused
 from .provisioning import Ask, Outcome, provision
 from .settings import Settings, read_settings
 
@@ -46,7 +48,8 @@ HOOK = Config(
 def handler(event: object, context: object) -> dict[str, Any]:
     """Provision the device of one event, or of one dead letter.
 
-    Returns how it ended, as it is logged. Raises for everything that must be tried again or kept.
+    Returns how it ended, as it is logged; a device that was refused for good is not an error.
+    Raises for everything that must be tried again or kept.
     """
     facts: dict[str, Any] = {"requestId": getattr(context, "aws_request_id", None)}
     try:
@@ -59,8 +62,17 @@ def handler(event: object, context: object) -> dict[str, Any]:
         _log("ERROR", **facts, outcome="failed", error=type(error).__name__, message=str(error))
         raise
     facts |= _facts(outcome)
-    _log("INFO", **facts)
+    if outcome.outcome == "refused":
+        _log("WARN", **facts, **_refused(context))
+    else:
+        _log("INFO", **facts)
     return facts
+
+
+def _refused(context: object) -> dict[str, Any]:
+    """The metric of a refused device; none outside of Lambda, which names the function."""
+    name = getattr(context, "function_name", None)
+    return {} if name is None else devices_refused(name, time.time())
 
 
 def _asker(settings: Settings) -> Ask:
@@ -97,7 +109,10 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "outcome": outcome.outcome,
         "status": outcome.status,
         "thingName": outcome.thing_name,
+        "cause": outcome.cause,
         "reason": outcome.reason,
+        "subject": outcome.subject,
+        "serialNumber": outcome.serial_number,
     }
     return {name: value for name, value in named.items() if value}
 

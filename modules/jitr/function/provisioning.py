@@ -6,14 +6,15 @@ another one, no device connects without its thing and its policy, and the next r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .event import NotProvisionable
+from .errors import PermanentFailure, UnknownInput
 from .hook import Answer
 from .settings import Settings
-from .subject import Subject, subject_of
+from .subject import Subject, serial_number_of, subject_of
 from .things import attributes_of, missing_attributes, thing_name_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 # Somebody has decided about these already: an operator, an earlier refusal, a transfer under way.
 DECIDED = {"INACTIVE", "REVOKED", "PENDING_TRANSFER", "REGISTER_INACTIVE"}
+# AWS IoT answers ten DescribeCertificate a second in an account and Region (quotas of AWS IoT
+# Core), so asking twice for each device would halve how many are provisioned. A run that takes
+# longer than this, because of the hook or of throttling, asks again before it sets the status.
+DESCRIPTION_VALID_SECONDS = 5.0
+KEEP = "KEEP"
+
+Read = TypeVar("Read")
 
 Ask = Callable[[Mapping[str, Any]], Answer]
 
@@ -31,110 +39,180 @@ class Outcome:
     """How a run ended.
 
     Attributes:
-        outcome: `activated`; `completed`, of a certificate that was active already; `refused`, by
-            the hook; `left alone`, because of its status; `gone`, when it is not registered.
-        status: the certificate's status now; None if it is gone.
+        outcome: `activated`; `completed`, of a certificate that was active already; `refused`, for
+            good; `left alone`, because of its status; `gone`, when it is not registered.
+        status: the certificate's status now; None if it is gone or was not described.
         thing_name: the device's thing, where it has come to that.
-        reason: what the hook said.
+        cause: of a refusal: `hook`, or the cause of a PermanentFailure.
+        reason: of a refusal: what the hook said, or the message of a PermanentFailure.
+        subject: of a refusal: the fields of the certificate's subject, where they can be read.
+        serial_number: of a refusal: the certificate's, where it can be read.
     """
 
     outcome: str
     status: str | None = None
     thing_name: str | None = None
+    cause: str | None = None
     reason: str | None = None
+    subject: Subject | None = None
+    serial_number: str | None = None
+
+
+@dataclass(frozen=True)
+class Described:
+    """A certificate as AWS IoT described it, and when, in seconds of `time.monotonic`."""
+
+    certificate: CertificateDescriptionTypeDef
+    at: float
+
+    @property
+    def status(self) -> str:
+        """The certificate's status at that time."""
+        return self.certificate["status"]
+
+    @property
+    def decided(self) -> bool:
+        """Whether the status is one that the function leaves as it is."""
+        return self.status in DECIDED
 
 
 def provision(event: Mapping[str, Any], settings: Settings, iot: IoTClient, ask: Ask) -> Outcome:
-    """Provision the device whose certificate `event` is about.
+    """Provision the device whose certificate `event` is about, or refuse it for good.
 
-    `ask` is the hook. Raises NotProvisionable, HookFailed and boto3's errors: Lambda then tries
+    `ask` is the hook. Raises UnknownInput, HookFailed and boto3's errors: Lambda then tries
     again and keeps the event as a dead letter in the end.
     """
-    certificate_id = event["certificateId"]
+    try:
+        _check_event(event, settings)
+    except PermanentFailure as failure:
+        return Outcome("refused", cause=failure.cause, reason=str(failure))
     try:
         return _provision(event, settings, iot, ask)
     except iot.exceptions.ResourceNotFoundException:
         # Deleted meanwhile; or else the policy or the thing's type is missing, which is an error.
-        if _describe(iot, certificate_id) is None:
+        if _describe(iot, event["certificateId"]) is None:
             return Outcome("gone")
         raise
 
 
 def _provision(event: Mapping[str, Any], settings: Settings, iot: IoTClient, ask: Ask) -> Outcome:
-    certificate = _describe(iot, event["certificateId"])
-    if certificate is None:
+    described = _describe(iot, event["certificateId"])
+    if described is None:
         return Outcome("gone")
-    _check_ca(event, certificate, settings)
-    if _decided(certificate):
-        return Outcome("left alone", certificate["status"])
+    if described.decided:
+        return Outcome("left alone", described.status)
+    certificate = described.certificate
+    try:
+        _check_ca(certificate, settings)
+        subject = _subject_of(certificate)
+        thing_name = thing_name_of(subject)
+    except PermanentFailure as failure:
+        status = KEEP if failure.of_another_ca else settings.on_permanent_failure
+        return _refuse(iot, described, status, failure.cause, str(failure))
 
-    subject = _subject_of(certificate)
-    thing_name = thing_name_of(subject)
     answer = ask(_question(event, certificate, subject, settings))
     if not answer.allowed:
-        return _finish(iot, event, settings.on_refusal, "refused", reason=answer.reason)
+        return _refuse(iot, described, settings.on_refusal, "hook", answer.reason)
 
     _ensure_thing(iot, thing_name, attributes_of(subject, settings), settings.thing_type_name)
     # Each of these succeeds as well if it is attached already.
     iot.attach_policy(policyName=settings.policy_name, target=certificate["certificateArn"])
     iot.attach_thing_principal(thingName=thing_name, principal=certificate["certificateArn"])
-    return _finish(iot, event, "ACTIVE", "activated", thing_name)
+    return _set_status(iot, described, "ACTIVE", Outcome("activated", thing_name=thing_name))
 
 
-def _finish(
-    iot: IoTClient,
-    event: Mapping[str, Any],
-    status: str,
-    outcome: str,
-    thing_name: str | None = None,
-    reason: str | None = None,
-) -> Outcome:
-    """Set the certificate's status, unless somebody else has set it since it was looked at.
-
-    There is no conditional update: a revocation in the moment between the two calls is lost.
-    """
-    certificate = _describe(iot, event["certificateId"])
-    if certificate is None:
-        return Outcome("gone", None, thing_name)
-    if _decided(certificate):
-        return Outcome("left alone", certificate["status"], thing_name)
-    if certificate["status"] == "ACTIVE":
-        # A device at work is not thrown out because an event came twice.
-        done = "completed" if status == "ACTIVE" else outcome
-        return Outcome(done, "ACTIVE", thing_name, reason)
-    iot.update_certificate(certificateId=event["certificateId"], newStatus=status)  # type: ignore[arg-type]
-    return Outcome(outcome, status, thing_name, reason)
+def _refuse(iot: IoTClient, described: Described, status: str, cause: str, reason: str) -> Outcome:
+    """Give the certificate the status of a refused one, unless that is KEEP."""
+    pem = described.certificate["certificatePem"]
+    outcome = Outcome(
+        "refused",
+        cause=cause,
+        reason=reason,
+        subject=_readable(subject_of, pem),
+        serial_number=_readable(serial_number_of, pem),
+    )
+    if status == KEEP:
+        return replace(outcome, status=described.status)
+    return _set_status(iot, described, status, outcome)
 
 
-def _describe(iot: IoTClient, certificate_id: str) -> CertificateDescriptionTypeDef | None:
+def _readable(read: Callable[[str], Read], pem: str) -> Read | None:
     try:
-        return iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
-    except iot.exceptions.ResourceNotFoundException:
+        return read(pem)
+    except ValueError:
         return None
 
 
-def _decided(certificate: CertificateDescriptionTypeDef) -> bool:
+def _set_status(iot: IoTClient, described: Described, status: str, outcome: Outcome) -> Outcome:
+    """Set the certificate's status, unless somebody else has set it since it was described.
+
+    There is no conditional update: a revocation within the last DESCRIPTION_VALID_SECONDS is lost.
+    """
+    certificate_id = described.certificate["certificateId"]
+    latest: Described | None = described
+    if time.monotonic() - described.at > DESCRIPTION_VALID_SECONDS:
+        latest = _describe(iot, certificate_id)
+    if latest is None:
+        return Outcome("gone", thing_name=outcome.thing_name)
+    if latest.decided:
+        return Outcome("left alone", latest.status, outcome.thing_name)
+    if latest.status == "ACTIVE":
+        # A device at work is not thrown out because an event came twice.
+        done = "completed" if status == "ACTIVE" else outcome.outcome
+        return replace(outcome, outcome=done, status="ACTIVE")
+    iot.update_certificate(certificateId=certificate_id, newStatus=status)  # type: ignore[arg-type]
+    return replace(outcome, status=status)
+
+
+def _describe(iot: IoTClient, certificate_id: str) -> Described | None:
+    """The certificate; None if it is not registered. Raises UnknownInput for an unknown status."""
+    try:
+        answer = iot.describe_certificate(certificateId=certificate_id)
+    except iot.exceptions.ResourceNotFoundException:
+        return None
+    certificate = answer["certificateDescription"]
     status = certificate["status"]
     if status not in {"PENDING_ACTIVATION", "ACTIVE", *DECIDED}:
-        raise NotProvisionable(f"the certificate has a status that is not known here: {status}")
-    return status in DECIDED
+        raise UnknownInput(f"the certificate has a status that is not known here: {status}")
+    return Described(certificate, time.monotonic())
 
 
-def _check_ca(
-    event: Mapping[str, Any], certificate: CertificateDescriptionTypeDef, settings: Settings
-) -> None:
-    # The event says it, and what AWS IoT knows of the certificate must not say otherwise.
-    wanted = settings.ca_certificate_id
-    for ca in (event["caCertificateId"], certificate.get("caCertificateId") or wanted):
-        if ca != wanted:
-            raise NotProvisionable(f"the certificate was signed by CA {ca}, not by {wanted}")
+def _check_event(event: Mapping[str, Any], settings: Settings) -> None:
+    """Raise PermanentFailure for an event of another account or CA, before anything is asked.
+
+    One that was sent by hand may lack the account.
+    """
+    account, ca = event.get("awsAccountId"), event["caCertificateId"]
+    if account is not None and str(account) != settings.account_id:
+        message = f"the event is of account {account!s:.64}, not of {settings.account_id}"
+        raise PermanentFailure("account", message, of_another_ca=True)
+    if ca != settings.ca_certificate_id:
+        raise _of_another_ca(ca, settings)
+
+
+def _check_ca(certificate: CertificateDescriptionTypeDef, settings: Settings) -> None:
+    """Raise PermanentFailure unless AWS IoT itself names the CA of `settings`.
+
+    The event alone is not a proof: everyone who may invoke the function can send one, for a
+    certificate without a CA too, which would then get the policy of this CA's devices.
+    """
+    ca = certificate.get("caCertificateId")
+    if not ca:
+        raise PermanentFailure("CA", "AWS IoT names no CA for the certificate")
+    if ca != settings.ca_certificate_id:
+        raise _of_another_ca(ca, settings)
+
+
+def _of_another_ca(ca: str, settings: Settings) -> PermanentFailure:
+    message = f"the certificate was signed by CA {ca}, not by {settings.ca_certificate_id}"
+    return PermanentFailure("CA", message, of_another_ca=True)
 
 
 def _subject_of(certificate: CertificateDescriptionTypeDef) -> Subject:
     try:
         return subject_of(certificate["certificatePem"])
     except ValueError as error:
-        raise NotProvisionable(str(error)) from None
+        raise PermanentFailure("subject", str(error)) from None
 
 
 def _question(

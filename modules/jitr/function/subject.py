@@ -1,7 +1,7 @@
-"""The subject of a certificate, with nothing but the standard library: Lambda brings no other.
+"""Subject and serial number of a certificate, read with the standard library: Lambda has no other.
 
-AWS IoT has checked the certificate; what is read here is where in it the subject stands (RFC 5280,
-section 4.1) and how its texts are encoded (X.690).
+AWS IoT has checked the certificate; what is read here is where in it the two stand (RFC 5280,
+section 4.1) and how texts are encoded (X.690).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FIELDS = {
     "2.5.4.46": "DistinguishedNameQualifier",
 }
 
-SEQUENCE, SET, OBJECT_IDENTIFIER, VERSION = 0x30, 0x31, 0x06, 0xA0
+INTEGER, SEQUENCE, SET, OBJECT_IDENTIFIER, VERSION = 0x02, 0x30, 0x31, 0x06, 0xA0
 ENCODINGS = {
     0x0C: "utf-8",
     0x12: "ascii",  # NumericString
@@ -42,21 +42,44 @@ def subject_of(pem: str) -> Subject:
 
     Raises ValueError, without quoting it, if this is not a certificate.
     """
-    found = _PEM.search(pem)
-    if not found:
-        raise ValueError("not a certificate in PEM")
+    encoded = _encoded(pem)
     try:
-        return _subject(base64.b64decode("".join(found[1].split()), validate=True))
+        return _subject(_to_be_signed(encoded))
     except (ValueError, IndexError):
         # The errors of decoders quote what they were given.
         raise ValueError("the certificate's subject cannot be read") from None
 
 
-def _subject(der: bytes) -> Subject:
-    ((_, certificate),) = _elements(der)
+def serial_number_of(pem: str) -> str:
+    """The serial number of a certificate, in hexadecimal as `openssl x509 -serial` prints it.
+
+    Raises ValueError, without quoting it, if this is not a certificate.
+    """
+    encoded = _encoded(pem)
+    try:
+        tag, number = _to_be_signed(encoded)[0]
+    except (ValueError, IndexError):
+        raise ValueError("the certificate's serial number cannot be read") from None
+    if tag != INTEGER or not number:
+        raise ValueError("the certificate's serial number cannot be read")
+    return (number.lstrip(b"\0") or b"\0").hex().upper()
+
+
+def _encoded(pem: str) -> str:
+    parts = _PEM.search(pem)
+    if not parts:
+        raise ValueError("not a certificate in PEM")
+    return "".join(parts[1].split())
+
+
+def _to_be_signed(encoded: str) -> list[tuple[int, bytes]]:
+    """serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, ..."""
+    ((_, certificate),) = _elements(base64.b64decode(encoded, validate=True))
     (_, to_be_signed), *_ = _elements(certificate)
-    fields = [element for element in _elements(to_be_signed) if element[0] != VERSION]
-    # serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, ...
+    return [element for element in _elements(to_be_signed) if element[0] != VERSION]
+
+
+def _subject(fields: list[tuple[int, bytes]]) -> Subject:
     tag, name = fields[4]
     if tag != SEQUENCE:
         raise ValueError

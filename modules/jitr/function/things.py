@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from .event import NotProvisionable
+from .errors import PermanentFailure
 from .settings import Settings
 from .subject import Subject
 
@@ -22,16 +22,19 @@ ATTRIBUTES_WITH_TYPE = 50
 def thing_name_of(subject: Subject) -> str:
     """The name of the device's thing: the common name of its certificate.
 
-    Raises NotProvisionable if there is none, more than one, or one that no thing can have.
+    Raises PermanentFailure if there is none, more than one, or one that no thing can have.
     """
     names = subject.get("CommonName", [])
     if len(names) != 1:
         count = "no common name" if not names else f"{len(names)} common names"
-        raise NotProvisionable(f"the certificate's subject has {count}; a thing needs exactly one")
+        raise PermanentFailure(
+            "subject", f"the certificate's subject has {count}; a thing needs exactly one"
+        )
     if not THING_NAME.fullmatch(names[0]):
-        raise NotProvisionable(
+        raise PermanentFailure(
+            "subject",
             f"the certificate's common name {names[0][:128]!a} cannot be the name of a thing: "
-            "1 to 128 letters, digits, ':', '_' and '-'"
+            "1 to 128 letters, digits, ':', '_' and '-'",
         )
     return names[0]
 

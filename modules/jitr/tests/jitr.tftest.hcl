@@ -53,19 +53,21 @@ run "what_is_made_for_a_ca" {
   }
   assert {
     condition = aws_lambda_function.function.environment[0].variables == tomap({
-      JITR_CA_CERTIFICATE_ID   = "1f1a"
-      JITR_CA_CERTIFICATE_MODE = "SNI_ONLY"
-      JITR_POLICY_NAME         = "iot-jitr-devices"
-      JITR_THING_TYPE_NAME     = ""
-      JITR_SUBJECT_ATTRIBUTES  = "{\"serial_number\":\"SerialNumber\"}"
-      JITR_HOOK_FUNCTION_ARN   = ""
-      JITR_ON_REFUSAL          = "INACTIVE"
+      JITR_CA_CERTIFICATE_ID    = "1f1a"
+      JITR_CA_CERTIFICATE_MODE  = "SNI_ONLY"
+      JITR_ACCOUNT_ID           = "111122223333"
+      JITR_POLICY_NAME          = "iot-jitr-devices"
+      JITR_THING_TYPE_NAME      = ""
+      JITR_SUBJECT_ATTRIBUTES   = "{\"serial_number\":\"SerialNumber\"}"
+      JITR_HOOK_FUNCTION_ARN    = ""
+      JITR_ON_REFUSAL           = "INACTIVE"
+      JITR_ON_PERMANENT_FAILURE = "INACTIVE"
     })
     error_message = "The function is told something else."
   }
   assert {
-    condition     = aws_lambda_function.function.reserved_concurrent_executions == null || aws_lambda_function.function.reserved_concurrent_executions == -1
-    error_message = "Concurrency is reserved without being asked for."
+    condition     = aws_lambda_function.function.reserved_concurrent_executions == 5
+    error_message = "More devices are provisioned at once than AWS IoT's quotas allow."
   }
   assert {
     condition     = aws_iot_policy.device.name == "iot-jitr-devices"
@@ -98,7 +100,7 @@ run "what_is_made_for_a_ca" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost] :
+      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.refused] :
       alarm.comparison_operator == "GreaterThanThreshold" && alarm.threshold == 0 && alarm.treat_missing_data == "notBreaching" && length(coalesce(alarm.alarm_actions, [])) == 0
     ])
     error_message = "An alarm does not go off at the first event, goes off without any, or tells somebody."
@@ -106,6 +108,15 @@ run "what_is_made_for_a_ca" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.undelivered.dimensions == tomap({ FunctionName = "iot-jitr-devices" })
     error_message = "The alarm is about another function."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.refused.namespace == "iot-ca/jitr"
+      && aws_cloudwatch_metric_alarm.refused.metric_name == "DevicesRefused"
+      && aws_cloudwatch_metric_alarm.refused.dimensions == tomap({ FunctionName = aws_lambda_function.function.function_name })
+      && aws_cloudwatch_metric_alarm.refused.statistic == "Sum"
+    )
+    error_message = "The alarm is about another metric than the function writes."
   }
   assert {
     condition = [for query in aws_cloudwatch_metric_alarm.lost.metric_query : [query.expression, query.period, query.return_data]] == [
@@ -127,6 +138,7 @@ run "what_is_made_for_a_ca" {
         aws_iot_policy.device.tags, aws_iot_topic_rule.registered.tags, aws_lambda_function.function.tags,
         aws_sqs_queue.dead_letters.tags, aws_cloudwatch_log_group.function.tags,
         aws_cloudwatch_metric_alarm.dead_letters.tags, aws_cloudwatch_metric_alarm.undelivered.tags,
+        aws_cloudwatch_metric_alarm.refused.tags,
         ] : tags == tomap({
           team                      = "fleet"
           "iot-ca:certificate-id"   = "1f1a"
@@ -202,9 +214,10 @@ run "everything_that_can_be_chosen" {
     subject_attributes   = { maker = "Organization" }
     hook_function_arn    = "arn:aws:lambda:eu-central-1:444455556666:function:admit:live"
     on_refusal           = "REVOKED"
+    on_permanent_failure = "KEEP"
     alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:on-call"]
     log_retention_days   = 365
-    reserved_concurrency = 5
+    reserved_concurrency = -1
     runtime              = "python3.13"
 
     permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
@@ -224,13 +237,15 @@ run "everything_that_can_be_chosen" {
   }
   assert {
     condition = aws_lambda_function.function.environment[0].variables == tomap({
-      JITR_CA_CERTIFICATE_ID   = "1f1a"
-      JITR_CA_CERTIFICATE_MODE = "DEFAULT"
-      JITR_POLICY_NAME         = "iot-jitr-devices"
-      JITR_THING_TYPE_NAME     = "sensor"
-      JITR_SUBJECT_ATTRIBUTES  = "{\"maker\":\"Organization\"}"
-      JITR_HOOK_FUNCTION_ARN   = "arn:aws:lambda:eu-central-1:444455556666:function:admit:live"
-      JITR_ON_REFUSAL          = "REVOKED"
+      JITR_CA_CERTIFICATE_ID    = "1f1a"
+      JITR_CA_CERTIFICATE_MODE  = "DEFAULT"
+      JITR_ACCOUNT_ID           = "111122223333"
+      JITR_POLICY_NAME          = "iot-jitr-devices"
+      JITR_THING_TYPE_NAME      = "sensor"
+      JITR_SUBJECT_ATTRIBUTES   = "{\"maker\":\"Organization\"}"
+      JITR_HOOK_FUNCTION_ARN    = "arn:aws:lambda:eu-central-1:444455556666:function:admit:live"
+      JITR_ON_REFUSAL           = "REVOKED"
+      JITR_ON_PERMANENT_FAILURE = "KEEP"
     })
     error_message = "The function is told something else."
   }
@@ -243,7 +258,7 @@ run "everything_that_can_be_chosen" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost] :
+      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.refused] :
       alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
     ])
     error_message = "An alarm tells nobody."
@@ -253,7 +268,7 @@ run "everything_that_can_be_chosen" {
     error_message = "The log is kept for another time."
   }
   assert {
-    condition     = aws_lambda_function.function.reserved_concurrent_executions == 5 && aws_lambda_function.function.runtime == "python3.13"
+    condition     = aws_lambda_function.function.reserved_concurrent_executions == -1 && aws_lambda_function.function.runtime == "python3.13"
     error_message = "Concurrency or runtime is not the given one."
   }
 }
@@ -362,6 +377,7 @@ run "the_pieces_know_each_other" {
       aws_cloudwatch_metric_alarm.dead_letters.arn,
       aws_cloudwatch_metric_alarm.undelivered.arn,
       aws_cloudwatch_metric_alarm.lost.arn,
+      aws_cloudwatch_metric_alarm.refused.arn,
     ]
     error_message = "An alarm does not come out."
   }

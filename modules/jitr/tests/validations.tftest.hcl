@@ -136,6 +136,15 @@ run "refuses_to_activate_what_was_refused" {
   expect_failures = [var.on_refusal]
 }
 
+# on_permanent_failure must be
+run "refuses_to_activate_what_cannot_be_provisioned" {
+  command = plan
+  variables {
+    on_permanent_failure = "ACTIVE"
+  }
+  expect_failures = [var.on_permanent_failure]
+}
+
 # alarm_actions must be ARNs
 run "refuses_an_alarm_action_that_is_a_name" {
   command = plan
@@ -159,6 +168,15 @@ run "refuses_to_run_no_function_at_all" {
   command = plan
   variables {
     reserved_concurrency = 0
+  }
+  expect_failures = [var.reserved_concurrency]
+}
+
+# reserved_concurrency must be at least 1
+run "refuses_a_negative_concurrency" {
+  command = plan
+  variables {
+    reserved_concurrency = -2
   }
   expect_failures = [var.reserved_concurrency]
 }
@@ -207,6 +225,7 @@ run "accepts_what_is_at_the_edge" {
     subject_attributes   = { for number in range(20) : format("%0128d", number) => "Country" }
     hook_function_arn    = "arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:admit_1:live"
     on_refusal           = "REVOKED"
+    on_permanent_failure = "KEEP"
     log_retention_days   = 3653
     reserved_concurrency = 1
     runtime              = "python3.13"

@@ -47,6 +47,7 @@ SETTINGS: Mapping[str, frozenset[str]] = {
             "device_policy",
             "hook_function_arn",
             "log_retention_days",
+            "on_permanent_failure",
             "on_refusal",
             "permissions_boundary_arn",
             "reserved_concurrency",
