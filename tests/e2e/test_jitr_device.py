@@ -93,6 +93,12 @@ class World:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [str(message["Body"]) for message in found]
 
+    def logged(self, certificate_id: str) -> list[dict[str, Any]]:
+        """The lines of the function's log about a certificate."""
+        runs = self.sandbox.device_log(kind="function", name=self.jitr["function_name"])
+        lines = [line for run in runs for line in str(run.log).splitlines()]
+        return [json.loads(line) for line in lines if line[:1] == "{" and certificate_id in line]
+
     def send_again(self, letter: str) -> dict[str, Any]:
         """What the function answers to a dead letter, as an operator sends it again."""
         answer = self.lambdas.invoke(FunctionName=self.jitr["function_name"], Payload=letter)
@@ -170,6 +176,7 @@ def test_devices_are_let_in_refused_or_kept_for_later(
 
         let_in_with_its_own_topics(world)
         refused_or_kept(world)
+        a_lost_event_heals(world)
         each_permission_is_needed(world)
         what_the_rule_can_not_hand_over_is_kept(world)
         # All else is as it was; the next apply gives the rule its permission back.
@@ -187,18 +194,45 @@ def let_in_with_its_own_topics(world: World) -> None:
 
 def refused_or_kept(world: World) -> None:
     """By the hook; with a name that fits no thing; and one that the hook has no answer for."""
-    stolen, unnamed, riddle = world.come("stolen", "sensor one", "riddle")
+    unnamed_device = world.maker.device("sensor one")
+    assert not unnamed_device.visit(world.listener, world.host, attempts=1).accepted
+    stolen, riddle = world.come("stolen", "riddle")
+    unnamed = id_of(unnamed_device)
     assert world.status(stolen) == "REVOKED"
-    assert world.status(unnamed) == world.status(riddle) == "PENDING_ACTIVATION"
-    letters = world.dead_letters()
-    kept = {json.loads(body)["requestPayload"]["certificateId"]: body for body in letters}
-    assert kept.keys() == {unnamed, riddle}
-    said = json.loads(kept[unnamed])["responsePayload"]
-    assert said["errorType"] == "NotProvisionable"
-    assert "sensor one" in said["errorMessage"]
-    assert json.loads(kept[riddle])["responsePayload"]["errorType"] == "HookFailed"
-    again = world.send_again(kept[unnamed])
-    assert (again["error"], again["errorType"]) == ("Unhandled", "NotProvisionable")
+    assert world.status(unnamed) == "INACTIVE"
+    assert world.status(riddle) == "PENDING_ACTIVATION"
+    (letter,) = world.dead_letters()
+    kept = json.loads(letter)
+    assert kept["requestPayload"]["certificateId"] == riddle
+    assert kept["responsePayload"]["errorType"] == "HookFailed"
+    # What was refused for good has ended, however often the device comes.
+    for _ in range(2):
+        unnamed_device.visit(world.listener, world.host, attempts=1)
+    world.sandbox.settle(60)
+    (line,) = world.logged(unnamed)
+    assert (line["level"], line["outcome"], line["cause"]) == ("WARN", "refused", "subject")
+    assert line["subject"]["CommonName"] == ["sensor one"]
+    assert line["serialNumber"]
+    assert (line["FunctionName"], line["DevicesRefused"]) == (world.jitr["function_name"], 1)
+    (line,) = world.logged(stolen)
+    assert (line["outcome"], line["cause"], line["reason"]) == ("refused", "hook", "a list")
+    assert world.dead_letters() == []
+
+
+def a_lost_event_heals(world: World) -> None:
+    """AWS IoT publishes it again when the device connects again."""
+    rule = world.jitr["rule_name"]
+    world.aws.iot().disable_topic_rule(ruleName=rule)
+    device = world.maker.device("sensor-0")
+    assert not device.visit(world.listener, world.host, attempts=2).accepted
+    world.sandbox.settle(60)
+    assert world.status(id_of(device)) == "PENDING_ACTIVATION"
+    assert world.logged(id_of(device)) == []
+    world.aws.iot().enable_topic_rule(ruleName=rule)
+
+    assert device.visit(world.listener, world.host, attempts=30, seconds=60).accepted
+    world.sandbox.settle(60)
+    assert world.dead_letters() == []
 
 
 def each_permission_is_needed(world: World) -> None:

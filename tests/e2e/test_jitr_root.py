@@ -33,6 +33,7 @@ SETTINGS = {
     "subject_attributes": {"maker": "Organization"},
     "hook_function_arn": "arn:aws:lambda:eu-west-1:111122223333:function:hook",
     "on_refusal": "REVOKED",
+    "on_permanent_failure": "KEEP",
     "alarm_actions": ["arn:aws:sns:eu-west-1:111122223333:on-call"],
     "log_retention_days": 30,
     "reserved_concurrency": 5,
@@ -192,6 +193,8 @@ def check_settings(account: Account, made: dict[str, Any]) -> None:
     configuration = function["Configuration"]
     told = configuration["Environment"]["Variables"]
     assert (configuration["Runtime"], told["JITR_ON_REFUSAL"]) == ("python3.13", "REVOKED")
+    assert told["JITR_ON_PERMANENT_FAILURE"] == "KEEP"
+    assert told["JITR_ACCOUNT_ID"] == account.number
     assert told["JITR_THING_TYPE_NAME"] == SETTINGS["thing_type_name"]
     assert json.loads(told["JITR_SUBJECT_ATTRIBUTES"]) == SETTINGS["subject_attributes"]
     assert told["JITR_HOOK_FUNCTION_ARN"] == SETTINGS["hook_function_arn"]

@@ -10,12 +10,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 from sandbox.control import start
 from tests.e2e.support import Account, new_ca
 from tests.jitr.conftest import FUNCTION, POLICY, REGION
+from tools.device import Device
 
 ACCOUNT = "111122223333"
 README = FUNCTION.parent / "README.md"
@@ -49,7 +51,7 @@ def recipe(command: str) -> str:
 PACKAGE = FUNCTION.parent / "function.zip"
 
 
-def deploy(there: Account, ca_id: str) -> str:
+def deploy(there: Account, ca_id: str, **settings: str) -> str:
     """Make the function for a CA, with its settings and a role; its name."""
     there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
     role = there.iam.create_role(RoleName="jitr", AssumeRolePolicyDocument=json.dumps(LAMBDA))
@@ -66,7 +68,9 @@ def deploy(there: Account, ca_id: str) -> str:
             "Variables": {
                 "JITR_CA_CERTIFICATE_ID": ca_id,
                 "JITR_CA_CERTIFICATE_MODE": "SNI_ONLY",
+                "JITR_ACCOUNT_ID": ACCOUNT,
                 "JITR_POLICY_NAME": POLICY,
+                **settings,
             }
         },
     )
@@ -101,9 +105,7 @@ def test_dead_letters_are_sent_again_and_deleted_only_where_that_helped(tmp_path
     with start(run_functions=True) as sandbox:
         there = Account(sandbox, ACCOUNT, REGION)
         there.register(ca)
-        first, unnamed, second = (
-            there.meet(ca, name, tmp_path).id for name in ("first", "not a name", "second")
-        )
+        devices = [there.meet(ca, name, tmp_path).id for name in ("first", "second", "third")]
         function = deploy(there, ca.id)
         lambdas, sqs = there.client("lambda"), there.client("sqs")
         queue = sqs.create_queue(QueueName=f"{function}-dead-letters")["QueueUrl"]
@@ -117,7 +119,7 @@ def test_dead_letters_are_sent_again_and_deleted_only_where_that_helped(tmp_path
             },
         )
         there.iot.delete_policy(policyName=POLICY)
-        for device in (first, unnamed, second):
+        for device in devices:
             event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
             lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=event)
         sandbox.settle()
@@ -141,25 +143,85 @@ def test_dead_letters_are_sent_again_and_deleted_only_where_that_helped(tmp_path
         assert said.splitlines() == [function, queue, ca.id]
 
         assert letters() == ("3", "0")
+        sandbox.fault(
+            "error", operation="AttachPolicy", skip=1, code="AccessDeniedException", status=403
+        )
         said = run(defined + recipe("receive-message"), there, tmp_path)
         assert letters() == ("0", "1")
-        assert [status(device) for device in (first, unnamed, second)] == [
-            "ACTIVE",
-            "PENDING_ACTIVATION",
-            "ACTIVE",
-        ]
+        (left,) = [device for device in devices if status(device) == "PENDING_ACTIVATION"]
+        assert [status(device) for device in devices if device != left] == ["ACTIVE"] * 2
+        assert said.count('"outcome": "activated"') == 2
         # One that can't be helped holds up no other, and the empty queue ends it without a call.
         kept = sorted(path.name for path in tmp_path.glob("letter-*.txt"))
         assert kept == ["letter-1.txt", "letter-2.txt", "letter-3.txt"]
         ((name, why),) = re.findall(r"^(letter-\d\.txt) has failed again: (.*)$", said, re.M)
-        assert "cannot be the name of a thing" in json.loads(why)["errorMessage"]
-        assert unnamed in (tmp_path / name).read_text()
+        assert "AccessDeniedException" in json.loads(why)["errorMessage"]
+        assert left in (tmp_path / name).read_text()
 
         block = recipe("update-certificate")
         assert "LETTER=letter-1.txt\n" in block
         run(defined + block.replace("letter-1.txt", name), there, tmp_path)
         assert letters() == ("0", "0")
-        assert status(unnamed) == "INACTIVE"
+        assert status(left) == "INACTIVE"
+
+
+REFUSE = "def handler(event, context):\n    return {'allowProvisioning': False}\n"
+
+
+def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) -> None:
+    ca = new_ca()
+    hook = io.BytesIO()
+    with zipfile.ZipFile(hook, "w") as archive:
+        archive.writestr("hook.py", REFUSE)
+    with start(run_functions=True) as sandbox:
+        there = Account(sandbox, ACCOUNT, REGION)
+        there.register(ca)
+        ids = [there.meet(ca, name, tmp_path).id for name in ("refused", "let-in")]
+        hook_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hook"
+        function = deploy(there, ca.id, JITR_HOOK_FUNCTION_ARN=hook_arn)
+        lambdas, logs = there.client("lambda"), there.client("logs")
+        role = lambdas.get_function(FunctionName=function)["Configuration"]["Role"]
+        lambdas.create_function(
+            FunctionName="hook", Runtime="python3.12", Role=role, Handler="hook.handler",
+            Code={"ZipFile": hook.getvalue()},
+        )  # fmt: skip
+
+        def call(device: str) -> bytes:
+            event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
+            answer: bytes = lambdas.invoke(FunctionName=function, Payload=event)["Payload"].read()
+            return answer
+
+        refused = call(ids[0])
+        lambdas.update_function_configuration(
+            FunctionName=function,
+            Environment={
+                "Variables": {
+                    **lambdas.get_function(FunctionName=function)["Configuration"]["Environment"][
+                        "Variables"
+                    ],
+                    "JITR_HOOK_FUNCTION_ARN": "",
+                }
+            },
+        )
+        let_in = call(ids[1])
+        # The sandbox has no logs of functions: the answers are what the lines of the log hold.
+        group, stream = f"/aws/lambda/{function}", "stream"
+        logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        now = int(time.time() * 1000)
+        entries = [{"timestamp": now, "message": text.decode()} for text in (refused, let_in)]
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=entries)
+
+        known = f"FUNCTION={function}\n"
+        (line,) = run(known + recipe("filter-log-events"), there, tmp_path).splitlines()
+        assert json.loads(line)["certificateId"] == ids[0]
+        run(f"ID={ids[0]}\n" + recipe("delete-certificate"), there, tmp_path)
+
+        device = Device(tmp_path / "refused.pem", tmp_path / "refused.key", "refused")
+        host = there.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        device.visit(sandbox.devices(REGION), host, attempts=1)
+        described = there.iot.describe_certificate(certificateId=ids[0])["certificateDescription"]
+    assert described["status"] == "PENDING_ACTIVATION"
 
 
 def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:

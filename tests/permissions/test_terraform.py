@@ -120,6 +120,7 @@ def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over
         "device_policy": POLICY,
         "log_retention_days": 30,
         "on_refusal": "REVOKED",
+        "reserved_concurrency": -1,
     }
     stack.want(authorities)
     meddle(by_hand)
