@@ -38,7 +38,7 @@ variable "certificate_authorities" {
       - `on_refusal` (JITR): status of a device certificate that the hook refused, `INACTIVE` or
         `REVOKED`. Default: `"INACTIVE"`.
       - `on_permanent_failure` (JITR): status of a device certificate whose device can never be provisioned
-        (no common name that can be a thing's name, or no CA named by AWS IoT), `INACTIVE` or `KEEP`.
+        (no common name that can be a thing's name), `INACTIVE` or `KEEP`.
         Default: `"INACTIVE"`.
       - `alarm_actions` (JITR): ARNs of the alarms' actions, such as an SNS topic, for devices that were
         refused and events that failed for good. Default: `[]`.

@@ -115,7 +115,7 @@ variable "on_refusal" {
 }
 
 variable "on_permanent_failure" {
-  description = "Status of a device certificate whose device can never be provisioned (its subject has no common name, or one that cannot be a thing's name, or AWS IoT names no CA for it): `INACTIVE`, or `KEEP` for the status that it has. With `KEEP`, AWS IoT sends the event again at each connection of the device."
+  description = "Status of a device certificate whose device can never be provisioned (its subject has no common name, or one that cannot be a thing's name): `INACTIVE`, or `KEEP` for the status that it has. With `KEEP`, AWS IoT sends the event again at each connection of the device."
   type        = string
   default     = "INACTIVE"
   nullable    = false

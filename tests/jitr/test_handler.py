@@ -476,9 +476,9 @@ def test_a_certificate_for_which_aws_names_no_ca_is_not_activated(fleet: Fleet) 
 
     assert (answer["outcome"], answer["cause"]) == ("refused", "CA")
     assert "names no CA" in answer["reason"]
-    assert fleet.writes == ["update_certificate"]
+    assert fleet.writes == []
     assert fleet.state(event) == {
-        "status": "INACTIVE",
+        "status": "PENDING_ACTIVATION",
         "policies": [],
         "things": [],
         "all things": {},

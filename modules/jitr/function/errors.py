@@ -15,11 +15,11 @@ class PermanentFailure(Exception):
 
     Attributes:
         cause: what stands in the way, for the log: `account`, `CA` or `subject`.
-        of_another_ca: whether the certificate is known to be another CA's or another account's,
-            whose function decides about its status.
+        keep_status: whether the certificate keeps its status, since this function does not know
+            that the certificate is its CA's own.
     """
 
-    def __init__(self, cause: str, message: str, *, of_another_ca: bool = False) -> None:
+    def __init__(self, cause: str, message: str, *, keep_status: bool = False) -> None:
         super().__init__(message)
         self.cause = cause
-        self.of_another_ca = of_another_ca
+        self.keep_status = keep_status

@@ -107,7 +107,7 @@ def _provision(event: Mapping[str, Any], settings: Settings, iot: IoTClient, ask
         subject = _subject_of(certificate)
         thing_name = thing_name_of(subject)
     except PermanentFailure as failure:
-        status = KEEP if failure.of_another_ca else settings.on_permanent_failure
+        status = KEEP if failure.keep_status else settings.on_permanent_failure
         return _refuse(iot, described, status, failure.cause, str(failure))
 
     answer = ask(_question(event, certificate, subject, settings))
@@ -185,7 +185,7 @@ def _check_event(event: Mapping[str, Any], settings: Settings) -> None:
     account, ca = event.get("awsAccountId"), event["caCertificateId"]
     if account is not None and str(account) != settings.account_id:
         message = f"the event is of account {account!s:.64}, not of {settings.account_id}"
-        raise PermanentFailure("account", message, of_another_ca=True)
+        raise PermanentFailure("account", message, keep_status=True)
     if ca != settings.ca_certificate_id:
         raise _of_another_ca(ca, settings)
 
@@ -198,14 +198,15 @@ def _check_ca(certificate: CertificateDescriptionTypeDef, settings: Settings) ->
     """
     ca = certificate.get("caCertificateId")
     if not ca:
-        raise PermanentFailure("CA", "AWS IoT names no CA for the certificate")
+        message = "AWS IoT names no CA for the certificate"
+        raise PermanentFailure("CA", message, keep_status=True)
     if ca != settings.ca_certificate_id:
         raise _of_another_ca(ca, settings)
 
 
 def _of_another_ca(ca: str, settings: Settings) -> PermanentFailure:
     message = f"the certificate was signed by CA {ca}, not by {settings.ca_certificate_id}"
-    return PermanentFailure("CA", message, of_another_ca=True)
+    return PermanentFailure("CA", message, keep_status=True)
 
 
 def _subject_of(certificate: CertificateDescriptionTypeDef) -> Subject:
