@@ -21,12 +21,22 @@ module "lookup" {
   python_command          = var.python_command
 }
 
+# The provisioning resources and the registration take each CA's name or digest from it: nothing is changed
+# before the state turns out to be that of this account, Region and certificate.
+module "identity" {
+  source = "./modules/_identity"
+
+  account_id          = module.lookup.target.account_id
+  region              = module.lookup.target.region
+  certificate_digests = module.lookup.certificate_digests
+}
+
 # The key is the template's name, not the CA's: a template that passes to another CA is updated in place.
 module "jitp" {
   source   = "./modules/jitp"
   for_each = { for name, template in local.template_names : template => name if template != null }
 
-  template_name            = each.key
+  template_name            = coalesce(var.certificate_authorities[each.value].provisioning.template_name, module.identity.names[each.value])
   certificate_arn          = module.lookup.certificate_authorities[each.value].certificate_arn
   certificate_id           = module.lookup.certificate_authorities[each.value].certificate_id
   certificate_mode         = module.lookup.certificate_authorities[each.value].certificate_mode
@@ -43,7 +53,7 @@ module "jitr" {
   source   = "./modules/jitr"
   for_each = { for name, ca in var.certificate_authorities : name => ca if ca.provisioning.type == "JITR" }
 
-  name                     = each.key
+  name                     = module.identity.names[each.key]
   certificate_arn          = module.lookup.certificate_authorities[each.key].certificate_arn
   certificate_id           = module.lookup.certificate_authorities[each.key].certificate_id
   certificate_mode         = module.lookup.certificate_authorities[each.key].certificate_mode
@@ -69,7 +79,7 @@ module "registration" {
     for name, ca in var.certificate_authorities : name => {
       request            = module.lookup.certificate_authorities[name].request
       certificate_id     = module.lookup.certificate_authorities[name].certificate_id
-      certificate_digest = module.lookup.certificate_digests[name]
+      certificate_digest = module.identity.certificate_digests[name]
       revision           = module.lookup.certificate_authorities[name].revision
       on_destroy         = ca.on_destroy
       force_destroy      = ca.force_destroy

@@ -32,10 +32,12 @@ resource "terraform_data" "registration" {
 resource "terraform_data" "deregistration" {
   for_each = var.certificate_authorities
 
-  # The certificate that was first registered under this name, see lifecycle.
+  # What was first registered under this name, and where: see lifecycle.
   triggers_replace = {
     certificate_digest = each.value.certificate_digest
     certificate_id     = each.value.certificate_id
+    account_id         = var.target.account_id
+    region             = var.target.region
   }
 
   input = {
@@ -74,11 +76,26 @@ resource "terraform_data" "deregistration" {
   }
 }
 
-# Refuses another certificate under a name before anything is registered. One condition for all CAs:
-# with a condition for each record, Terraform would decode all records for each of them. It compares
-# digests, not certificate IDs: an ID is unknown in a plan that defers the lookup.
+locals {
+  # A record of an earlier version of this module does not know its account and Region.
+  moved_names = [
+    for name, record in terraform_data.deregistration : name
+    if try(record.triggers_replace.account_id, var.target.account_id) != var.target.account_id
+    || try(record.triggers_replace.region, var.target.region) != var.target.region
+  ]
+}
+
+# Refuses another certificate, account or Region before anything is registered: for a configuration that
+# calls this module itself. The root module has a guard that its provisioning resources wait for as well. One
+# condition for all CAs: with a condition for each record, Terraform would decode all records for each of
+# them. It compares digests, not certificate IDs: an ID is unknown in a plan that defers the lookup.
 resource "terraform_data" "certificate_guard" {
   lifecycle {
+    precondition {
+      condition     = length(local.moved_names) == 0
+      error_message = "${join(", ", local.moved_names)} (account ${var.target.account_id}, ${var.target.region}): the state belongs to another account or Region. Select the workspace and credentials that belong together. To move a CA, destroy it there first, or forget the module there with terraform state rm; to have it in both, use a workspace for each."
+    }
+
     precondition {
       condition = alltrue([
         for name, record in terraform_data.deregistration :

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = (
     ".",
     "modules/_device_policy",
+    "modules/_identity",
     "modules/iam-policies",
     "modules/jitp",
     "modules/jitr",
