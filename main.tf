@@ -81,6 +81,7 @@ module "registration" {
       certificate_id     = module.lookup.certificate_authorities[name].certificate_id
       certificate_digest = module.identity.certificate_digests[name]
       revision           = module.lookup.certificate_authorities[name].revision
+      differences        = module.lookup.certificate_authorities[name].differences
       on_destroy         = ca.on_destroy
       force_destroy      = ca.force_destroy
       # From the template, which must exist before a device can connect with a certificate of the CA.

@@ -35,6 +35,7 @@ mock_provider "external" {
             "revision": "register 00000001",
             "request": "{\"name\": \"devices\"}",
             "drift": [],
+            "differences": [],
             "warnings": []
           }
         EOT
@@ -50,6 +51,7 @@ mock_provider "external" {
             "revision": "repair status=ACTIVE 00000002",
             "request": "{\"name\": \"gateways\"}",
             "drift": [],
+            "differences": [],
             "warnings": []
           }
         EOT
@@ -454,8 +456,8 @@ run "a_ca_that_expires_soon_is_a_warning" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
       }
     }
   }
@@ -476,8 +478,8 @@ run "a_ca_that_has_expired_is_not_warned_of_twice" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": []}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
       }
     }
   }

@@ -76,6 +76,46 @@ resource "terraform_data" "deregistration" {
   }
 }
 
+# The revision with which a CA was first registered or adopted under its name: the one thing that tells a CA
+# that was deleted outside Terraform from one that is new. Made after the CA is registered, so that a failed
+# registration is not taken for a registered CA.
+resource "terraform_data" "first_revision" {
+  for_each = var.certificate_authorities
+
+  input = each.value.revision
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+
+  depends_on = [terraform_data.registration]
+}
+
+locals {
+  # A record that is only being made has the revision that is being applied.
+  deleted_names = [
+    for name, record in terraform_data.first_revision : name
+    if length(var.certificate_authorities[name].differences) > 0
+    && can(regex("^(register|adopt) ", var.certificate_authorities[name].revision))
+    && record.input != var.certificate_authorities[name].revision
+  ]
+}
+
+check "deleted_outside_terraform" {
+  assert {
+    condition = length(local.deleted_names) == 0
+    error_message = join("\n", [
+      for name in local.deleted_names : join(" ", [
+        "${name} (account ${var.target.account_id}, ${var.target.region}) before apply:",
+        "${join("; ", var.certificate_authorities[name].differences)}.",
+        startswith(var.certificate_authorities[name].revision, "register ")
+        ? "The CA was deleted outside Terraform."
+        : "The CA was deleted and registered again, or lost this module's tags, outside Terraform.",
+      ])
+    ])
+  }
+}
+
 locals {
   # A record of an earlier version of this module does not know its account and Region.
   moved_names = [

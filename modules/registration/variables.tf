@@ -32,6 +32,8 @@ variable "certificate_authorities" {
     - `certificate_digest`: digest of the certificate from the output `certificate_digests` of the lookup. A
       name keeps its certificate: with another digest, the plan fails.
     - `revision`: the revision from the lookup. When it changes, the CA is registered or repaired.
+    - `differences`: the attribute of this name from the lookup. With it, a plan warns if the CA was deleted
+      outside Terraform. Default: none.
     - `template_name`: name of the provisioning template that destroy detaches from the CA. Take it from the
       template's resource: the template is then created before the CA is registered, and deleted after the CA
       is removed. Default: none.
@@ -44,6 +46,7 @@ variable "certificate_authorities" {
     certificate_id     = string
     certificate_digest = string
     revision           = string
+    differences        = optional(list(string), [])
     template_name      = optional(string)
     on_destroy         = optional(string)
     force_destroy      = optional(bool, false)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from sandbox.control import Sandbox
 from tests.e2e.support import (
     CA,
     ORIGIN,
@@ -24,7 +25,7 @@ from tests.e2e.support import (
 class Drift:
     """One thing that somebody does to a CA by hand.
 
-    says: what the warning says about it; repair: the calls that mend it, in order.
+    says: what the warning says about it; repair: the calls that repair it, in order.
     """
 
     do: Callable[[Account, CA], None]
@@ -99,13 +100,26 @@ DRIFTS = {
     "tag-changed": Drift(_change_a_tag, "tag stage is broken, wanted production", TAG),
     "tag-removed": Drift(_remove_a_tag, "tag stage is missing, wanted production", TAG),
     "revision-removed": Drift(_remove_the_revision, f"tag {REVISION} is missing", TAG),
-    "deleted": Drift(_delete, "not registered", ("RegisterCACertificate",), jitp=True),
+    "deleted": Drift(
+        _delete,
+        "not registered. The CA was deleted outside Terraform",
+        ("RegisterCACertificate",),
+        jitp=True,
+    ),
     "registered-again": Drift(
         _delete_and_register_again,
         "tag stage is missing, wanted production; "
-        f"tag {ORIGIN} is missing; tag {OWNER} is missing; tag {REVISION} is missing",
+        f"tag {ORIGIN} is missing; tag {OWNER} is missing; tag {REVISION} is missing. "
+        "The CA was deleted and registered again, or lost this module's tags, outside Terraform",
         TAG,
     ),
+}
+
+# What the revision says, where it is more than that something is repaired.
+ACTIONS = {
+    "status": "repair status INACTIVE -@3E ACTIVE ",
+    "deleted": "register ",
+    "registered-again": "adopt ",
 }
 
 
@@ -127,7 +141,8 @@ def test_drift_is_named_repaired_once_and_then_gone(
             for name, ca in cas.items()
         }
     )
-    stack.apply()
+    first = stack.apply()
+    assert first.warnings == []
     before = {name: account.see(ca.id) for name, ca in cas.items()}
     for name, drift in DRIFTS.items():
         drift.do(account, cas[name])
@@ -160,6 +175,8 @@ def test_drift_is_named_repaired_once_and_then_gone(
             if name == "tagged-by-others":
                 expected["owner"] = "somebody else"
             after = account.see(ca.id)
+            action = ACTIONS.get(name, "repair " if name in DRIFTS else "register ")
+            assert after.tags[REVISION].startswith(action)
             assert after.settings.tags == expected
             assert (after.mode, after.status) == (settings.mode, settings.status)
             assert after.auto_registration == settings.auto_registration
@@ -168,3 +185,79 @@ def test_drift_is_named_repaired_once_and_then_gone(
     steady = stack.plan()
 
     assert (steady.status, steady.changes, steady.warnings) == (0, {}, [])
+
+
+@pytest.mark.one_engine("what a change is, the program says")
+def test_a_change_of_the_configuration_is_announced_without_a_warning(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
+    account = stack.account
+    names = ("status", "tags", "by-hand-already", "adopted", "template")
+    cas = {name: new_ca(name) for name in names}
+    account.register(cas["adopted"], setAsActive=False)
+    plain = {name: {"certificate_pem": ca.pem} for name, ca in cas.items()}
+    stack.want(plain)
+
+    first = stack.plan("-out=first.plan")
+    assert first.warnings == []
+    assert stack.run("apply", "first.plan", expected={0}).warnings == []
+    with subtests.test("an adoption says what it changes"):
+        adopted = account.see(cas["adopted"].id)
+        assert adopted.tags[REVISION].startswith("adopt status INACTIVE -@3E ACTIVE@2C tags ")
+    account.update(cas["by-hand-already"], newStatus="INACTIVE")
+    stack.want(
+        {
+            **plain,
+            "status": {**plain["status"], "status": "INACTIVE"},
+            "by-hand-already": {**plain["by-hand-already"], "status": "INACTIVE"},
+            "tags": {**plain["tags"], "tags": {"stage": "production"}},
+            "template": {**plain["template"], "provisioning": {"type": "JITP"}},
+        }
+    )
+
+    plan = stack.plan("-out=change.plan")
+    change = stack.run("apply", "change.plan", expected={0})
+
+    changed = [name for name in names if name != "adopted"]
+    assert {registration(name) for name in changed} <= plan.changes.keys()
+    assert registration("adopted") not in plan.changes
+    assert (plan.warnings, change.warnings) == ([], [])
+    for name, action in {
+        "status": "update status ACTIVE -@3E INACTIVE ",
+        "by-hand-already": "update ",
+        "tags": "update tags ",
+        "template": "update template none -@3E template ",
+    }.items():
+        with subtests.test("the record says what it does", ca=name):
+            assert account.see(cas[name].id).tags[REVISION].startswith(action)
+    steady = stack.plan()
+    assert (steady.status, steady.changes, steady.warnings) == (0, {}, [])
+
+    # What is undone outside Terraform now is drift, whoever had made the change.
+    for name in ("status", "by-hand-already"):
+        account.update(cas[name], newStatus="ACTIVE")
+    drifted = stack.plan()
+    for name in ("status", "by-hand-already"):
+        where = f"{name} (account {account.number}, {account.region}) before apply"
+        assert drifted.warning(name) == [f"{where}: status is ACTIVE, wanted INACTIVE."]
+
+
+@pytest.mark.one_engine("the record is made by Terraform, and judged by the program's answer")
+def test_a_registration_that_failed_is_no_drift(stack: Stack, sandbox: Sandbox) -> None:
+    ca = new_ca()
+    stack.want({"root": {"certificate_pem": ca.pem}})
+    sandbox.fault("error", operation="RegisterCACertificate", code="AccessDeniedException")
+    stack.apply(fails=True)
+
+    again = stack.plan("-out=again.plan")
+    stack.run("apply", "again.plan", expected={0})
+    stack.account.delete(ca)
+    deleted = stack.plan()
+    stack.apply()
+
+    assert again.warnings == []
+    assert deleted.warning("root")[0].endswith(
+        "not registered. The CA was deleted outside Terraform."
+    )
+    steady = stack.plan()
+    assert (steady.status, steady.warnings) == (0, [])

@@ -1,4 +1,4 @@
-"""The guard: a state keeps its account, Region and certificates, and nothing changes before that."""
+"""A state keeps its account, Region and certificates; nothing changes before that is checked."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ def registered(
     """A CA in a mode, with tags of others on it; returns what is wanted next: the other mode."""
     verification = proof if mode == "DEFAULT" else None
     settings = {"template_name": "t", "tags": {"a": "1"}, **more}
-    program.register(authority(certificate_mode=mode, verification=verification, **settings))
+    before = authority(certificate_mode=mode, verification=verification, **settings)
+    program.register(before, program.inspect({"root": before})["root"]["revision"])
     aws.tags[identity()].update(UNMANAGED)
     aws.calls.clear()
     aws.requests.clear()

@@ -44,7 +44,8 @@ def test_an_absent_ca_is_shown_as_after_apply(program: Program, aws: FakeAws) ->
     assert result["certificate_mode"] == "SNI_ONLY"
     assert result["status"] == "ACTIVE"
     assert result["auto_registration_status"] == "ENABLE"
-    assert result["drift"] == ["not registered"]
+    assert result["differences"] == ["not registered"]
+    assert result["drift"] == []
     assert result["warnings"] == []
     assert result["revision"].startswith("register ")
     assert datetime.fromisoformat(result["not_after"].replace("Z", "+00:00")) > NOW
@@ -62,7 +63,7 @@ def test_plan_after_apply_is_empty(program: Program, aws: FakeAws) -> None:
     said = program.register(wanted, planned["revision"])
     assert said == f"iot_ca: root ({WHERE}): registered; SNI_ONLY, INACTIVE, template t\n"
     aws.calls.clear()
-    assert program.inspect({"root": wanted})["root"] == {**planned, "drift": []}
+    assert program.inspect({"root": wanted})["root"] == {**planned, "differences": []}
     assert sorted(aws.calls) == ["DescribeCACertificate"] + ["ListTagsForResource"] * 3
     aws.calls.clear()
     assert "nothing to do" in program.register(wanted, planned["revision"])
@@ -75,11 +76,12 @@ def test_drift_is_reported_and_repaired(program: Program, aws: FakeAws) -> None:
     aws.cas[identity()]["certificateDescription"]["status"] = "INACTIVE"
     result = program.inspect({"root": wanted})["root"]
     assert result["drift"] == ["status is INACTIVE, wanted ACTIVE"]
+    assert result["differences"] == result["drift"]
     assert result["status"] == "ACTIVE"
-    assert result["revision"].startswith("repair status=INACTIVE ")
+    assert result["revision"].startswith("repair status INACTIVE -> ACTIVE ")
     assert "updated, tagged" in program.register(wanted, result["revision"])
     after = program.inspect({"root": wanted})["root"]
-    assert after == {**result, "drift": []}
+    assert after == {**result, "drift": [], "differences": []}
 
 
 def test_several_cas_are_answered_by_name(program: Program) -> None:
@@ -189,7 +191,7 @@ def test_validity_is_the_same_from_aws_and_certificate(
     planned = program.inspect({"root": authority()})["root"]
     program.register(authority(), planned["revision"])
     assert ("validity" in aws.cas[identity()]["certificateDescription"]) is tells_validity
-    assert program.inspect({"root": authority()})["root"] == {**planned, "drift": []}
+    assert program.inspect({"root": authority()})["root"] == {**planned, "differences": []}
 
 
 @pytest.fixture

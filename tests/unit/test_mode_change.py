@@ -97,8 +97,8 @@ def test_a_plan_announces_the_change_and_writes_nothing(
     result = program.inspect({"root": wanted})["root"]
     other = wanted["certificate_mode"]
     assert result["certificate_mode"] == other
-    assert result["drift"] == [f"mode is {mode}, wanted {other}"]
-    assert result["revision"].startswith(f"change mode {mode} to {other} ")
+    assert result["differences"] == [f"mode is {mode}, wanted {other}"]
+    assert result["revision"].startswith(f"update mode {mode} -> {other} ")
     (warning,) = result["warnings"]
     assert warning.startswith(f"a change to {other} mode deletes the CA and registers it again; ")
     assert ("can't connect" if other == "SNI_ONLY" else "stay SNI_ONLY") in warning

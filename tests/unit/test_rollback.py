@@ -96,7 +96,7 @@ def test_a_failed_rollback_names_the_state_and_keeps_data(
     assert aws.cas == {}
     assert set(aws.groups) == {GROUP}
     result = program.inspect({"root": wanted})["root"]
-    assert result["drift"] == ["not registered"]
+    assert result["differences"] == ["not registered"]
     program.register(wanted, "change 2")
     assert_changed(aws, wanted["certificate_mode"])
 

@@ -22,7 +22,11 @@ def deregister(request: DeregisterRequest, remote: RemoteCa) -> str:
     snapshot = remote.load_snapshot()
     tags = observed.tags if observed is not None else snapshot.tags if snapshot is not None else {}
     if tags.get(model.OWNER_TAG) not in (None, request.owner):
-        return "left alone, since another record in a Terraform state manages it now"
+        return (
+            f"left alone, since another record in a Terraform state ({model.OWNER_TAG} = "
+            f"{tags[model.OWNER_TAG]}) manages it now; to take it back, apply with the CA in the "
+            "map: the new record becomes the owner"
+        )
     on_destroy, reason = _on_destroy(request, tags)
     if observed is None:
         if snapshot is not None and on_destroy != "delete":

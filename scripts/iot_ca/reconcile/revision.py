@@ -1,6 +1,16 @@
-"""The revision of a CA: the tag by which a plan sees whether a CA has to be reconciled."""
+"""The revision of a CA: the tag by which a plan sees whether a CA has to be reconciled, and why.
+
+A revision reads `update status ACTIVE -> INACTIVE 5b0c11d2-3f2a9c01`: what a run does, a digest of
+the desired state that it does it for, and a random number. A difference from the desired state is
+drift if the digest on the CA is that of the configuration. If it is another one, the configuration
+has changed.
+"""
 
 from __future__ import annotations
+
+import hashlib
+import json
+import re
 
 from iot_ca.model import ORIGIN_TAG, DesiredCa, ObservedCa
 from iot_ca.reconcile.differences import differences
@@ -8,36 +18,101 @@ from iot_ca.reconcile.steps import is_reconciled
 
 # The length of a tag's value (API reference, Tag).
 _MAX_LENGTH = 256
+_DIGEST = re.compile(r" ([0-9a-f]{8})-[0-9a-f]{8}$")
+# What AWS takes in a tag's value, without "@", which starts an encoded byte.
+_ENCODED = re.compile(r"[^0-9A-Za-z_ +\-=.:/]")
+_BYTES = re.compile(r"(?:@[0-9A-F]{2})+")
 
 
 def current_revision(desired: DesiredCa, observed: ObservedCa | None) -> str | None:
     """Return the revision that the CA carries if nothing has to be written, else None.
 
-    The owner may be any: a plan does not know the record in the state that it plans for.
+    A CA that equals the desired state but was last reconciled for another one needs a new tag:
+    with the old one, the next drift would be taken for a change. The owner may be any: a plan does
+    not know the record in the state that it plans for.
     """
-    if observed is None or not is_reconciled(desired, observed):
+    if observed is None or observed.revision is None or not is_reconciled(desired, observed):
         return None
-    return observed.revision
+    revision = decode(observed.revision)
+    return revision if _digest_in(revision) in (None, _digest(desired)) else None
 
 
 def new_revision(desired: DesiredCa, observed: ObservedCa | None, token: str) -> str:
-    """Return a revision that no CA carries yet and that says why it is needed, as a tag value.
+    """Return a revision that no CA carries yet and that says what is done.
 
-    `token` makes the revision unique: a hash of the desired and the observed state would be the
-    same again for a CA that was deleted outside Terraform, and nothing would be planned.
+    `token`, 8 hexadecimal digits, makes the revision unique: a hash of the desired and the observed
+    state would be the same again for a CA that was deleted outside Terraform, and nothing would be
+    planned. As a tag value, the revision is not longer than AWS allows.
     """
     if observed is None:
-        return f"register {token}"
-    if observed.mode != desired.certificate_mode:
-        reasons = [f"change mode {observed.mode} to {desired.certificate_mode}"]
+        action = "register"
+    elif ORIGIN_TAG not in observed.tags:
+        action = "adopt"
     else:
-        reasons = ["repair" if ORIGIN_TAG in observed.tags else "adopt"]
-    for difference in differences(desired, observed):
-        if difference.attribute == "mode":
-            continue
-        about_a_tag = "tag" in difference.attribute.split()
-        reason = "tags" if about_a_tag else f"{difference.attribute}={difference.observed}"
-        if reason not in reasons:
-            reasons.append(reason)
-    text = " ".join(reasons).replace("an inline body", "inline")
-    return f"{text[: _MAX_LENGTH - len(token) - 1]} {token}"
+        action = "repair" if is_drift(desired, observed) else "update"
+    end = f" {_digest(desired)}-{token}"
+    text = " ".join([action, ", ".join(_changes(desired, observed))]).strip()
+    return f"{_shortened(text, _MAX_LENGTH - len(end))}{end}"
+
+
+def is_drift(desired: DesiredCa, observed: ObservedCa) -> bool:
+    """Return whether what differs was changed outside Terraform, and not in the configuration.
+
+    What differs about a CA that this module has not reconciled yet is neither. A revision without a
+    digest, of an earlier version or a user, does not tell: then it is taken for drift.
+    """
+    if ORIGIN_TAG not in observed.tags:
+        return False
+    return _digest_in(decode(observed.revision or "")) in (None, _digest(desired))
+
+
+def encode(revision: str) -> str:
+    """Return a revision as a tag value: other characters than AWS takes as `@` and their bytes."""
+    return _ENCODED.sub(lambda it: "".join(f"@{byte:02X}" for byte in it[0].encode()), revision)
+
+
+def decode(tag_value: str) -> str:
+    """Return the revision in a tag value: the inverse of `encode`."""
+    return _BYTES.sub(
+        lambda it: bytes.fromhex(it[0].replace("@", "")).decode(errors="replace"), tag_value
+    )
+
+
+def _changes(desired: DesiredCa, observed: ObservedCa | None) -> list[str]:
+    """Return what is changed about a registered CA, in words; tags only as such."""
+    if observed is None:
+        return []
+    words: list[str] = []
+    for it in differences(desired, observed):
+        about_a_tag = "tag" in it.attribute.split()
+        word = "tags" if about_a_tag else f"{it.attribute} {it.observed} -> {it.wanted}"
+        if word not in words:
+            words.append(word)
+    return words
+
+
+def _shortened(text: str, room: int) -> str:
+    """Return as much of the beginning of a text as takes up to `room` characters in a tag."""
+    while len(encode(text)) > room:
+        text = text[:-1].rstrip()
+    return text
+
+
+def _digest(desired: DesiredCa) -> str:
+    """Return 8 hexadecimal digits that differ with everything that is reconciled about a CA.
+
+    Not with how: a new proof of ownership, or another way to write the certificate, is no change.
+    """
+    state = [
+        desired.certificate_mode,
+        desired.status,
+        desired.auto_registration,
+        desired.template_name,
+        desired.tags,
+    ]
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _digest_in(revision: str) -> str | None:
+    match = _DIGEST.search(revision)
+    return None if match is None else match[1]

@@ -17,7 +17,7 @@ from iot_ca.errors import Failure, Failures
 from iot_ca.model import DesiredCa, ObservedCa, auto_registration_status
 from iot_ca.reconcile import mode_change
 from iot_ca.reconcile.differences import differences
-from iot_ca.reconcile.revision import current_revision, new_revision
+from iot_ca.reconcile.revision import current_revision, is_drift, new_revision
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import Result
 
@@ -97,6 +97,9 @@ def _result(lookup: Lookup, arn: str) -> Result:
     revision = current_revision(desired, observed) or new_revision(
         desired, observed, os.urandom(4).hex()
     )
+    differing = ["not registered"]
+    if observed is not None:
+        differing = [str(difference) for difference in differences(desired, observed)]
     return Result(
         certificate_id=certificate.certificate_id,
         certificate_arn=arn,
@@ -109,11 +112,8 @@ def _result(lookup: Lookup, arn: str) -> Result:
         request=protocol.write_request(
             lookup.name, lookup.account.target, desired, certificate.pem
         ),
-        drift=(
-            ["not registered"]
-            if observed is None
-            else [str(difference) for difference in differences(desired, observed)]
-        ),
+        drift=differing if observed is not None and is_drift(desired, observed) else [],
+        differences=differing,
         warnings=warnings + more,
     )
 

@@ -36,9 +36,10 @@ class InspectRequest:
 class Result:
     """What `inspect` answers for one CA.
 
-    Everything except `drift` and `warnings` shows the CA as it will be after apply: an observed
+    Everything except the three lists shows the CA as it will be after apply: an observed
     value would change once more after the repair, and the plan would never be empty. `request` is
-    the request of `register` without the revision and the owner.
+    the request of `register` without the revision and the owner. `differences` is everything that
+    is not as desired, and `drift` is the same if the configuration does not explain it.
     """
 
     certificate_id: str
@@ -51,6 +52,7 @@ class Result:
     revision: str
     request: str
     drift: list[str]
+    differences: list[str]
     warnings: list[str]
 
 

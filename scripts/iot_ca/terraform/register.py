@@ -12,6 +12,7 @@ from iot_ca.model import RegisterRequest
 from iot_ca.reconcile.execution import RemoteCa
 from iot_ca.reconcile.loop import reconcile
 from iot_ca.reconcile.proof import Ownership
+from iot_ca.reconcile.revision import encode
 from iot_ca.reconcile.steps import Goal
 from iot_ca.terraform import protocol
 
@@ -34,7 +35,7 @@ def _register(request: RegisterRequest) -> str:
     certificate = pem.read(desired.certificate_pem)
     account = Account(request.target)
     return reconcile(
-        Goal(desired, certificate, request.revision, request.owner),
+        Goal(desired, certificate, encode(request.revision), request.owner),
         RemoteCa(certificate.certificate_id, CaCertificates(account), Snapshots(account)),
         Ownership(lambda: ownership.claim(desired, certificate, account)),
     )
