@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 IN_SYNC, FAILURE, DRIFT = 0, 1, 2
 WORDS = {IN_SYNC: "in sync", FAILURE: "failed", DRIFT: "drift"}
 # Check blocks of the module that say how AWS differs; all others warn of something else.
-DRIFT_CHECKS = ('check "drift"',)
+DRIFT_CHECKS = ('check "drift"', 'check "deleted_outside_terraform"')
 # GitHub Actions reference, "Workflow syntax", jobs.<job_id>.strategy.matrix.
 MATRIX_LIMIT = 256
 

@@ -1,9 +1,19 @@
+locals {
+  # Once for all CAs: Terraform would decode all records for each reference to one of them.
+  owners = { for name, record in terraform_data.deregistration : name => record.id }
+}
+
 # Registers or repairs a CA when the lookup answers another revision. The replacement itself changes
 # nothing in AWS: this resource has no destroy-time provisioner.
 resource "terraform_data" "registration" {
   for_each = var.certificate_authorities
 
-  triggers_replace = each.value.revision
+  triggers_replace = {
+    revision = each.value.revision
+    # Only its owner removes a CA: a new owner must be written to the CA's tags. Not as
+    # replace_triggered_by, for which a record that was forgotten and is created again is no change.
+    owner = local.owners[each.key]
+  }
 
   provisioner "local-exec" {
     interpreter = concat(var.python_command, ["${path.module}/../../scripts/iot_ca"])
@@ -14,14 +24,9 @@ resource "terraform_data" "registration" {
       IOT_CA_REQUEST = jsonencode(merge(jsondecode(each.value.request), {
         revision = each.value.revision
         # Exists before the CA does, so that destroy also removes a CA whose registration failed half-way.
-        owner = terraform_data.deregistration[each.key].id
+        owner = local.owners[each.key]
       }))
     }
-  }
-
-  lifecycle {
-    # Only its owner removes a CA: a new owner must be written to the CA's tags.
-    replace_triggered_by = [terraform_data.deregistration[each.key].id]
   }
 
   depends_on = [terraform_data.certificate_guard]

@@ -321,7 +321,7 @@ TEMPLATE_BODY = json.dumps(
 
 
 def registration(name: str, module: str = "ca") -> str:
-    """Address of what registers and mends a CA."""
+    """Address of what registers and repairs a CA."""
     return f'module.{module}.module.registration.terraform_data.registration["{name}"]'
 
 
@@ -330,14 +330,24 @@ def deregistration(name: str, module: str = "ca") -> str:
     return f'module.{module}.module.registration.terraform_data.deregistration["{name}"]'
 
 
-def both(name: str, action: str, module: str = "ca") -> dict[str, str]:
-    """The same planned action for both of a CA's records."""
-    return {registration(name, module): action, deregistration(name, module): action}
+def records(name: str, action: str, module: str = "ca") -> dict[str, str]:
+    """The same planned action for all records of a CA."""
+    addresses = [
+        f'module.{module}.module.identity.terraform_data.identity["{name}"]',
+        f'module.{module}.module.registration.terraform_data.first_revision["{name}"]',
+        registration(name, module),
+        deregistration(name, module),
+    ]
+    return dict.fromkeys(addresses, action)
 
 
-def certificate_guard(module: str = "ca") -> str:
-    """Address of what refuses another certificate under a registered name; exists with any CA."""
-    return f"module.{module}.module.registration.terraform_data.certificate_guard"
+def guards(action: str, module: str = "ca") -> dict[str, str]:
+    """The same planned action for what refuses another account or certificate, for all CAs."""
+    addresses = [
+        f"module.{module}.module.identity.terraform_data.guard",
+        f"module.{module}.module.registration.terraform_data.certificate_guard",
+    ]
+    return dict.fromkeys(addresses, action)
 
 
 def template(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import Account, Stack, both, new_ca, registration, template
+from tests.e2e.support import Account, Stack, new_ca, records, registration, template
 
 pytestmark = pytest.mark.one_engine("how a mode is changed is the program's doing")
 
@@ -118,7 +118,7 @@ def test_the_mode_of_adopted_cas_is_changed_back_and_forth(
     with subtests.test("and back"):
         changed_to("there-and-back", "SNI_ONLY")
         assert back.changes.keys() <= {
-            *both("there-and-back", ""),
+            *records("there-and-back", ""),
             template("there-and-back"),
         }, back.changes
         assert registration("there-and-back") in back.changes

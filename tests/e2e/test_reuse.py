@@ -282,16 +282,16 @@ module "lookup" {{
   }}
 }}
 
-output "drift" {{
-  value = {{ for name, ca in module.lookup.certificate_authorities : name => ca.drift }}
+output "differences" {{
+  value = {{ for name, ca in module.lookup.certificate_authorities : name => ca.differences }}
 }}
 """,
         {"there.pem": there.pem, "absent.pem": absent.pem},
     )
 
-    drift = outcome.outputs["drift"]
-    assert drift["absent"] == ["not registered"]
-    assert "status is INACTIVE, wanted ACTIVE" in drift["there"]
+    differences = outcome.outputs["differences"]
+    assert differences["absent"] == ["not registered"]
+    assert "status is INACTIVE, wanted ACTIVE" in differences["there"]
     assert workspace.addresses() == [
         "module.lookup.data.aws_caller_identity.current",
         "module.lookup.data.aws_region.current",

@@ -11,10 +11,10 @@ from sandbox.control import Sandbox
 from tests.e2e.support import (
     PROGRAM,
     Stack,
-    both,
-    certificate_guard,
+    guards,
     new_ca,
     read_outcome,
+    records,
     registration,
     template,
 )
@@ -248,8 +248,8 @@ def test_two_applies_at_once_converge_in_both_states(
     for stack in stacks:
         stack.want({"root": {"certificate_pem": ca.pem}})
         assert stack.plan("-out=at-once.plan").changes == {
-            **both("root", "create"),
-            certificate_guard(): "create",
+            **records("root", "create"),
+            **guards("create"),
         }
     # The first to register is held up until the other, which saw no CA either, has done it.
     sandbox.fault("latency", operation="RegisterCACertificate", seconds=8)

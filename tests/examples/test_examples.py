@@ -112,7 +112,7 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     plan = example.plan()
 
     assert plan.status == 2
-    assert '"change mode SNI_ONLY to DEFAULT ' in plan.output
+    assert '"update mode SNI_ONLY -> DEFAULT ' in plan.output
 
     example.apply()
 
@@ -182,7 +182,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
 
     added, written = take("1-add-new")
     assert {"factory-2026"} == _names(added)
-    assert "Plan: 5 to add, 0 to change, 0 to destroy." in added.stdout
+    assert "Plan: 7 to add, 0 to change, 0 to destroy." in added.stdout
     assert has(old) == ("ACTIVE", "ENABLE", "factory-2025")
     assert has(new) == ("ACTIVE", "ENABLE", "factory-2026")
     assert not any(old in call.parameters.values() for call in written)
@@ -203,7 +203,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
     assert devices(old) == []
     removed, _ = take("3-remove-old")
     assert {"factory-2025"} == _names(removed)
-    assert "Plan: 0 to add, 0 to change, 5 to destroy." in removed.stdout
+    assert "Plan: 0 to add, 0 to change, 7 to destroy." in removed.stdout
     assert _changes(removed)[_record("deregistration", "factory-2025")] == "destroyed"
     assert example.output()["certificate_authorities"] == {
         "factory-2026": outputs["certificate_authorities"]["factory-2026"]
@@ -400,10 +400,10 @@ def test_migration_there_and_back_as_typed(
     (there,) = blocks_below(readme, "There", "sh")
     said = run_as_typed(example, there)
 
-    assert "Plan: 7 to add, 1 to change, 0 to destroy." in said
+    assert "Plan: 14 to add, 1 to change, 0 to destroy." in said
     for address in (*OLD_OWNERS, "terraform_data.workshop"):
         assert f"{address} will no longer be managed by Terraform, but will not be" in said
-    assert said.count('+ triggers_replace = "adopt tags ') == 2 * len(names)
+    assert len(re.findall(r'\+ revision += "adopt tags ', said)) == 2 * len(names)
     assert _writes(sandbox) == {"TagResource": 4, "UpdateProvisioningTemplate": 1}
     assert {name: _without_times(cloud.ca(ids[name])) for name in names} == at_first
     assert _template_versions(cloud) == [version]

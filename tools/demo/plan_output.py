@@ -18,7 +18,7 @@ def excerpt(completed: Completed) -> list[str]:
     searches = (
         (rf"^{CA_NAME} \(account .*$", completed.output),
         (r"^ +# \S+ must be replaced$", completed.stdout),
-        (r"^ +~ triggers_replace .*$", completed.stdout),
+        (r"^ +~ revision .*$", completed.stdout),
         (r"^Plan: .*$", completed.stdout),
     )
     matches = [re.search(pattern, text, re.MULTILINE) for pattern, text in searches]

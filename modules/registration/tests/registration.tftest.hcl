@@ -26,7 +26,7 @@ run "a_registration_is_replaced_when_and_only_when_the_revision_changes" {
   command = plan
 
   assert {
-    condition     = { for name, it in terraform_data.registration : name => it.triggers_replace } == { devices = "register 00000001", gateways = "register 00000002" }
+    condition     = { for name, it in terraform_data.registration : name => it.triggers_replace.revision } == { devices = "register 00000001", gateways = "register 00000002" }
     error_message = "Something else than the revision triggers a registration."
   }
   assert {
