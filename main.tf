@@ -69,6 +69,8 @@ module "jitr" {
   runtime                  = each.value.provisioning.runtime
   permissions_boundary_arn = each.value.provisioning.permissions_boundary_arn
   tags                     = local.desired_certificate_authorities[each.key].tags
+  credentials              = var.credentials
+  python_command           = var.python_command
 }
 
 module "registration" {

@@ -163,9 +163,23 @@ locals {
       Plan = ["iot:GetPolicy", "iot:GetTopicRule", "iot:ListTagsForResource"]
       Apply = [
         "iot:CreatePolicy", "iot:CreatePolicyVersion", "iot:ListPolicyVersions", "iot:DeletePolicyVersion", "iot:DeletePolicy",
+        "iot:ListTargetsForPolicy",
         "iot:CreateTopicRule", "iot:ReplaceTopicRule", "iot:DeleteTopicRule", "iot:TagResource", "iot:UntagResource",
       ]
       Resource = concat(local.jitr_resources.policies, local.jitr_resources.rules)
+    },
+    {
+      # Devices get a copy of the policy when the CA leaves JITR.
+      Sid      = "JitrPolicyCopies"
+      Plan     = []
+      Apply    = ["iot:CreatePolicy"]
+      Resource = [for policy in local.jitr_resources.policies : "${policy}-*"]
+    },
+    {
+      Sid      = "JitrDevices"
+      Plan     = []
+      Apply    = ["iot:AttachPolicy", "iot:DetachPolicy"]
+      Resource = [for prefix in local.iot_arn_prefixes : "${prefix}:cert/*" if local.has_jitr]
     },
     {
       # The aws provider looks for the rule among all before it reads it.

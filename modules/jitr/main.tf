@@ -38,6 +38,31 @@ resource "aws_iot_policy" "device" {
   tags   = local.tags
 }
 
+# AWS IoT does not delete a policy that devices have, and they must keep what it allows: before the policy
+# is destroyed, they get a copy of it that Terraform does not manage. After the function is destroyed, which
+# attaches the policy.
+resource "terraform_data" "policy_release" {
+  input = {
+    python_command = var.python_command
+    request = {
+      name        = var.name
+      target      = { account_id = local.account_id, region = local.region, credentials = var.credentials }
+      policy_name = aws_iot_policy.device.name
+    }
+  }
+
+  provisioner "local-exec" {
+    when        = destroy
+    interpreter = concat(self.input.python_command, ["${path.module}/../../scripts/iot_ca"])
+    command     = "release-policy"
+    quiet       = true
+
+    environment = {
+      IOT_CA_REQUEST = jsonencode(self.input.request)
+    }
+  }
+}
+
 # --- where events that failed are kept
 
 resource "aws_sqs_queue" "dead_letters" {
@@ -240,7 +265,7 @@ resource "aws_lambda_function" "function" {
 
   # Without its permissions it would fail; without the group Lambda would make one that is kept for
   # ever.
-  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function, terraform_data.policy_release]
 
   lifecycle {
     # Not a validation, which may look at one variable only before Terraform 1.9.

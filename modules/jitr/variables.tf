@@ -193,3 +193,30 @@ variable "tags" {
   default     = {}
   nullable    = false
 }
+
+variable "credentials" {
+  description = <<-EOT
+    Where the program takes its AWS credentials from that destroy runs. By default the environment, as the AWS
+    CLI does.
+
+    - `profile`: name of a profile in the AWS configuration files.
+    - `role_arn`: role to assume, with the credentials of the profile or the environment.
+    - `external_id`: external ID that the role requires.
+    - `session_name`: name of the session, as CloudTrail shows it.
+  EOT
+  type = object({
+    profile      = optional(string)
+    role_arn     = optional(string)
+    external_id  = optional(string)
+    session_name = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "python_command" {
+  description = "The command that runs Python 3.10 or later with boto3 and cryptography, as a list of words. Only destroy uses it: it is kept in the state."
+  type        = list(string)
+  default     = ["python3"]
+  nullable    = false
+}

@@ -11,6 +11,9 @@ Usage: iot_ca COMMAND, where COMMAND is one of
                 source) and print what each CA is and what has to be done; never writes to AWS
     register    carry out the request in the environment variable IOT_CA_REQUEST
     deregister  carry out the request in IOT_CA_REQUEST: delete, deactivate or retain a CA
+    release-policy
+                carry out the request in IOT_CA_REQUEST: give devices a copy of a policy that is
+                about to be deleted
     csr         print a signing request for the verification certificate that DEFAULT mode needs;
                 the holder of the CA's key signs it; `iot_ca csr --help` lists the options
     status      show what each account of a .tfvars file has of each CA, and what differs;

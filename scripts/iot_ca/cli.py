@@ -11,7 +11,7 @@ from iot_ca.errors import Failure, Failures, one_line
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 DEBUG_VARIABLE = "IOT_CA_DEBUG"
 
-_COMMANDS = ("inspect", "register", "deregister", "csr", "status")
+_COMMANDS = ("inspect", "register", "deregister", "release-policy", "csr", "status")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -66,6 +66,10 @@ def _answer(command: str) -> str:
         from iot_ca.terraform.register import register
 
         return register(_request())
+    if command == "release-policy":
+        from iot_ca.terraform.release_policy import release_policy
+
+        return release_policy(_request())
     from iot_ca.terraform.deregister import deregister
 
     return deregister(_request())

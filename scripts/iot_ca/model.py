@@ -124,6 +124,15 @@ class DeregisterRequest:
 
 
 @dataclass(frozen=True)
+class ReleasePolicyRequest:
+    """Let the AWS IoT policy of the devices of one CA be deleted; the devices get a copy."""
+
+    name: str
+    target: Target
+    policy_name: str
+
+
+@dataclass(frozen=True)
 class ObservedCa:
     """A registered CA, as AWS IoT describes it.
 

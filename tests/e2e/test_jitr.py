@@ -93,10 +93,13 @@ PACKAGE = (MODULE / "function.zip").read_bytes()
 
 
 def copy_modules(target: Path) -> Path:
-    """Copy modules/jitr and the module that it calls into a folder, as a checkout has them."""
+    """Copy modules/jitr, the module that it calls and the program, as a checkout has them."""
     ignored = shutil.ignore_patterns("__pycache__", ".terraform*")
     for name in ("jitr", "_device_policy"):
         shutil.copytree(MODULE.parent / name, target / name, ignore=ignored)
+    scripts = target.parent / "scripts"
+    if not scripts.exists():
+        shutil.copytree(MODULE.parents[1] / "scripts", scripts, ignore=ignored)
     return target / "jitr"
 
 

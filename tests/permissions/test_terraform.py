@@ -127,6 +127,10 @@ def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over
     by_hand.untag(plain, "team")
     apply()
 
+    # A device that has the policy when its CA leaves JITR; it is not of the CA, which could not be
+    # deleted then.
+    device = by_hand.iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    by_hand.iot.attach_policy(policyName="iot-jitr-proven", target=device)
     stack.destroy(env=applier.environment)
     applied.update(allowed_by(documents["apply_json"], each) for each in asked(applier))
 

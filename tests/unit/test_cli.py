@@ -95,6 +95,7 @@ def test_no_command_writes_to_another_account(program: Program, aws: FakeAws) ->
             "deregister",
             {"name": "root", "target": TARGET, "certificate_id": "a" * 64, "owner": "me"},
         ),
+        ("release-policy", {"name": "root", "target": TARGET, "policy_name": "iot-jitr-root"}),
     ]
     for command, request in requests:
         status, out, err = program.request(command, request)
@@ -116,10 +117,12 @@ def test_standard_output_holds_only_the_answer(program: Program) -> None:
 def test_a_wrong_command_prints_the_usage(program: Program, argv: tuple[str, ...]) -> None:
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: usage: iot_ca inspect | register | deregister | csr | status"]
+    assert err == [
+        "iot_ca: usage: iot_ca inspect | register | deregister | release-policy | csr | status"
+    ]
 
 
-@pytest.mark.parametrize("command", ["register", "deregister"])
+@pytest.mark.parametrize("command", ["register", "deregister", "release-policy"])
 def test_a_missing_request_names_the_environment_variable(program: Program, command: str) -> None:
     status, out, err = program.run(command)
     assert (status, out) == (1, "")

@@ -1,8 +1,8 @@
 """The protocol with Terraform: JSON text to typed requests, and typed results to JSON text.
 
 `inspect` speaks the protocol of Terraform's external data source: one JSON object of strings in,
-one out, so `target` and `certificate_authorities` are JSON documents inside strings. `register`
-and `deregister` take one JSON document.
+one out, so `target` and `certificate_authorities` are JSON documents inside strings. The
+other commands take one JSON document.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from iot_ca.model import (
     DeregisterRequest,
     DesiredCa,
     RegisterRequest,
+    ReleasePolicyRequest,
     Status,
     Target,
 )
@@ -82,6 +83,11 @@ def read_register(text: str) -> RegisterRequest:
 def read_deregister(text: str) -> DeregisterRequest:
     """Read the request of `deregister`, from IOT_CA_REQUEST."""
     return _decode(DeregisterRequest, _json(text, "IOT_CA_REQUEST"), "IOT_CA_REQUEST")
+
+
+def read_release_policy(text: str) -> ReleasePolicyRequest:
+    """Read the request of `release-policy`, from IOT_CA_REQUEST."""
+    return _decode(ReleasePolicyRequest, _json(text, "IOT_CA_REQUEST"), "IOT_CA_REQUEST")
 
 
 def write_results(results: dict[str, Result]) -> str:
