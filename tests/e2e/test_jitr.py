@@ -125,7 +125,7 @@ def test_the_hash_is_the_same_on_every_machine(
     engine: Engine, providers: Providers, tmp_path: Path
 ) -> None:
     """In another checkout: other modes and times, other line endings, and files left there."""
-    copy = copy_modules(tmp_path)
+    copy = copy_modules(tmp_path / "modules")
     for number, path in enumerate([*sorted(copy.glob("function/*.py")), copy / "function.zip"]):
         if path.suffix == ".py":
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

@@ -135,7 +135,7 @@ def test_from_the_cli_with_state_rm_and_back_with_a_script_that_looks_first(
     said = workspace.apply().output
     run_as_typed(workspace, f"id={ca.id}\n{untag}")
 
-    assert "1 added, 0 changed, 1 destroyed" in said
+    assert "1 added, 0 changed, 4 destroyed" in said
     assert writes(sandbox) == {"UntagResource": 1}
     assert aws.see(ca.id) == registered
     assert workspace.plan().status == 0

@@ -1,0 +1,63 @@
+"""`terraform test` of a configuration that calls this module, as the README shows it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sandbox.control import Sandbox
+from tests.e2e.support import Account, new_ca
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
+
+SECTION = re.compile(r"^## Testing a configuration\n(.*?)^## ", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```hcl\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+CONFIGURATION = """
+provider "aws" {{}}
+
+module "iot_ca" {{
+  source = "{source}"
+
+  certificate_authorities = {{
+    root-2025 = {{
+      certificate_pem = file("${{path.module}}/root-ca.pem")
+      provisioning    = {{ type = "JITP" }}
+    }}
+  }}
+}}
+"""
+
+# One more run: the CA is changed in the state of the first one.
+PLAN = """
+run "a_plan_passes" {
+  command = plan
+}
+"""
+
+
+def test_a_test_of_a_configuration_passes_without_expected_failures(
+    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+) -> None:
+    ca = new_ca()
+    by_hand = Account(sandbox, account, region)
+    workspace.write(ca.pem, "root-ca.pem")
+    workspace.write(CONFIGURATION.format(source=workspace.source()))
+    section = SECTION.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert section is not None
+    real, mocked = FENCE.findall(section[1])
+    Path(workspace.folder / "tests").mkdir()
+    workspace.write(PLAN + real + PLAN.replace("a_plan", "another_plan"), "tests/real.tftest.hcl")
+    workspace.write(mocked, "tests/mocked.tftest.hcl")
+    workspace.init()
+    sandbox.forget_calls()
+
+    said = workspace.run("test").output
+
+    assert "4 passed, 0 failed" in said
+    assert "Warning" not in said
+    written = [call.operation for call in sandbox.calls(service="iot", write=True)]
+    assert "RegisterCACertificate" in written
+    assert "DeleteCACertificate" in written
+    assert by_hand.look(ca.id) is None
+    assert by_hand.templates() == set()
