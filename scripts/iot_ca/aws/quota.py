@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from iot_ca import utc
 from iot_ca.aws.observation import describe
 from iot_ca.certificates import pem
 from iot_ca.errors import Failure, one_line
@@ -56,7 +57,7 @@ def _registered_with_same_subject(account: Account, certificate: Certificate) ->
         except Failure:
             continue  # registered when AWS IoT had other rules
         if registered.subject == subject:
-            expiry = f"{registered.not_valid_after_utc:%Y-%m-%d}"
+            expiry = utc.rfc3339(registered.not_valid_after_utc).partition("T")[0]
             holders.append((expiry, description["certificateId"], description["status"]))
     return [
         f"{certificate_id} ({status}, valid until {expiry})"

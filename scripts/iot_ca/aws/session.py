@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from iot_ca import utc
 from iot_ca.aws.errors import translate_errors
 from iot_ca.errors import Failure, one_line
 from iot_ca.model import Credentials, Target
@@ -119,7 +121,24 @@ def new_session(profile: str | None) -> Session:
 
     session = botocore.session.Session(profile=profile)
     session.register_component("data_loader", _loader(session))
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_parse_timestamp)
     return session
+
+
+def _parse_timestamp(value: object) -> datetime:
+    """Return a time of a response, in UTC; botocore's own parser converts it to local time.
+
+    A number, also as text, is in seconds since 1970. Any other text has its offset with it, so that
+    botocore's parser does not convert it.
+    """
+    from botocore.utils import parse_timestamp
+
+    try:
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return parse_timestamp(value)
+    return utc.from_epoch(seconds)
 
 
 def _loader(session: Session) -> Loader:
