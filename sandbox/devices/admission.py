@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidSignature
 
 from sandbox.errors import AWSError
 from sandbox.iot import ca_certificates as ca
-from sandbox.iot.certificates import certificate_id_of, check_strength, check_validity
+from sandbox.iot.certificates import certificate_id_of, check_strength, check_validity, issuer_der
 from sandbox.iot.endpoints import account_at
 
 
@@ -182,7 +182,7 @@ def _known(account: str, device: KnownDevice) -> Admission:
 
 def has_signed(held: ca.CACertificate, certificate: x509.Certificate) -> bool:
     """Return whether a registered CA has signed ``certificate``: issuer's name and signature."""
-    if held.subject != certificate.issuer.public_bytes():
+    if held.subject != issuer_der(certificate):
         return False
     try:
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(held.pem.encode()))

@@ -30,6 +30,7 @@ from sandbox.iot.certificates import (
     check_verification,
     load_certificate,
     pem_of,
+    subject_der,
 )
 from sandbox.iot.refusals import already_exists, check_member, invalid_request, not_found
 
@@ -143,7 +144,7 @@ def register(
     """
     certificate = _checked_certificate(wanted, here, now)
     certificate_id = certificate_id_of(certificate)
-    subject = certificate.subject.public_bytes()
+    subject = subject_der(certificate)
     _check_registrable(certificate_id, subject, wanted.mode, here, region)
     here.last_sequence += 1
     registered = CACertificate(

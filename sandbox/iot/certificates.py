@@ -19,6 +19,8 @@ from sandbox.errors import AWSError
 from sandbox.iot.refusals import invalid_certificate
 
 CERTIFICATE_ID = re.compile(r"[0-9a-fA-F]{64}")
+# The extension 2.5.29.19, critical or not, that begins with CA:TRUE.
+CA_TRUE = re.compile(rb"\x06\x03\x55\x1d\x13(\x01\x01\xff)?\x04.\x30.\x01\x01\xff", re.DOTALL)
 FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -78,29 +80,47 @@ def check_strength(certificate: x509.Certificate, what: str) -> None:
         raise invalid_certificate(f"The {what} must be signed with SHA-256 or better")
 
 
+def subject_der(certificate: x509.Certificate) -> bytes:
+    """Return the subject's DER, also of one that cryptography can't read, such as Latin-1 text."""
+    try:
+        return certificate.subject.public_bytes()
+    except ValueError:
+        from OpenSSL.crypto import X509
+
+        return X509.from_cryptography(certificate).get_subject().der()
+
+
+def issuer_der(certificate: x509.Certificate) -> bytes:
+    """Return the issuer's DER, as ``subject_der`` does."""
+    try:
+        return certificate.issuer.public_bytes()
+    except ValueError:
+        from OpenSSL.crypto import X509
+
+        return X509.from_cryptography(certificate).get_issuer().der()
+
+
 def check_is_ca(certificate: x509.Certificate) -> None:
     """Raise CertificateValidationException unless it is an X.509 v3 CA.
 
-    The basicConstraints message is seen; refusing a key usage without keyCertSign is stricter.
+    The message is seen. A key usage without keyCertSign is accepted: the acceptance tests of the
+    aws provider register such a CA. cryptography reads all extensions or none, so basicConstraints
+    is found by its encoding where another extension is one that cryptography refuses.
     """
     message = "The CA certificate does not have the basicConstraints extension as true"
     if certificate.version is not x509.Version.v3:
         raise invalid_certificate(message)
     try:
-        extensions = certificate.extensions
-        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        is_ca = constraints.ca
     except x509.ExtensionNotFound:
-        raise invalid_certificate(message) from None
-    except ValueError:
-        raise invalid_certificate("The CA certificate has extensions that can't be read") from None
-    if not constraints.ca:
+        is_ca = False
+    except (ValueError, TypeError, x509.UnsupportedGeneralNameType):
+        is_ca = bool(CA_TRUE.search(certificate.tbs_certificate_bytes))
+    except x509.DuplicateExtension:
+        raise invalid_certificate("The CA certificate has an extension twice") from None
+    if not is_ca:
         raise invalid_certificate(message)
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not usage.key_cert_sign:
-        raise invalid_certificate("The CA certificate's key usage does not include keyCertSign")
 
 
 def check_verification(

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 
 from sandbox.errors import AWSError
 from sandbox.iot.ca_certificates import CACertificate
-from sandbox.iot.certificates import certificate_id_of, check_strength, load_certificate
+from sandbox.iot.certificates import certificate_id_of, check_strength, issuer_der, load_certificate
 from sandbox.iot.refusals import invalid_certificate, invalid_request
 
 # API ref.: the statuses that a caller can use.
@@ -50,7 +50,7 @@ def issuer_of(
         wanted = certificate_id_of(load_certificate(ca_pem, "CA certificate"))
         candidates = [held for held in registered if held.certificate_id == wanted]
     else:
-        subject = certificate.issuer.public_bytes()
+        subject = issuer_der(certificate)
         candidates = [held for held in registered if held.subject == subject]
     if not candidates:
         raise invalid_certificate("The CA certificate of the certificate is not registered")

@@ -72,6 +72,6 @@ def test_a_ca_without_expiry_is_registered_planned_reported_and_removed(
     (row,) = json.loads(run("status", *files, "--json"))["certificate_authorities"]
     assert row["not_after"] == "9999-12-31T23:59:59Z"
 
-    for ca in (endless, usual):
-        destroyed = {"name": "root", "certificate_id": identity(ca), "owner": "me"}
+    for certificate in (endless, usual):
+        destroyed = {"name": "root", "certificate_id": identity(certificate), "owner": "me"}
         assert "deleted" in run("deregister", request={**destroyed, "target": target})

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from tests.sandbox import pki
 from tests.sandbox.conftest import BODY, ONE, THREE, TWO, Clients
 from tests.sandbox.refusals import refused
+from tests.unit.odd_certificates import LATIN_1_SUBJECT, ODD_EXTENSIONS, sign_verification
+from tests.unit.odd_certificates import make_ca as make_odd_ca
 
 
 def register_default(iot: Any, ca: pki.CA, **more: Any) -> Any:
@@ -42,13 +44,30 @@ def describe(iot: Any, certificate_id: str) -> Any:
         pki.make_ca(key=ec.generate_private_key(ec.SECP521R1()), hash_algorithm=hashes.SHA512()),
         pki.make_ca(key=pki.rsa_key(2048)),
         pki.make_ca(cert_sign=True),
+        pki.make_ca(cert_sign=False),
     ],
-    ids=["P-256", "P-384", "P-521", "RSA-2048", "key usage"],
+    ids=["P-256", "P-384", "P-521", "RSA-2048", "key usage", "key usage without keyCertSign"],
 )
 def test_accepted_ca_certificates(aws: Clients, ca: pki.CA) -> None:
     answer = register_sni(aws.iot(), ca.pem)
     assert answer["certificateId"] == ca.id
     assert answer["certificateArn"] == f"arn:aws:iot:eu-west-1:{ONE}:cacert/{ca.id}"
+
+
+@pytest.mark.parametrize("extensions", ODD_EXTENSIONS.values(), ids=ODD_EXTENSIONS)
+def test_an_extension_that_cryptography_refuses_is_accepted(
+    aws: Clients, tmp_path: Path, extensions: str
+) -> None:
+    text, _ = make_odd_ca(tmp_path, extensions)
+    assert register_sni(aws.iot(), text)["certificateId"]
+
+
+def test_a_subject_that_cryptography_refuses_is_accepted(aws: Clients, tmp_path: Path) -> None:
+    options, subject = LATIN_1_SUBJECT
+    text, _ = make_odd_ca(tmp_path, options=options, subject=subject)
+    code = aws.iot().get_registration_code()["registrationCode"]
+    proof = sign_verification(tmp_path, code)
+    assert aws.iot().register_ca_certificate(caCertificate=text, verificationCertificate=proof)
 
 
 def test_certificate_id_ignores_text_and_chain(aws: Clients) -> None:
@@ -71,7 +90,6 @@ def test_certificate_id_ignores_text_and_chain(aws: Clients) -> None:
         (pki.make_ca(hash_algorithm=hashes.SHA224()), "SHA-256 or better"),
         (pki.make_ca(is_ca=False), "does not have the basicConstraints extension as true"),
         (pki.make_ca(is_ca=None), "does not have the basicConstraints extension as true"),
-        (pki.make_ca(cert_sign=False), "keyCertSign"),
         (pki.make_ca(ends=pki.NOW - pki.DAY / 2), "has expired"),
         (pki.make_ca(starts=pki.NOW + pki.DAY), "not yet valid"),
     ],

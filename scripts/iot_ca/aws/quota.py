@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from iot_ca import utc
 from iot_ca.aws.observation import describe
-from iot_ca.certificates import pem
+from iot_ca.certificates import fields, pem
 from iot_ca.errors import Failure, one_line
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _registered_with_same_subject(account: Account, certificate: Certificate) ->
     """Return ID, status and expiry of each CA with the subject, in the order of their expiry."""
     from concurrent.futures import ThreadPoolExecutor
 
-    subject = pem.parse(certificate).subject
+    wanted = pem.parse(certificate)
     ids = _certificate_ids(account)
     with ThreadPoolExecutor(_PARALLEL_CALLS) as pool:
         responses = list(pool.map(lambda certificate_id: describe(account, certificate_id), ids))
@@ -54,10 +54,11 @@ def _registered_with_same_subject(account: Account, certificate: Certificate) ->
         description = response["certificateDescription"]
         try:
             registered = pem.parse(pem.read(description["certificatePem"]))
+            _, not_after = pem.validity(registered)
         except Failure:
             continue  # registered when AWS IoT had other rules
-        if registered.subject == subject:
-            expiry = utc.rfc3339(registered.not_valid_after_utc).partition("T")[0]
+        if fields.same_subject(registered, wanted):
+            expiry = utc.rfc3339(not_after).partition("T")[0]
             holders.append((expiry, description["certificateId"], description["status"]))
     return [
         f"{certificate_id} ({status}, valid until {expiry})"

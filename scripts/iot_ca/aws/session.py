@@ -126,7 +126,7 @@ def new_session(profile: str | None) -> Session:
     return session
 
 
-def _parse_timestamp(value: object) -> datetime:
+def _parse_timestamp(value: Any) -> datetime:
     """Return a time of a response, in UTC; botocore's own parser converts it to local time.
 
     A number, also as text, is in seconds since 1970. Any other text has its offset with it, so that
@@ -135,7 +135,7 @@ def _parse_timestamp(value: object) -> datetime:
     from botocore.utils import parse_timestamp
 
     try:
-        seconds = float(value)  # type: ignore[arg-type]
+        seconds = float(value)
     except (TypeError, ValueError):
         return parse_timestamp(value)
     return utc.from_epoch(seconds)

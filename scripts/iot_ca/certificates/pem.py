@@ -109,5 +109,13 @@ def parse(certificate: Certificate) -> x509.Certificate:
 
 
 def validity(certificate: x509.Certificate) -> tuple[datetime, datetime]:
-    """Return the start and the end of the certificate's validity, timezone-aware."""
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    """Return the start and the end of the certificate's validity, timezone-aware.
+
+    Raises Failure for the year 0, which X.509 can write and Python can't.
+    """
+    try:
+        return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except ValueError:
+        raise Failure(
+            "the certificate's validity has a time that is not one; have it issued again"
+        ) from None

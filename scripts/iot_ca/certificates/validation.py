@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from iot_ca import utc
+from iot_ca.certificates import fields, pem
 from iot_ca.errors import Failure
 
 if TYPE_CHECKING:
@@ -23,17 +23,31 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
 
     A new rule is a function of its own, called here. The first rule that is broken is reported.
     Format, validity, key and signature are AWS's own checks (developer guide, "Manage your CA
-    certificates"). X.509 v3, CA:TRUE and, if there is a key usage, keyCertSign are not documented
-    as hard rules; without them no standard TLS implementation accepts the certificate as a CA's.
+    certificates"). X.509 v3 and CA:TRUE are not documented as hard rules; without them no standard
+    TLS implementation accepts the certificate as a CA's.
 
     Args:
         certificate: the CA's certificate.
         now: the time of the registration, timezone-aware.
     """
     _check_version(certificate)
-    _check_extensions(certificate)
+    _check_is_ca(certificate)
     _check_validity(certificate, now)
     _check_algorithms(certificate)
+
+
+def warnings(certificate: x509.Certificate) -> list[str]:
+    """Return what AWS IoT Core accepts in a CA's certificate and other software does not.
+
+    A key usage without keyCertSign is one: the acceptance tests of the aws provider register such a
+    CA (`aws_iot_ca_certificate`).
+    """
+    if fields.may_sign_certificates(certificate):
+        return []
+    return [
+        "the certificate's key usage lacks keyCertSign: AWS IoT registers such a CA, but other "
+        "software refuses the device certificates that it signs"
+    ]
 
 
 def _check_version(certificate: x509.Certificate) -> None:
@@ -43,37 +57,22 @@ def _check_version(certificate: x509.Certificate) -> None:
         raise Failure("the certificate is X.509 v1; AWS IoT needs a v3 certificate with CA:TRUE")
 
 
-def _check_extensions(certificate: x509.Certificate) -> None:
-    from cryptography import x509
-
-    try:
-        extensions = certificate.extensions
-        is_ca = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        is_ca = False
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        raise Failure("the certificate's extensions can't be read") from None
-    if not is_ca:
+def _check_is_ca(certificate: x509.Certificate) -> None:
+    if not fields.is_ca(certificate):
         raise Failure(
             "the certificate is not a CA's (basicConstraints lacks CA:TRUE); give the certificate "
             "that signs the devices' certificates, not a device's"
         )
-    with suppress(x509.ExtensionNotFound):
-        if not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
-            raise Failure(
-                "the certificate's key usage lacks keyCertSign, which the certificate of a CA needs"
-            )
 
 
 def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
-    if now < certificate.not_valid_before_utc:
+    not_before, not_after = pem.validity(certificate)
+    if now < not_before:
+        raise Failure(f"the certificate is not valid before {utc.rfc3339(not_before)}")
+    if now > not_after:
         raise Failure(
-            f"the certificate is not valid before {utc.rfc3339(certificate.not_valid_before_utc)}"
-        )
-    if now > certificate.not_valid_after_utc:
-        raise Failure(
-            f"the certificate expired at {utc.rfc3339(certificate.not_valid_after_utc)}; AWS IoT "
-            "does not register an expired CA: renew it, or remove it from the map"
+            f"the certificate expired at {utc.rfc3339(not_after)}; AWS IoT does not register an "
+            "expired CA: renew it, or remove it from the map"
         )
 
 

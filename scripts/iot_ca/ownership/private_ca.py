@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from iot_ca import utc
+from iot_ca.certificates import fields
 from iot_ca.errors import Failure
 from iot_ca.ownership import verification_certificate
 from iot_ca.ownership.proof import Proof
@@ -30,8 +31,8 @@ class PrivateCa(Proof):
                 CertificateAuthorityArn=self.value
             )
             issuer = x509.load_pem_x509_certificate(answer["Certificate"].encode())
-        authority = self.authority
-        if (issuer.public_key(), issuer.subject) != (authority.public_key(), authority.subject):
+            is_the_key = issuer.public_key() == self.authority.public_key()
+        if not is_the_key or not fields.same_subject(issuer, self.authority):
             raise Failure(
                 f"{location} is another CA than certificate_pem; set the ARN of the CA in "
                 "certificate_pem"

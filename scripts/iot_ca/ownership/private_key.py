@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from iot_ca import utc
+from iot_ca.certificates import fields
 from iot_ca.errors import Failure
 from iot_ca.ownership import verification_certificate
 from iot_ca.ownership.proof import Proof
@@ -27,11 +28,13 @@ class PrivateKey(Proof):
 
     def check(self) -> list[str]:
         """Check that the key is the CA's; nothing is signed."""
+        self._require_writable_subject()
         self.key()
         return []
 
     def issue(self) -> str:
         """Return a verification certificate that was signed with the key just now."""
+        self._require_writable_subject()
         key = self.key()
         code = self.account.registration_code
         return verification_certificate.sign(key, self.authority, code, utc.now())
@@ -41,6 +44,15 @@ class PrivateKey(Proof):
         if public_key != self.authority.public_key():
             raise Failure(
                 f"{self.location} is not the key of this CA's certificate; name the CA's own"
+            )
+
+    def _require_writable_subject(self) -> None:
+        """Raise Failure for a CA that no verification certificate can name as its issuer."""
+        if not fields.can_write_subject(self.authority):
+            raise Failure(
+                "the CA's subject is not encoded as X.509 asks (such as Latin-1 in a T61String), "
+                "so the program can't sign a proof: have the CA's owner sign the request that "
+                "`iot_ca csr` makes and set verification.certificate_pem"
             )
 
     def load(self, data: bytes) -> Key:

@@ -38,35 +38,48 @@ def check(text: str, authority: x509.Certificate, code: str, now: datetime) -> s
 
     Raises Failure if the certificate does not belong to this CA or this code, or is not valid now.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.x509.oid import NameOID
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:
         certificate = pem.read(text)
         proof = pem.parse(certificate)
+        not_before, not_after = pem.validity(proof)
     except Failure as failure:
-        raise Failure(
-            str(failure).replace("certificate_pem", "verification.certificate_pem")
-        ) from None
-    common_names = proof.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if [str(name.value) for name in common_names] != [code]:
+        raise Failure(_about_the_proof(str(failure))) from None
+    if _common_names(proof) != [code]:
         raise Failure(
             "the verification certificate's common name is not the registration code of this "
             f"account and region, {code}; have it issued again with that common name"
         )
     try:
         proof.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         raise Failure(
             "the verification certificate is not signed by this CA; have it issued by the CA's key"
         ) from None
-    if not proof.not_valid_before_utc <= now <= proof.not_valid_after_utc:
+    if not not_before <= now <= not_after:
         raise Failure(
             "the verification certificate is not valid now (from "
-            f"{utc.rfc3339(proof.not_valid_before_utc)} to "
-            f"{utc.rfc3339(proof.not_valid_after_utc)}); have it issued again"
+            f"{utc.rfc3339(not_before)} to {utc.rfc3339(not_after)}); have it issued again"
         )
     return certificate.pem
+
+
+def _about_the_proof(message: str) -> str:
+    """Return a message about a CA's certificate as one about a verification certificate."""
+    message = message.replace("certificate_pem", "verification.certificate_pem")
+    return message.replace("the certificate's", "the verification certificate's")
+
+
+def _common_names(certificate: x509.Certificate) -> list[str] | None:
+    """Return the common names of the subject; None if it can't be read."""
+    from cryptography.x509.oid import NameOID
+
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return None
+    return [str(name.value) for name in names]
 
 
 def expiry(authority: x509.Certificate, now: datetime) -> datetime:

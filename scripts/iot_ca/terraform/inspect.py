@@ -11,7 +11,7 @@ from typing import TypeVar
 from iot_ca import ownership, utc
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.session import Account
-from iot_ca.certificates import pem
+from iot_ca.certificates import pem, validation
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, Failures
 from iot_ca.model import DesiredCa, ObservedCa, auto_registration_status
@@ -122,8 +122,10 @@ def _check_unregistered(lookup: Lookup) -> tuple[Validity, list[str]]:
     """Return the validity and warnings; raise Failure if registering the CA would fail."""
     desired, certificate = lookup.desired, lookup.certificate
     claim = ownership.claim(desired, certificate, lookup.account)
-    warnings = claim.check() if desired.certificate_mode == "DEFAULT" else []
-    return pem.validity(pem.parse(certificate)), warnings
+    authority = pem.parse(certificate)
+    warnings = validation.warnings(authority)
+    warnings += claim.check() if desired.certificate_mode == "DEFAULT" else []
+    return pem.validity(authority), warnings
 
 
 def _check_registered(lookup: Lookup) -> tuple[Validity, list[str]]:
