@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+
+DEBUG_VARIABLE = "IOT_CA_DEBUG"
 
 _MAX_NAMES = 5
 
@@ -39,8 +42,60 @@ class Failures(Exception):
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line: Terraform wraps errors itself, logs are read line by line."""
-    return " ".join(text.split())
+    """Return the text on one line: Terraform wraps errors itself, logs are read line by line.
+
+    What is not printable, such as a control character in a response of AWS, becomes an escape
+    sequence as in Python: a terminal would carry it out.
+    """
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in line
+    )
+
+
+def as_failure(error: BaseException) -> Failure:
+    """Return an error as a Failure, so that one that nobody foresaw costs one CA only.
+
+    The text of such an error is left out, since it could quote input; that of a failed import
+    can't. Raises the error itself if it ends the process.
+    """
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
+    package = _package_that_fails_to_import(error)
+    if package is None:
+        text = f"unforeseen {type(error).__name__}; run with {DEBUG_VARIABLE}=1 and report it"
+    else:
+        text = (
+            f"{sys.executable} can't import {package} ({type(error).__name__}: {error}); install "
+            "it again, or set python_command to a Python that can"
+        )
+    failure = Failure(text)
+    failure.__cause__ = error
+    return failure
+
+
+def _package_that_fails_to_import(error: BaseException) -> str | None:
+    """Return the package whose import raised an error; None if it was not an import.
+
+    An import of a damaged package raises anything: ImportError without a shared library, OSError
+    without a file, and what an extension module in Rust panics with.
+    """
+    own = __name__.partition(".")[0]
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if frame.f_code.co_name == "<module>" and package not in (own, "__main__"):
+            return package
+        traceback = traceback.tb_next
+    if isinstance(error, ImportError) and error.name is not None:
+        package = error.name.partition(".")[0]
+        return package if package != own else None
+    return None
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
-from iot_ca.errors import Denied, Failure, Gone, one_line
+from iot_ca.aws.endpoints import network_settings, without_password
+from iot_ca.errors import Denied, Failure, Gone, as_failure, one_line
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -52,8 +53,20 @@ def translate_errors(region: str, service: str = "iot") -> Iterator[None]:
         _raise_unreachable(error)
     except (KeyError, IndexError) as error:
         raise Failure(
-            f"unexpected response: {error} is missing; check the proxy and AWS_ENDPOINT_URL"
+            f"unexpected response: {error} is missing; check {network_settings()}"
         ) from error
+    except Failure:
+        raise
+    except OSError as error:
+        # Such as a file of certificates that AWS_CA_BUNDLE names.
+        reason = error.strerror or type(error).__name__
+        raise Failure(
+            f"AWS can't be called: {error.filename or 'the network'}: {reason}; correct the "
+            "setting that names it"
+        ) from error
+    except Exception as error:
+        # Here, so that one CA's call costs that CA alone, and a mode change is rolled back.
+        raise as_failure(error) from error
 
 
 def _raise_refusal(error: ClientError, region: str, service: str) -> NoReturn:
@@ -127,11 +140,25 @@ def _raise_unreachable(error: BotoCoreError) -> NoReturn:
         | exceptions.RefreshWithMFAUnsupportedError,
     ):
         raise Failure(f"could not obtain credentials: {reported}; log in again") from error
+    if type(error) is exceptions.HTTPClientError and _is_malformed_url(error):
+        # The endpoint's URL was checked when the client was created.
+        raise Failure(
+            "the proxy of HTTP_PROXY or HTTPS_PROXY is not the URL of one; correct the variable"
+        ) from error
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         # Not botocore's text: the URL in it names one CA, and the outage concerns all of them.
-        endpoint = urlsplit(str(error.kwargs.get("endpoint_url", ""))).netloc
+        url = without_password(str(error.kwargs.get("endpoint_url", "")))
+        endpoint = urlsplit(url).netloc
         raise Failure(
             f"AWS can't be reached at {endpoint or 'its endpoint'} ({type(error).__name__}); check "
-            "network, proxy and AWS_ENDPOINT_URL"
+            f"{network_settings()}"
         ) from error
+    if isinstance(error, exceptions.ConfigParseError):
+        raise Failure(f"{reported}; correct that file, or AWS_CONFIG_FILE") from error
     raise Failure(reported) from error
+
+
+def _is_malformed_url(error: BotoCoreError) -> bool:
+    from urllib3.exceptions import LocationValueError
+
+    return isinstance(error.kwargs.get("error"), LocationValueError)

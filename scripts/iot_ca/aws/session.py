@@ -6,6 +6,7 @@ botocore is used without boto3's layer on top, and imported late: a plan waits f
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,6 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from iot_ca import utc
+from iot_ca.aws.credentials import load as load_credentials
+from iot_ca.aws.endpoints import check_endpoint, endpoint_setting, without_password
 from iot_ca.aws.errors import translate_errors
 from iot_ca.errors import Failure, one_line
 from iot_ca.model import Credentials, Target
@@ -43,6 +46,7 @@ class Account:
     def _session(self) -> Session:
         credentials = self.target.credentials
         session = new_session(credentials.profile)
+        load_credentials(session)
         if credentials.role_arn:
             sts = _client(session, "sts", self.target.region)
             issued = sts.assume_role(**role_request(credentials))["Credentials"]
@@ -170,6 +174,11 @@ def _client(session: Session, service: str, region: str, connections: int = _CON
         user_agent_extra=SESSION_NAME,
     )
     try:
-        return session.create_client(service, region_name=region, config=config)
+        client = session.create_client(service, region_name=region, config=config)
     except ValueError as error:
-        raise Failure(f"{one_line(str(error))}; check AWS_ENDPOINT_URL") from error
+        text = without_password(one_line(str(error)))
+        is_endpoint = re.match("Invalid (endpoint|IPv6)", text)
+        setting = endpoint_setting(service) if is_endpoint else None
+        raise Failure(f"{text}; check {setting or 'the settings of AWS'}") from error
+    check_endpoint(service, client.meta.endpoint_url)
+    return client

@@ -24,6 +24,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from iot_ca.aws import session as aws
+from iot_ca.aws.credentials import load as load_credentials
 from iot_ca.aws.errors import translate_errors
 from iot_ca.aws.session import Account
 from iot_ca.errors import Denied, Failure
@@ -120,7 +121,7 @@ class Clients:
         with lock:
             if profile not in self._profiles:
                 session = self._new_session(profile)
-                credentials = session.get_credentials()
+                credentials = load_credentials(session)
                 key = _session_key(session.get_scoped_config())
                 with self._lock:
                     if key not in self._sessions:
