@@ -53,16 +53,36 @@ def missing_extras(argv):  # type: (list[str]) -> list[str]
     return [name for module, name in needed.items() if importlib.util.find_spec(module) is None]
 
 
-def missing_packages():  # type: () -> list[str]
-    """Return the requirements of the program that this Python lacks or has too old."""
-    missing = []
+def missing_packages():  # type: () -> tuple[list[str], list[str]]
+    """Return the requirements that this Python lacks or has too old, and why an import fails.
+
+    The import of a package that is installed in part, or for another Python, raises anything.
+    """
+    missing, reasons = [], []
     for module, (requirement, lowest) in PACKAGES.items():
-        if importlib.util.find_spec(module) is not None:
-            version = getattr(importlib.import_module(module), "__version__", "0").split(".")[:2]
-            if tuple(int("0" + "".join(filter(str.isdigit, part))) for part in version) >= lowest:
-                continue
+        try:
+            if importlib.util.find_spec(module) is not None:
+                version = version_of(importlib.import_module(module), requirement)
+                numbers = version.split(".")[:2]
+                if tuple(int("0" + "".join(filter(str.isdigit, n))) for n in numbers) >= lowest:
+                    continue
+        except Exception as error:
+            reason = type(error).__name__ + ": " + " ".join(str(error).split())
+            reasons.append(module + " (" + reason + ")")
         missing.append(requirement)
-    return missing
+    return missing, reasons
+
+
+def version_of(module, requirement):  # type: (object, str) -> str
+    """Return the version of an imported package; "0" for one that is there in part only."""
+    version = getattr(module, "__version__", None)
+    if isinstance(version, str):
+        return version
+    metadata = importlib.import_module("importlib.metadata")
+    try:
+        return metadata.version(requirement.split(">=")[0]) or "0"
+    except ImportError:
+        return "0"
 
 
 def main(argv=None):  # type: (list[str] | None) -> int
@@ -70,19 +90,35 @@ def main(argv=None):  # type: (list[str] | None) -> int
 
     Restricted to syntax that every Python 3 reads, so that an old one can say what it lacks.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return start(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        say("interrupted; run again to finish what was begun")
+    except Exception as error:
+        # Of the start: `iot_ca.cli` reports what a command raises.
+        if os.environ.get("IOT_CA_DEBUG") == "1":
+            raise
+        say("unforeseen " + type(error).__name__ + "; run with IOT_CA_DEBUG=1 and report it")
+    return 1
+
+
+def start(argv):  # type: (list[str]) -> int
+    """Run one command, if this Python and its packages will do; return the exit status."""
     if argv in (["--help"], ["-h"]):
         print(__doc__)
         return 0
     if sys.version_info < (3, 10):  # noqa: UP036
         version = ".".join(map(str, sys.version_info[:3]))
-        message = "iot_ca: Python 3.10 or later is needed, this is %s (%s); set python_command"
-        print(message % (version, sys.executable), file=sys.stderr)
+        message = "Python 3.10 or later is needed, this is %s (%s); set python_command"
+        say(message % (version, sys.executable))
         return 1
-    missing, extras = missing_packages(), missing_extras(argv)
+    if os.environ.get("IOT_CA_DEBUG") != "1":
+        # Standard error is for failures: not for what a library says of its next release.
+        importlib.import_module("warnings").simplefilter("ignore")
+    (missing, reasons), extras = missing_packages(), missing_extras(argv)
     if missing or extras:
         run_through_uv(argv, extras)
-        print("iot_ca: " + how_to_install(missing, extras), file=sys.stderr)
+        say(how_to_install(missing, extras, reasons))
         return 1
     # A plan waits for this process, which ends before garbage matters: collecting it while botocore
     # loads its models took an eighth of the time.
@@ -90,6 +126,12 @@ def main(argv=None):  # type: (list[str] | None) -> int
     from iot_ca.cli import run
 
     return run(argv)
+
+
+def say(line):  # type: (str) -> None
+    """Print a failure on standard error, if there is one."""
+    if sys.stderr is not None:
+        print("iot_ca: " + line, file=sys.stderr)
 
 
 def run_through_uv(argv, extras):  # type: (list[str], list[str]) -> None
@@ -109,15 +151,21 @@ def run_through_uv(argv, extras):  # type: (list[str], list[str]) -> None
         os.environ["IOT_CA_THROUGH_UV"] = "1"
         more = [word for requirement in extras for word in ("--with", requirement)]
         script = os.path.realpath(__file__)
-        os.execv(uv, [uv, "run", "--quiet", "--no-project", *more, "--script", script, *argv])
+        words = [uv, "run", "--quiet", "--no-project", *more, "--script", script, *argv]
+        try:
+            os.execv(uv, words)
+        except OSError:  # of a file that is not a program
+            return
 
 
-def how_to_install(missing, extras):  # type: (list[str], list[str]) -> str
-    """Return what this Python lacks and how to install it, as one line."""
+def how_to_install(missing, extras, reasons):  # type: (list[str], list[str], list[str]) -> str
+    """Return what this Python lacks, or can't import, and how to install it, as one line."""
     import shlex
 
     names = missing + extras
     what = "{} lacks {}".format(sys.executable, " and ".join(names))
+    if reasons:
+        what = "{} can't import {}".format(sys.executable, " and ".join(reasons))
     remedies = [] if is_installed() else ["put uv on the PATH"]
     if not missing:
         names = [DISTRIBUTION + "[status]"] if is_installed() else names
@@ -125,6 +173,8 @@ def how_to_install(missing, extras):  # type: (list[str], list[str]) -> str
     elif not is_installed():
         remedies.append("set python_command to a Python that has them")
     words = [sys.executable, "-m", "pip", "install", *names]
+    if reasons:
+        words.insert(4, "--force-reinstall")
     command = "install with `{}`".format(" ".join(map(shlex.quote, words)))
     return what + "; " + ", or ".join([command, *remedies])
 
@@ -140,6 +190,14 @@ def is_installed():  # type: () -> bool
     return True
 
 
+def is_folder(path, folder):  # type: (str, str) -> bool
+    """Return whether an entry of `sys.path` leads to a folder; one may be gone."""
+    try:
+        return bool(path) and os.path.realpath(path) == folder
+    except OSError:
+        return False
+
+
 def import_by_path():  # type: () -> None
     """Make this folder importable as the package `iot_ca`, also if it is run through a symlink.
 
@@ -148,7 +206,7 @@ def import_by_path():  # type: () -> None
     installed must not be imported.
     """
     folder = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
-    sys.path[:] = [path for path in sys.path if not path or os.path.realpath(path) != folder]
+    sys.path[:] = [path for path in sys.path if not is_folder(path, folder)]
     spec = importlib.util.spec_from_file_location(
         "iot_ca", folder + "/__init__.py", submodule_search_locations=[folder]
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
-from iot_ca.errors import Failure, Failures, one_line
+from iot_ca.errors import DEBUG_VARIABLE, Failure, Failures, as_failure, one_line
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
-DEBUG_VARIABLE = "IOT_CA_DEBUG"
 
 _COMMANDS = ("inspect", "register", "deregister", "release-policy", "csr", "status")
 
@@ -20,22 +22,22 @@ def run(argv: Sequence[str]) -> int:
     Prints the answer, or on standard error one line for each failure. A traceback is printed only
     if IOT_CA_DEBUG is 1.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.closed:
+        # A character that the encoding lacks, such as in a CA's name, must not end the program.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(argv)
     except Failures as failures:
         lines = failures.lines()
-        _print_traceback()
-    except Failure as failure:
-        lines = [str(failure)]
-        _print_traceback()
+        _print_tracebacks(*failures.by_name.values())
     except KeyboardInterrupt:
         lines = ["interrupted; run again to finish what was begun"]
-    except Exception as error:
-        # The class alone: the text of an unforeseen error could quote input.
-        lines = [f"unforeseen {type(error).__name__}; run with {DEBUG_VARIABLE}=1 and report it"]
-        _print_traceback()
+    except BaseException as error:
+        failure = as_failure(error)
+        lines = [str(failure)]
+        _print_tracebacks(failure)
     for line in lines:
-        print(f"iot_ca: {one_line(line)}", file=sys.stderr)
+        _say(f"iot_ca: {one_line(line)}", sys.stderr)
     return 1
 
 
@@ -46,33 +48,72 @@ def _run(argv: Sequence[str]) -> int:
     if command == "csr":
         from iot_ca.ownership import csr
 
-        return csr.run(argv[1:])
+        with _writing_standard_output():
+            return csr.run(argv[1:])
     if command == "status":
         from iot_ca.fleet import status
 
         return status.run(argv[1:])
     if len(argv) != 1 or command not in _COMMANDS:
         raise Failure(f"usage: iot_ca {' | '.join(_COMMANDS)}")
-    print(_answer(command))
-    return 0
-
-
-def _answer(command: str) -> str:
     if command == "inspect":
         from iot_ca.terraform.inspect import inspect
 
-        return inspect(_query())
-    if command == "register":
+        _answer(inspect(_query()))
+    elif command == "register":
         from iot_ca.terraform.register import register
 
-        return register(_request())
-    if command == "release-policy":
+        _say(one_line(register(_request())), sys.stdout)
+    elif command == "release-policy":
         from iot_ca.terraform.release_policy import release_policy
 
-        return release_policy(_request())
-    from iot_ca.terraform.deregister import deregister
+        _say(one_line(release_policy(_request())), sys.stdout)
+    else:
+        from iot_ca.terraform.deregister import deregister
 
-    return deregister(_request())
+        _say(one_line(deregister(_request())), sys.stdout)
+    return 0
+
+
+def _say(line: str, stream: TextIO | None) -> None:
+    """Print a line if the stream takes it.
+
+    AWS holds what was done: a stream that is closed or full must not turn it into a failure.
+    """
+    if stream is None:  # so Python says that the process was started without it
+        return
+    try:
+        print(line, file=stream, flush=True)
+    except (OSError, ValueError):
+        _discard_the_rest(stream)
+
+
+def _answer(text: str) -> None:
+    """Print what Terraform reads as UTF-8; raise Failure if standard output can't be written."""
+    if sys.stdout is None:
+        raise Failure("standard output can't be written: it is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    with _writing_standard_output():
+        print(text, flush=True)
+
+
+@contextmanager
+def _writing_standard_output() -> Iterator[None]:
+    """Raise Failure if standard output can't be written in the block."""
+    try:
+        yield
+    except OSError as error:
+        _discard_the_rest(sys.stdout)
+        raise Failure(f"standard output can't be written: {error.strerror}") from error
+
+
+def _discard_the_rest(stream: TextIO) -> None:
+    """Lead a stream nowhere: at its exit Python writes what is left and would fail again."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def _query() -> str:
@@ -94,8 +135,9 @@ def _request() -> str:
         ) from None
 
 
-def _print_traceback() -> None:
-    if os.environ.get(DEBUG_VARIABLE) == "1":
+def _print_tracebacks(*failures: Failure) -> None:
+    if os.environ.get(DEBUG_VARIABLE) == "1" and sys.stderr is not None:
         import traceback
 
-        traceback.print_exc()
+        for failure in dict.fromkeys(failures):
+            traceback.print_exception(failure)

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from iot_ca.aws import session as aws_module
+from iot_ca.certificates import pem as pem_module
+from iot_ca.certificates.pem import Certificate
 from tests.unit.program import (
     OTHER,
     ROOT,
@@ -33,7 +36,14 @@ from tests.unit.support import (
 CLIENT = aws_module._client
 
 
-@pytest.mark.parametrize("endpoint_url", ["localhost:5555", "http//localhost", "://"])
+@pytest.mark.parametrize(
+    "endpoint_url",
+    [
+        *("localhost:5555", "http//localhost", "://", "http://", "ftp://localhost"),
+        *("http://localhost:port", "http://localhost:99999", "http://localhost:0"),
+        *("http://localhost:-1", "http://localhost:1:2", "http://local host:80"),
+    ],
+)
 @pytest.mark.parametrize("command", ["inspect", "register", "deregister"])
 def test_a_malformed_endpoint_is_one_line(
     program: Program, monkeypatch: pytest.MonkeyPatch, command: str, endpoint_url: str
@@ -180,25 +190,138 @@ def explode(*_: object, **__: object) -> None:
     raise ValueError("the text of an unforeseen error")
 
 
+UNFORESEEN = "unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"
+
+
 @pytest.mark.parametrize(
-    "place",
+    ("place", "concerned"),
     [
-        "iot_ca.terraform.protocol.read_inspect",
-        "iot_ca.certificates.pem.read",
-        "iot_ca.certificates.pem.parse",
-        "iot_ca.certificates.validation.check",
-        "iot_ca.aws.ca_certificates.CaCertificates.observe",
-        "iot_ca.terraform.inspect.current_revision",
-        "iot_ca.terraform.protocol.write_results",
+        ("iot_ca.terraform.protocol.read_inspect", ""),
+        ("iot_ca.certificates.pem.read", f"root ({WHERE}): "),
+        ("iot_ca.certificates.pem.parse", f"root ({WHERE}): "),
+        ("iot_ca.certificates.validation.check", f"root ({WHERE}): "),
+        ("iot_ca.aws.ca_certificates.CaCertificates.observe", f"root ({WHERE}): "),
+        ("iot_ca.aws.observation.list_tags", f"root ({WHERE}): "),
+        ("iot_ca.terraform.inspect.current_revision", f"root ({WHERE}): "),
+        ("iot_ca.terraform.protocol.write_results", ""),
     ],
 )
 def test_an_unforeseen_error_hides_the_text_of_the_exception(
-    program: Program, monkeypatch: pytest.MonkeyPatch, place: str
+    program: Program, monkeypatch: pytest.MonkeyPatch, place: str, concerned: str
 ) -> None:
+    if place == "iot_ca.aws.observation.list_tags":
+        program.register(authority())
     monkeypatch.setattr(place, explode)
     status, out, err = program.query({"root": authority()})
     assert (status, out) == (1, "")
-    assert err == ["iot_ca: unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"]
+    assert err == [f"iot_ca: {concerned}{UNFORESEEN}"]
+
+
+def test_an_unforeseen_error_costs_one_ca_of_a_plan(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse = pem_module.parse
+
+    def parse_others(certificate: Certificate) -> x509.Certificate:
+        if certificate.certificate_id == identity():
+            # As an extension module in Rust panics: no Exception.
+            raise BaseException("panicked")
+        return parse(certificate)
+
+    monkeypatch.setattr("iot_ca.certificates.pem.parse", parse_others)
+    junk = {"certificate_pem": "junk"}
+    status, out, err = program.query({"odd": authority(), "good": authority(OTHER), "junk": junk})
+    assert (status, out) == (1, "")
+    assert sorted(line.split(" (")[0] for line in err) == ["iot_ca: junk", "iot_ca: odd"]
+    assert any("unforeseen BaseException" in line for line in err)
+
+
+def test_an_unforeseen_error_in_a_call_costs_one_ca_of_a_plan(
+    program: Program, aws: FakeAws
+) -> None:
+    program.register(authority())
+    program.register(authority(OTHER))
+    # As a proxy might answer.
+    aws.cas[identity()]["certificateDescription"]["validity"] = {"notBefore": 1, "notAfter": 2}
+    status, out, err = program.query({"odd": authority(), "good": authority(OTHER)})
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert line.startswith(f"iot_ca: odd ({WHERE}): unforeseen AttributeError; ")
+
+
+@pytest.mark.parametrize("command", ["register", "deregister"])
+def test_an_unforeseen_error_of_a_write_names_the_ca(
+    program: Program, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    program.register(authority())
+    request: Any = program.request_to_register(authority())
+    if command == "deregister":
+        request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    unforeseen = [f"iot_ca: root ({WHERE}): {UNFORESEEN}"]
+    aws.faults["DescribeCACertificate"] = ValueError("the text of an unforeseen error")
+    assert program.request(command, request) == (1, "", unforeseen)
+    aws.faults.clear()
+    monkeypatch.setattr("iot_ca.aws.ca_certificates.CaCertificates.observe", explode)
+    assert program.request(command, request) == (1, "", unforeseen)
+
+
+def test_an_unforeseen_error_has_its_traceback_for_debugging(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOT_CA_DEBUG", "1")
+    monkeypatch.setattr("iot_ca.terraform.inspect.current_revision", explode)
+    _, _, err = program.query({"root": authority(), "other": authority(OTHER)})
+    assert err.count("ValueError: the text of an unforeseen error") == 2
+    assert err[-1] == f"iot_ca: root, other ({WHERE}): {UNFORESEEN}"
+
+
+# What AWS answers, and what prints it
+
+
+def test_control_characters_of_an_answer_are_visible(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    aws.cas[identity()]["certificateDescription"]["status"] = "\x1b[2JACTIVE\u202e\r\n"
+    (drift,) = program.inspect({"root": authority()})["root"]["drift"]
+    assert drift.startswith("status is \\x1b[2JACTIVE\\u202e , wanted")
+    aws.faults["DescribeCACertificate"] = ("InternalFailure", "\x1b]0;title\x07\x00 \u2028 sorry ü")
+    _, _, (line,) = program.query({"root": authority()})
+    assert line.isprintable()
+    assert line.endswith("\\x1b]0;title\\x07\\x00 sorry ü")
+
+
+NAME = "デバイス \ud800 ü"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8", "shift_jis", "utf-16"])
+def test_a_name_that_the_encoding_lacks_fails_no_finished_write(
+    program: Program, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding))
+    request = {**program.request_to_register(authority()), "name": NAME}
+    assert program.request("register", request)[0] == 0
+    request = {"name": NAME, "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    assert program.request("deregister", request)[0] == 0
+    assert aws.cas == {}
+    registered, deregistered = written.getvalue().decode(encoding).splitlines()
+    assert "registered; SNI_ONLY" in registered
+    assert "deleted, since" in deregistered
+
+
+@pytest.mark.parametrize("kind", ["none", "closed", "full"])
+def test_a_standard_output_that_takes_nothing_fails_no_finished_write(
+    program: Program, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    stream = None if kind == "none" else Path("/dev/full").open("w")  # noqa: SIM115
+    if stream is not None and kind == "closed":
+        stream.close()
+    monkeypatch.setattr("sys.stdout", stream)
+    request = program.request_to_register(authority())
+    status, _, err = program.request("register", request)
+    assert (status, err) == (0, [])
+    assert list(aws.cas) == [identity()]
+    if stream is not None:
+        stream.close()
 
 
 @pytest.mark.parametrize("debug", ["", "0", "true"])

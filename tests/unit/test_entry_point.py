@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -486,7 +487,7 @@ def test_the_lowest_version_and_later_ones_are_accepted(
 ) -> None:
     monkeypatch.setattr(importlib.import_module(module), "__version__", version)
     requirement, _ = script.PACKAGES[module]
-    assert script.missing_packages() == ([] if enough else [requirement])
+    assert script.missing_packages() == ([] if enough else [requirement], [])
 
 
 def test_the_requirements_are_the_same_everywhere(script: ModuleType) -> None:
@@ -498,3 +499,153 @@ def test_the_requirements_are_the_same_everywhere(script: ModuleType) -> None:
     assert project()["dependencies"] == wanted
     extra = [*script.TABLE.values(), *script.HCL.values()]
     assert project()["optional-dependencies"]["status"] == extra
+
+
+# Packages that are there in part
+
+# The program, for which no CA is registered.
+ABSENT_CA = f"""
+import sys; sys.path.insert(0, {str(ROOT / "scripts")!r})
+from iot_ca.__main__ import main
+from iot_ca.aws.ca_certificates import CaCertificates
+CaCertificates.observe = lambda self, ids: dict.fromkeys(ids)
+CaCertificates.arn = lambda self, certificate_id: ""
+sys.exit(main(["inspect"]))
+"""
+
+
+def damaged(folder: Path, module: str, code: str) -> dict[str, str]:
+    """An environment in which a package is one whose import runs this code."""
+    (folder / module).mkdir(parents=True)
+    (folder / module / "__init__.py").write_text(code)
+    return {"PYTHONPATH": str(folder), "PATH": os.defpath}
+
+
+@pytest.mark.parametrize("module", ["botocore", "cryptography"])
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise ImportError('lib.so: wrong ELF class')", "ImportError: lib.so: wrong ELF class"),
+        ("import nothing_like_it", "ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("open('/no/such')", "FileNotFoundError: [Errno 2] No such file or directory: '/no/such'"),
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+        ("(", "SyntaxError: '(' was never closed"),
+    ],
+)
+def test_a_package_whose_import_fails_is_named_with_the_reason(
+    tmp_path: Path, module: str, code: str, reason: str
+) -> None:
+    done = run(sys.executable, PROGRAM, "inspect", env=damaged(tmp_path, module, code))
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"iot_ca: {sys.executable} can't import {module} ({reason}")
+    assert f"`{sys.executable} -m pip install --force-reinstall '" in line
+    assert "set python_command" in line
+
+
+def test_a_package_whose_import_fails_is_replaced_through_uv(fake_uv: Path, tmp_path: Path) -> None:
+    settings = damaged(tmp_path / "damaged", "cryptography", "raise OSError('disk')")
+    settings["PATH"] = f"{fake_uv}:{os.defpath}"
+    done = run(sys.executable, PROGRAM, "inspect", env=settings)
+    assert (done.returncode, done.stdout, done.stderr) == (7, '{"from": "uv"}\n', "")
+
+
+def test_a_uv_that_is_not_a_program_is_passed_over(bare_python: Path, fake_uv: Path) -> None:
+    (fake_uv / "uv").write_bytes(b"\x7fELF")
+    done = run(bare_python, PROGRAM, "inspect", env={"PATH": f"{fake_uv}:{os.defpath}"})
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "lacks boto3>=1.35 and cryptography>=42" in line
+
+
+@pytest.mark.parametrize("version", [{}, {"__version__": None}, {"__version__": (1, 2)}])
+def test_a_package_without_a_version_has_that_of_its_metadata(
+    script: ModuleType, version: dict[str, object]
+) -> None:
+    stand_in = ModuleType("botocore")
+    vars(stand_in).update(version)
+    assert script.version_of(stand_in, "boto3>=1.35") == importlib.metadata.version("boto3")
+    assert script.version_of(stand_in, "no-such-package>=1") == "0"
+
+
+def test_a_package_of_which_only_a_folder_is_left_counts_as_missing(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # pip leaves a folder behind if there is a file of another's in it.
+    (tmp_path / "left_behind").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(script, "PACKAGES", {"left_behind": ("left-behind>=42", (42,))})
+    assert script.missing_packages() == (["left-behind>=42"], [])
+
+
+def test_an_interrupt_at_the_start_is_one_line(tmp_path: Path) -> None:
+    settings = damaged(tmp_path, "botocore", "raise KeyboardInterrupt")
+    done = run(sys.executable, PROGRAM, "inspect", env=settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "iot_ca: interrupted; run again to finish what was begun\n"
+
+
+def test_an_import_that_fails_later_is_one_line_for_all_cas(
+    root: x509.Certificate, tmp_path: Path
+) -> None:
+    # The extension module of cryptography is imported when a certificate is parsed.
+    code = "raise BaseException('panicked: wrong version of Python')"
+    settings = damaged(tmp_path, "cryptography", '__version__ = "50.0.0"\n')
+    (tmp_path / "cryptography" / "x509.py").write_text(code)
+    given = query({"root": {"certificate_pem": pem(root)}})
+    done = run(sys.executable, "-c", ABSENT_CA, given=given, env=settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        f"iot_ca: root (account {ACCOUNT}, {REGION}): {sys.executable} can't import cryptography "
+        "(BaseException: panicked: wrong version of Python); install it again, or set "
+        "python_command to a Python that can"
+    )
+
+
+def test_a_warning_of_a_library_is_printed_for_debugging_only(tmp_path: Path) -> None:
+    code = 'import warnings; warnings.warn("Python 3.11 is old", DeprecationWarning, 2)\n'
+    settings = damaged(tmp_path, "cryptography", code + '__version__ = "50"\n')
+    settings["PYTHONWARNINGS"] = "always"
+    quiet = run(sys.executable, PROGRAM, "inspect", env=settings)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "{}\n", "")
+    loud = run(sys.executable, PROGRAM, "inspect", env={**settings, "IOT_CA_DEBUG": "1"})
+    assert (loud.returncode, loud.stdout) == (0, "{}\n")
+    assert "Python 3.11 is old" in loud.stderr
+
+
+def test_a_chain_of_links_leads_to_the_program(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "first").symlink_to(ENTRY)
+    (tmp_path / "bin" / "iot_ca.py").symlink_to(Path("..") / "first")
+    for options in ([], ["-I"], ["-P"] if sys.version_info >= (3, 11) else []):
+        done = run(sys.executable, *options, tmp_path / "bin" / "iot_ca.py", "inspect")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+
+
+# Where the answer goes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii", "utf-16", "shift_jis"])
+def test_an_answer_is_utf_8_whatever_the_encoding_of_standard_output(encoding: str) -> None:
+    done = run(sys.executable, PROGRAM, "inspect", env={"PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [(">&-", "it is closed"), ("> /dev/full", "No space left on device")],
+)
+def test_an_answer_that_cannot_be_written_is_a_failure(redirection: str, reason: str) -> None:
+    done = run("/bin/sh", "-c", f'"$0" "$1" inspect {redirection}', sys.executable, PROGRAM)
+    assert done.returncode == 1
+    assert done.stderr == f"iot_ca: standard output can't be written: {reason}\n"
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+def test_a_failure_without_standard_error_keeps_its_status(redirection: str) -> None:
+    done = run(
+        *("/bin/sh", "-c", f'"$0" "$1" inspect {redirection}', sys.executable, PROGRAM),
+        given="{",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

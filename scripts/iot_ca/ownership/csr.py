@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
         code = Account(target).registration_code
     except Failure as failure:
         raise Failure(f"{target}: {failure}") from failure
-    print(verification_certificate.request(code), end="")
+    print(verification_certificate.request(code), end="", flush=True)
     print(
         f"iot_ca: request for a verification certificate for {target}: have the CA's owner sign it "
         f"(common name {code}), and set verification.certificate_pem to the certificate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.session import Account
 from iot_ca.certificates import pem, validation
 from iot_ca.certificates.pem import Certificate
-from iot_ca.errors import Failure, Failures
+from iot_ca.errors import Failure, Failures, as_failure, one_line
 from iot_ca.model import DesiredCa, ObservedCa, auto_registration_status
 from iot_ca.reconcile import mode_change
 from iot_ca.reconcile.differences import differences
@@ -51,9 +51,9 @@ def inspect(query: str) -> str:
         ids = [certificate.certificate_id for certificate in certificates.values()]
         try:
             observed = ca_certificates.observe(ids)
-        except Failure as failure:
-            by_name = {**dict.fromkeys(certificates, failure), **failures}
-            raise Failures(request.target, by_name) from failure
+        except BaseException as error:
+            by_name = {**dict.fromkeys(certificates, as_failure(error)), **failures}
+            raise Failures(request.target, by_name) from error
 
     def result(name: str) -> Result:
         certificate = certificates[name]
@@ -61,7 +61,7 @@ def inspect(query: str) -> str:
         if isinstance(answer, Failure):
             raise answer
         lookup = Lookup(name, wanted[name], certificate, answer, ca_certificates.account)
-        return _result(lookup, ca_certificates.arn(certificate.certificate_id))
+        return _printable(_result(lookup, ca_certificates.arn(certificate.certificate_id)))
 
     results, failed = _by_name(certificates, result)
     failures = {**failed, **failures}
@@ -79,8 +79,8 @@ def _by_name(
     for name in names:
         try:
             done[name] = work(name)
-        except Failure as failure:
-            failures[name] = failure
+        except BaseException as error:
+            failures[name] = as_failure(error)
     return done, failures
 
 
@@ -115,6 +115,15 @@ def _result(lookup: Lookup, arn: str) -> Result:
         drift=differing if observed is not None and is_drift(desired, observed) else [],
         differences=differing,
         warnings=warnings + more,
+    )
+
+
+def _printable(result: Result) -> Result:
+    """Return a result whose sentences, which can quote AWS, a terminal may print."""
+    return replace(
+        result,
+        drift=[one_line(sentence) for sentence in result.drift],
+        warnings=[one_line(sentence) for sentence in result.warnings],
     )
 
 

@@ -7,7 +7,7 @@ from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.session import Account
 from iot_ca.aws.snapshots import Snapshots
 from iot_ca.certificates import pem
-from iot_ca.errors import Failure, Failures
+from iot_ca.errors import Failures, as_failure
 from iot_ca.model import RegisterRequest
 from iot_ca.reconcile.execution import RemoteCa
 from iot_ca.reconcile.loop import reconcile
@@ -25,8 +25,8 @@ def register(text: str) -> str:
     request = protocol.read_register(text)
     try:
         done = _register(request)
-    except Failure as failure:
-        raise Failures(request.target, {request.name: failure}) from failure
+    except BaseException as error:
+        raise Failures(request.target, {request.name: as_failure(error)}) from error
     return f"iot_ca: {request.name} ({request.target}): {done}"
 
 
