@@ -155,6 +155,7 @@ class FakeAws:
         groups: the attributes of each thing group, by its name.
         late: how many of the next DescribeThingGroup are answered as if there was no group yet.
         devices: how many certificates of devices are registered, by the CA's ID.
+        endless: whether each listing answers that there is more, with the same token.
         empty_pages: how many pages with nothing on them ListCertificatesByCA begins with.
         secrets: answers of Secrets Manager, by ARN.
         keys: the private keys in KMS and what they are for, by any name that they are asked by.
@@ -190,6 +191,7 @@ class FakeAws:
         self.groups: dict[str, dict[str, str]] = {}
         self.late = 0
         self.devices: dict[str, int] = {}
+        self.endless = False
         self.empty_pages = 0
         self.secrets: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, tuple[CaKey, str]] = {}
@@ -241,7 +243,7 @@ class FakeAws:
         try:
             if fault is not None:
                 raise Refused(*fault)
-            status, answer = 200, getattr(self, f"_{operation}")(**context["fake"])
+            status, answer = 200, self._answer_of(operation, context["fake"])
         except Refused as refused:
             status = 400
             answer = {
@@ -250,6 +252,12 @@ class FakeAws:
             }
         answer = {**(answer or {}), "ResponseMetadata": {"HTTPStatusCode": status}}
         return AWSResponse("", status, HTTPHeaders(), None), answer
+
+    def _answer_of(self, operation: str, request: dict[str, Any]) -> Any:
+        if self.endless and operation.startswith("List"):
+            token = "nextToken" if operation == "ListTagsForResource" else "nextMarker"
+            return {"tags": [], "certificates": [], token: "again"}
+        return getattr(self, f"_{operation}")(**request)
 
     def arn(self, certificate_id: str) -> str:
         """The CA's ARN."""

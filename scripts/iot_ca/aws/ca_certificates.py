@@ -7,9 +7,10 @@ from typing import Any
 
 from iot_ca.aws import observation
 from iot_ca.aws.observation import check_certificate_id
+from iot_ca.aws.pages import pages
 from iot_ca.aws.quota import raise_quota_error
 from iot_ca.aws.session import Account
-from iot_ca.errors import Denied, Failure
+from iot_ca.errors import Denied, Failure, as_failure
 from iot_ca.model import ObservedCa, auto_registration_status
 from iot_ca.reconcile.steps import Register, Update
 
@@ -54,8 +55,8 @@ class CaCertificates:
             try:
                 response = described[key].result()
                 observed[key] = observation.observed(self.account, key, response, tagged[key])
-            except Failure as failure:
-                observed[key] = failure
+            except Exception as error:
+                observed[key] = as_failure(error)
         doubtful = [key for key in ids if isinstance(observed[key], Denied | None)]
         if doubtful:
             try:
@@ -150,15 +151,13 @@ class CaCertificates:
 
         One page that is not empty is counted, and no more.
         """
-        request: dict[str, Any] = {"caCertificateId": certificate_id, "pageSize": _PAGE_SIZE}
+        request = {"caCertificateId": certificate_id, "pageSize": _PAGE_SIZE}
         with self.account.failures():
-            while True:
-                page = self._iot.list_certificates_by_ca(**request)
-                count, marker = len(page["certificates"]), page.get("nextMarker")
+            for page in pages(self._iot.list_certificates_by_ca, request, "marker", "nextMarker"):
                 # A page may be empty and not the last.
-                if count or not marker:
-                    return count, bool(marker)
-                request["marker"] = marker
+                if page["certificates"]:
+                    return len(page["certificates"]), bool(page.get("nextMarker"))
+        return 0, False
 
 
 def _registration_request(registration: Register) -> dict[str, Any]:

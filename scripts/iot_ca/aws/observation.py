@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from iot_ca.aws.pages import pages
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 from iot_ca.model import ObservedCa
@@ -38,17 +39,13 @@ def list_tags(account: Account, certificate_arn: str) -> dict[str, str] | None:
     iot = account.client("iot")
     tags: dict[str, str] = {}
     request = {"resourceArn": certificate_arn}
-    # Not botocore's paginator: loading it would take longer than the call.
-    while True:
-        with account.failures():
-            try:
-                page = iot.list_tags_for_resource(**request)
-            except iot.exceptions.ResourceNotFoundException:
-                return None
-            tags.update((tag["Key"], tag.get("Value", "")) for tag in page["tags"])
-        if not page.get("nextToken"):
-            return tags
-        request["nextToken"] = page["nextToken"]
+    with account.failures():
+        try:
+            for page in pages(iot.list_tags_for_resource, request, "nextToken", "nextToken"):
+                tags.update((tag["Key"], tag.get("Value", "")) for tag in page["tags"])
+        except iot.exceptions.ResourceNotFoundException:
+            return None
+    return tags
 
 
 def observed(

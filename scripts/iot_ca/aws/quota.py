@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from iot_ca import utc
 from iot_ca.aws.observation import describe
+from iot_ca.aws.pages import pages
 from iot_ca.certificates import fields, pem
 from iot_ca.errors import Failure, one_line
 
@@ -68,12 +69,10 @@ def _registered_with_same_subject(account: Account, certificate: Certificate) ->
 
 def _certificate_ids(account: Account) -> list[str]:
     iot = account.client("iot")
-    ids: list[str] = []
-    request: dict[str, Any] = {"pageSize": _PAGE_SIZE}
-    while True:
-        with account.failures():
-            page = iot.list_ca_certificates(**request)
-        ids += [listed["certificateId"] for listed in page["certificates"]]
-        if not page.get("nextMarker"):
-            return ids
-        request["marker"] = page["nextMarker"]
+    request = {"pageSize": _PAGE_SIZE}
+    with account.failures():
+        return [
+            str(listed["certificateId"])
+            for page in pages(iot.list_ca_certificates, request, "marker", "nextMarker")
+            for listed in page["certificates"]
+        ]

@@ -1,0 +1,57 @@
+"""Listings of AWS: all pages, and an end to those that have none."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from iot_ca.aws import pages as pages_module
+from iot_ca.aws.ca_certificates import CaCertificates
+from iot_ca.aws.pages import pages
+from iot_ca.certificates.pem import Certificate
+from tests.unit.calls import id_of, refusal, registration
+from tests.unit.support import FakeAws
+
+ENDLESS = "AWS answers a listing that does not end"
+
+
+def test_all_pages_are_read_with_the_token_of_the_one_before() -> None:
+    calls: list[dict[str, Any]] = []
+    answers = iter([{"n": 1, "next": "a"}, {"n": 2, "next": "b"}, {"n": 3, "next": ""}])
+
+    def call(**request: Any) -> dict[str, Any]:
+        calls.append(request)
+        return next(answers)
+
+    request = {"size": 9}
+    assert [page["n"] for page in pages(call, request, "marker", "next")] == [1, 2, 3]
+    assert calls == [{"size": 9}, {"size": 9, "marker": "a"}, {"size": 9, "marker": "b"}]
+    assert request == {"size": 9}
+
+
+@pytest.mark.parametrize("period", [1, 2])
+def test_a_token_that_comes_again_ends_the_listing(period: int) -> None:
+    tokens = itertools.cycle("ab"[:period])
+    said = refusal(lambda: list(pages(lambda **_: {"next": next(tokens)}, {}, "marker", "next")))
+    assert said.startswith(ENDLESS)
+
+
+def test_a_listing_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages_module, "_MAX_PAGES", 7)
+    tokens = itertools.count(1)
+    said = refusal(lambda: list(pages(lambda **_: {"next": next(tokens)}, {}, "marker", "next")))
+    assert said.startswith(ENDLESS)
+    assert next(tokens) == 8
+
+
+def test_every_listing_of_the_program_ends(
+    ca_certificates: CaCertificates, aws: FakeAws, certificate: Certificate
+) -> None:
+    ca_certificates.register(registration(certificate))
+    aws.endless = True
+    assert ENDLESS in refusal(lambda: ca_certificates.observe_one(id_of(certificate)))
+    assert ENDLESS in refusal(lambda: ca_certificates.count_device_certificates(id_of(certificate)))
+    aws.faults["RegisterCACertificate"] = ("LimitExceededException", "Limit reached")
+    assert ENDLESS in refusal(lambda: ca_certificates.register(registration(certificate)))
