@@ -404,7 +404,8 @@ def bad_key_files(folder: Path) -> dict[str, tuple[str, str]]:
     paths = {file: (str(folder / file), text) for file, text in said.items()}
     return paths | {
         "home-of-nobody": ("~no-such-user/ca.key", "can't be read"),
-        "no-path": ("ca.key\0", "holds a key instead of the place where it is"),
+        "endless": ("/dev/zero", "holds no PEM or PKCS#8 private key"),
+        "no-path": ("ca.key\0", "is not a path"),
         # file("ca.key") in place of "ca.key": nothing of it may be repeated.
         "the-key-itself": (key_pem(KEY), "holds a key instead of the place where it is"),
         "the-key-on-one-line": (key_pem(KEY).replace("\n", ""), "holds a key instead of"),
@@ -415,6 +416,7 @@ BAD_KEY_FILES = sorted(
     {
         *("other", "other-sort", "der-other", "ed25519", "certificate", "truncated", "second-half"),
         *("damaged", "half-der", "empty", "missing", ".", "home-of-nobody", "no-path"),
+        "endless",
         *("the-key-itself", "the-key-on-one-line"),
     }
 )
@@ -483,11 +485,40 @@ def test_a_key_pasted_as_location_is_not_shown_in_any_form(kind: str, form: Priv
         *("M" + "y" * 50, "My Documents/Customers & Co/2025/certificates/production/root-ca.key"),
         *("/MIIE/" + "a" * 200 + "/root.key", "C:\\keys\\root.pem", "a" * 64, "./" + "f" * 128),
         *("~/Schlüssel/Größe/" + "x" * 200, "x" * 1024),
+        *("MyCompany/" + "certificates/" * 8 + "key", "Main/" + "level/" * 20, "MQ" + "x" * 80),
     ],
 )
 def test_a_long_path_is_not_taken_for_a_key(path: str) -> None:
     said = refused(Verification(ca_private_key_file=path), CHECK)
     assert said.startswith(f"verification.ca_private_key_file {path} can't be read")
+
+
+NOUNS = {
+    "ca_private_key_file": "a path",
+    "ca_private_key_secret_arn": "the ARN of a secret",
+    "kms_key_id": "the ID, the ARN or an alias of a KMS key",
+    "acm_pca_arn": "the ARN of a private CA",
+}
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("attribute", NOUNS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("keys/ca.key\n", "ca.key\r\n", "keys/a\nkeys/b", "ca\0.key", "ca\x1b[2J.key", "x" * 1025),
+        *("ab/" * 400, '{"kty": "EC", "d": "c2VjcmV0"}', '"ca.key"', "MIIE/" * 300 + "."),
+    ],
+)
+def test_a_value_that_is_not_a_location_is_called_so_and_not_shown(
+    attribute: str, value: str
+) -> None:
+    said = refusal(Verification(**{attribute: value}))
+    reason = "a line break, a quotation mark or a control character"
+    if len(value) > 1024:
+        reason = f"{len(value)} characters"
+    noun = NOUNS[attribute]
+    assert said == f"verification.{attribute} is not {noun}: it has {reason}; set it to {noun}"
 
 
 # What a plan may do

@@ -11,6 +11,7 @@ class HandedOver(Proof):
     """Sends the verification certificate that was handed over."""
 
     attribute = "certificate_pem"
+    noun = "a certificate"
 
     def check(self) -> list[str]:
         """Check that the certificate belongs to the CA and to the registration code."""

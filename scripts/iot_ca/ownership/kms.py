@@ -20,6 +20,7 @@ class KmsKey(PrivateKey):
     """Signs with an asymmetric key in AWS KMS, by its ID, its ARN or an alias."""
 
     attribute = "kms_key_id"
+    noun = "the ID, the ARN or an alias of a KMS key"
 
     def key(self) -> Key:
         """Return an object that signs in KMS; raises Failure if the key is not the CA's."""

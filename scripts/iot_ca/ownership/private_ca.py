@@ -20,6 +20,7 @@ class PrivateCa(Proof):
     """Has AWS Private CA issue the proof, with the permissions of the program's credentials."""
 
     attribute = "acm_pca_arn"
+    noun = "the ARN of a private CA"
 
     def check(self) -> list[str]:
         """Check that the private CA is this CA; its certificate may be a renewal of this one."""

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 # PEM, base64 of PEM, or what remains of PEM without its first and last line: base64 or hexadecimal
-# of DER, also with spaces in place of line ends.
+# of DER, also with spaces or line ends in it. DER of a key begins with a SEQUENCE of 32 bytes or
+# more, and so its base64 with MC to MI: a path may begin with any other M.
 _LIKE_A_KEY = re.compile(
-    r"-----|[\r\n\0]|\A *(?:M|LS0t)[0-9A-Za-z+/= ]{60,}\Z|\A[0-9A-Fa-f: ]{100,}\Z|.{1025}"
+    r"-----|\A\s*(?:M[C-I]|LS0t)[0-9A-Za-z+/=\s]{60,}\Z|\A[0-9A-Fa-f:\s]{100,}\Z"
 )
+# What no path, ARN or key ID has; a key in JSON has quotation marks.
+_UNLIKE_A_LOCATION = re.compile(r'[\x00-\x1f\x7f"]')
+_MAX_LENGTH = 1024
 
 
 class Claim(ABC):
@@ -48,12 +52,14 @@ class Proof(Claim):
 
     Attributes:
         attribute: the attribute of `verification` that chooses this way.
+        noun: what its value is, with an article.
         verification: how the user wants ownership to be proved.
         authority: the CA's certificate.
         account: the account and Region that the CA is registered in, and its clients.
     """
 
     attribute: ClassVar[str]
+    noun: ClassVar[str]
 
     verification: Verification
     authority: x509.Certificate
@@ -66,11 +72,24 @@ class Proof(Claim):
 
     @property
     def location(self) -> str:
-        """The attribute and its value for messages; raises Failure if the value is a key itself."""
+        """The attribute and its value for messages.
+
+        Raises Failure, without quoting the value, if it is a key itself, or not what it should be.
+        """
         if _LIKE_A_KEY.search(self.value):
             raise Failure(
                 f"verification.{self.attribute} holds a key instead of the place where it is; "
                 "treat the key as exposed if this configuration was planned, stored or logged"
+            )
+        reason = None
+        if len(self.value) > _MAX_LENGTH:
+            reason = f"{len(self.value)} characters"
+        elif _UNLIKE_A_LOCATION.search(self.value):
+            reason = "a line break, a quotation mark or a control character"
+        if reason is not None:
+            raise Failure(
+                f"verification.{self.attribute} is not {self.noun}: it has {reason}; set it to "
+                f"{self.noun}"
             )
         return f"verification.{self.attribute} {self.value}"
 

@@ -21,6 +21,7 @@ class Secret(PrivateKey):
     """Signs with the key in a secret, which may be in another account and Region than the CA."""
 
     attribute = "ca_private_key_secret_arn"
+    noun = "the ARN of a secret"
 
     def check(self) -> list[str]:
         """Check that the key is the CA's if the caller may read the secret, else return a warning.
