@@ -89,10 +89,13 @@ def test_the_permissions_are_those_that_the_program_needs() -> None:
     rows = "\n".join(line for line in section.splitlines() if line.startswith("|"))
     written = set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", rows)) - CONDITIONS
     called = {
-        node.func.attr
+        method.attr
         for path in PROGRAM.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if isinstance(node, ast.Call)
+        # Called here, or passed to a function that calls it.
+        for method in (node.func, *node.args)
+        if isinstance(method, ast.Attribute)
     }
     services = ("iot", "sts", "secretsmanager", "kms", "acm-pca")
     session = get_session()
