@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iot_ca.aws import device_policies
 from iot_ca.aws.session import Account
-from iot_ca.errors import Failure, Failures
+from iot_ca.errors import Failures, as_failure
 from iot_ca.terraform import protocol
 
 
@@ -17,8 +17,8 @@ def release_policy(text: str) -> str:
     policy = request.policy_name
     try:
         count, copy = device_policies.release(Account(request.target), policy)
-    except Failure as failure:
-        raise Failures(request.target, {request.name: failure}) from failure
+    except BaseException as error:
+        raise Failures(request.target, {request.name: as_failure(error)}) from error
     done = f"policy {policy} is attached to nothing"
     if count:
         noun = "device has" if count == 1 else "devices have"

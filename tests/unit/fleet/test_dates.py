@@ -150,4 +150,6 @@ def test_a_date_that_python_does_not_have_is_reported(tmp_path: Path) -> None:
         "certificate_authorities": {"root": {"certificate_pem": text}},
     }
     message = failure_text(variables, tmp_path)
-    assert message == "CA root: the certificate's dates can't be read"
+    assert message == (
+        "CA root: the certificate's validity has a time that is not one; have it issued again"
+    )
