@@ -201,7 +201,7 @@ UNFORESEEN = "unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"
         ("iot_ca.certificates.pem.parse", f"root ({WHERE}): "),
         ("iot_ca.certificates.validation.check", f"root ({WHERE}): "),
         ("iot_ca.aws.ca_certificates.CaCertificates.observe", f"root ({WHERE}): "),
-        ("iot_ca.aws.observation.list_tags", f"root ({WHERE}): "),
+        ("iot_ca.aws.observation.read_tags", f"root ({WHERE}): "),
         ("iot_ca.terraform.inspect.current_revision", f"root ({WHERE}): "),
         ("iot_ca.terraform.protocol.write_results", ""),
     ],
@@ -209,7 +209,7 @@ UNFORESEEN = "unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"
 def test_an_unforeseen_error_hides_the_text_of_the_exception(
     program: Program, monkeypatch: pytest.MonkeyPatch, place: str, concerned: str
 ) -> None:
-    if place == "iot_ca.aws.observation.list_tags":
+    if place == "iot_ca.aws.observation.read_tags":
         program.register(authority())
     monkeypatch.setattr(place, explode)
     status, out, err = program.query({"root": authority()})

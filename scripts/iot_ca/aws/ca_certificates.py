@@ -48,7 +48,7 @@ class CaCertificates:
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
             described = {key: pool.submit(observation.describe, self.account, key) for key in ids}
             tagged = {
-                key: pool.submit(observation.list_tags, self.account, arns[key]) for key in ids
+                key: pool.submit(observation.read_tags, self.account, arns[key]) for key in ids
             }
         observed: dict[str, ObservedCa | Failure | None] = {}
         for key in ids:

@@ -34,7 +34,7 @@ def describe(account: Account, certificate_id: str) -> dict[str, Any] | None:
     return response
 
 
-def list_tags(account: Account, certificate_arn: str) -> dict[str, str] | None:
+def read_tags(account: Account, certificate_arn: str) -> dict[str, str] | None:
     """Return all tags of a CA; None if the CA is not registered, or not visible yet."""
     iot = account.client("iot")
     tags: dict[str, str] = {}
@@ -54,7 +54,7 @@ def observed(
     response: Mapping[str, Any] | None,
     tagged: Future[dict[str, str] | None],
 ) -> ObservedCa | None:
-    """Return a CA from what `describe` and `list_tags` have answered; None if not registered.
+    """Return a CA from what `describe` and `read_tags` have answered; None if not registered.
 
     Raises Failure if the described CA is of another account, or another certificate.
     """
@@ -64,7 +64,7 @@ def observed(
     tags = tagged.result()
     if tags is None:
         # Another client registered it between the two calls, or its tags are not visible yet.
-        tags = list_tags(account, arn(account, certificate_id))
+        tags = read_tags(account, arn(account, certificate_id))
         if tags is None and describe(account, certificate_id) is None:
             # Another run has deleted it to change its mode: it did not lack tags.
             return None

@@ -92,7 +92,7 @@ def test_calls_for_one_account_run_in_parallel_up_to_the_limit(
     monkeypatch.setattr(lookup, "sign_in", sign_in)
     monkeypatch.setattr(FleetAccount, "client", lambda *_: None)
     monkeypatch.setattr("iot_ca.aws.observation.describe", call)
-    monkeypatch.setattr("iot_ca.aws.observation.list_tags", call)
+    monkeypatch.setattr("iot_ca.aws.observation.read_tags", call)
     monkeypatch.setattr("iot_ca.aws.observation.arn", lambda _, certificate_id: certificate_id)
     fleet = fleet_of(1, cas)
     assert lookup.observe_fleet(fleet) == {
