@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.errors import AWSError
 from sandbox.iot import things
+from sandbox.iot.policies import check_document
 
 PREFIX = "AWS::IoT::Certificate::"
 # The name in a template and in a policy variable, by the attribute of the certificate's subject.
@@ -153,9 +154,9 @@ def _policy(lower: Mapping[str, Any]) -> Policy:
         document = json.dumps(document)
     if document is not None:
         try:
-            json.loads(document)
-        except ValueError:
-            raise ProvisioningFailed("the policy document is not JSON") from None
+            check_document(document)
+        except AWSError as error:
+            raise ProvisioningFailed(error.message) from None
     name = lower.get("policyname")
     if name is None:
         # Guide: without a name it is a hash of the document; which hash isn't said.

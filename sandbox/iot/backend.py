@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.iot.models import FakeCertificate, FakeEndpoint, FakeThing, iot_backends
+from moto.iot.models import (
+    FakeCertificate,
+    FakeEndpoint,
+    FakePolicy,
+    FakePolicyVersion,
+    FakeThing,
+    iot_backends,
+)
 from moto.iot.models import IoTBackend as MotoIoTBackend
 
 from sandbox.identity.principals import partition_of
@@ -13,6 +20,7 @@ from sandbox.iot import provisioning_templates as templates
 from sandbox.iot import thing_groups, things
 from sandbox.iot.certificates import certificate_id_of, load_certificate
 from sandbox.iot.endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
+from sandbox.iot.policies import check_document
 from sandbox.iot.refusals import already_exists, not_found
 from sandbox.moto_service import ServedBackend
 
@@ -64,6 +72,17 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         signed_by = self.ca_store.certificates.get(certificate.ca_certificate_id or "")
         present = signed_by.mode if signed_by else "DEFAULT"
         return self.device_modes.get(certificate.certificate_id, present)
+
+    def create_policy(self, policy_name: str, policy_document: Any) -> FakePolicy:
+        """moto's, for a document that AWS IoT accepts."""
+        return super().create_policy(policy_name, _checked(policy_document))
+
+    def create_policy_version(
+        self, policy_name: str, policy_document: Any, set_as_default: bool
+    ) -> FakePolicyVersion:
+        """moto's, for a document that AWS IoT accepts."""
+        document = _checked(policy_document)
+        return super().create_policy_version(policy_name, document, set_as_default)
 
     def describe_endpoint(self, endpoint_type: str) -> FakeEndpoint:
         """moto's endpoint under the account's own name, where devices reach it (for moto)."""
@@ -137,6 +156,11 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
             ):
                 return self.tags_by_arn.setdefault(arn, {})
         raise not_found(f"The resource {arn} does not exist")
+
+
+def _checked(document: Any) -> Any:
+    # It is text, although moto's annotations say a dictionary.
+    return check_document(str(document or ""))
 
 
 def backend_of(account: str, region: str) -> IoTBackend:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sandbox.errors import AWSError
+from sandbox.iot.policies import check_document
 from sandbox.iot.refusals import invalid_request, not_found
 
 TEMPLATE_NAME = re.compile(r"[0-9A-Za-z_-]{1,36}")
@@ -103,9 +104,10 @@ def check_description(description: str | None) -> str | None:
 def check_body(body: str) -> str:
     """Return ``body`` if it is a template that provisioning could carry out; else InvalidRequest.
 
-    A certificate resource is required, a policy needs a name or a document (developer guide; the
-    latter's message is AWS's own). Refusing an undeclared ``Ref`` is the stricter guess: the guide
-    says that provisioning fails for want of a parameter, not whether registration already does.
+    A certificate resource is required, a policy needs a name or a document, not both (developer
+    guide; the message about neither is AWS's own). Refusing an undeclared ``Ref`` is the stricter
+    guess: the guide says that provisioning fails for want of a parameter, not whether registration
+    already does. So is refusing a document that is not a policy.
     """
     if len(body) > 10240:
         raise invalid_request("Invalid template body: at most 10240 characters")
@@ -127,12 +129,8 @@ def check_body(body: str) -> str:
         properties = resource.get("Properties", {})
         if not isinstance(properties, dict):
             raise invalid_request("Invalid template body: Properties must be an object")
-        named = {key.lower() for key in properties} & {"policyname", "policydocument"}
-        if resource["Type"] == "AWS::IoT::Policy" and not named:
-            raise invalid_request(
-                "Invalid registration template. "
-                "Neither policyName nor policyDocument is present in the Template."
-            )
+        if resource["Type"] == "AWS::IoT::Policy":
+            _check_policy({key.lower(): value for key, value in properties.items()})
     for parameter in parameters.values():
         if not isinstance(parameter, dict) or parameter.get("Type") != "String":
             raise invalid_request("Invalid template body: every parameter must be of Type String")
@@ -142,6 +140,25 @@ def check_body(body: str) -> str:
             f"Invalid template body: undeclared parameters {', '.join(undeclared)}"
         )
     return body
+
+
+def _check_policy(properties: Mapping[str, Any]) -> None:
+    named = properties.keys() & {"policyname", "policydocument"}
+    if not named:
+        raise invalid_request(
+            "Invalid registration template. "
+            "Neither policyName nor policyDocument is present in the Template."
+        )
+    if len(named) > 1:
+        raise invalid_request(
+            "Invalid template body: a policy has either a policyName or a policyDocument"
+        )
+    document = properties.get("policydocument")
+    if isinstance(document, str):
+        try:
+            check_document(document)
+        except AWSError as error:
+            raise invalid_request(f"Invalid template body: {error.message}") from None
 
 
 def _references(value: Any) -> Iterator[str]:

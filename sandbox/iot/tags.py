@@ -1,7 +1,9 @@
 """What AWS accepts as tags of an IoT resource.
 
-Limits and characters: AWS General Reference, "Tag naming limits and requirements", and the
-``TagKey`` and ``TagValue`` shapes of botocore's ``iot`` model.
+Number and characters: AWS General Reference, "Tag naming limits and requirements", and the
+``TagKey`` and ``TagValue`` shapes of botocore's ``iot`` model. Lengths: developer guide, "Tag
+restrictions", which allows one character less than the model (128 and 256); the stricter one is
+enforced.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import Any
 from sandbox.errors import AWSError
 
 MOST_TAGS = 50
+MAX_KEY_LENGTH = 127
+MAX_VALUE_LENGTH = 255
 
 
 def _allowed(text: str) -> bool:
@@ -28,11 +32,11 @@ def parse_tags(document: Any) -> dict[str, str]:
         value = item.get("Value", "") if isinstance(item, dict) else None
         if not isinstance(key, str) or not isinstance(value, str):
             raise AWSError("InvalidRequestException", "A tag needs a Key and a Value")
-        if not 1 <= len(key) <= 128 or not _allowed(key):
+        if not 1 <= len(key) <= MAX_KEY_LENGTH or not _allowed(key):
             raise AWSError("InvalidRequestException", f"Invalid tag key: {key}")
         if key.lower().startswith("aws:"):
             raise AWSError("InvalidRequestException", "Tag keys starting with aws: are reserved")
-        if len(value) > 256 or not _allowed(value):
+        if len(value) > MAX_VALUE_LENGTH or not _allowed(value):
             raise AWSError("InvalidRequestException", f"Invalid tag value of key {key}")
         if key in tags:
             raise AWSError("InvalidRequestException", f"Duplicate tag key: {key}")

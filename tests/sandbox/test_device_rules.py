@@ -17,7 +17,7 @@ from sandbox.devices import policies as device_policies
 from sandbox.devices.admission import Admission, Holding, KnownDevice, Presented, Refused, admit
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot.endpoints import account_at, data_endpoint
-from tests.sandbox import pki
+from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, REGION, THREE, TWO
 
 FLEET = pki.make_ca("Fleet CA")
@@ -260,7 +260,7 @@ def test_provisioning_plan() -> None:
 
 
 def test_policy_without_a_name_gets_a_hash_as_name() -> None:
-    document = '{"Version": "2012-10-17", "Statement": []}'
+    document = fleet.policy(fleet.MAY_ALL)
     one, same, other = (
         jitp.make_plan(body(policy={"PolicyDocument": text}), PARAMETERS).policies[0]
         for text in (document, document, document + " ")
@@ -286,6 +286,7 @@ def test_policy_without_a_name_gets_a_hash_as_name() -> None:
         (body(CertificateId="cd" * 32), "is not the device's"),
         (body(Status="REVOKED"), "as REVOKED"),
         (body(policy={"PolicyDocument": "{"}), "not JSON"),
+        (body(policy={"PolicyDocument": {"Statement": []}}), "no statement"),
     ],
 )  # fmt: skip
 def test_failing_provisioning_plans(text: str, expected: str) -> None:

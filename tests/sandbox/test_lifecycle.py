@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox import pki
+from tests.sandbox import fleet, pki
 from tests.sandbox.conftest import ONE, TWO, Clients
 from tests.sandbox.refusals import refused
 
@@ -208,8 +208,8 @@ def test_tags_are_deleted_with_the_ca(iot: Any) -> None:
 @pytest.mark.parametrize(
     ("tags", "code"),
     [
-        ([{"Key": "k" * 129, "Value": ""}], "InvalidRequestException"),
-        ([{"Key": "k", "Value": "v" * 257}], "InvalidRequestException"),
+        ([{"Key": "k" * 128, "Value": ""}], "InvalidRequestException"),
+        ([{"Key": "k", "Value": "v" * 256}], "InvalidRequestException"),
         ([{"Key": "aws:k", "Value": "v"}], "InvalidRequestException"),
         ([{"Key": "k", "Value": "a,b"}], "InvalidRequestException"),
         ([{"Key": "k;", "Value": "v"}], "InvalidRequestException"),
@@ -226,6 +226,12 @@ def test_tag_refusals(iot: Any, ca: pki.CA, tags: list[dict[str, str]], code: st
         iot.register_ca_certificate(
             caCertificate=pki.make_ca().pem, certificateMode="SNI_ONLY", tags=tags
         )
+
+
+def test_longest_tag(iot: Any, ca: pki.CA) -> None:
+    tags = [{"Key": "k" * 127, "Value": "v" * 255}]
+    iot.tag_resource(resourceArn=arn_of(ca), tags=tags)
+    assert iot.list_tags_for_resource(resourceArn=arn_of(ca))["tags"] == tags
 
 
 def test_tags_of_unknown_resources(aws: Clients, ca: pki.CA) -> None:
@@ -245,7 +251,7 @@ def test_tags_of_unknown_resources(aws: Clients, ca: pki.CA) -> None:
 
 def test_tags_of_policies_and_topic_rules(iot: Any) -> None:
     tags = [{"Key": "a", "Value": "1 2"}]
-    document = '{"Version": "2012-10-17", "Statement": []}'
+    document = fleet.policy(fleet.MAY_ALL)
     policy = iot.create_policy(policyName="device", policyDocument=document, tags=tags)
     iot.create_topic_rule(
         ruleName="lights", topicRulePayload={"sql": "SELECT 1", "actions": []}, tags="a=1%202"

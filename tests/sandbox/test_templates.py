@@ -149,6 +149,12 @@ def test_name_is_taken(aws: Clients) -> None:
 CERTIFICATE = json.loads(BODY)["Resources"]["certificate"]
 
 
+def with_policy(**properties: Any) -> str:
+    """BODY with a policy."""
+    policy = {"Type": "AWS::IoT::Policy", "Properties": properties}
+    return body(Resources={"certificate": CERTIFICATE, "policy": policy})
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -177,6 +183,12 @@ CERTIFICATE = json.loads(BODY)["Resources"]["certificate"]
             },
             "Neither policyName nor policyDocument is present in the Template.",
         ),
+        (
+            {"templateBody": with_policy(PolicyName="a", PolicyDocument="b")},
+            "either a policyName or",
+        ),
+        ({"templateBody": with_policy(PolicyDocument="devices")}, "not JSON"),
+        ({"templateBody": with_policy(PolicyDocument='{"Statement": []}')}, "no statement"),
         ({"templateBody": body(Parameters={})}, "undeclared"),
         ({"templateBody": body(Parameters={"a": {"Type": "Number"}})}, "Type String"),
         ({"provisioningRoleArn": f"arn:aws:iam::{ONE}:role/missing"}, "cannot be assumed"),
