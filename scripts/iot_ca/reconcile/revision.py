@@ -16,8 +16,8 @@ from iot_ca.model import ORIGIN_TAG, DesiredCa, ObservedCa
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.steps import is_reconciled
 
-# The length of a tag's value (API reference, Tag).
-_MAX_LENGTH = 256
+# The length of a tag's value (developer guide, "Tag restrictions"; the API reference has 256).
+_MAX_LENGTH = 255
 _DIGEST = re.compile(r" ([0-9a-f]{8})-[0-9a-f]{8}$")
 # What AWS takes in a tag's value, without "@", which starts an encoded byte.
 _ENCODED = re.compile(r"[^0-9A-Za-z_ +\-=.:/]")

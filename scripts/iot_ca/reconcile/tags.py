@@ -81,7 +81,7 @@ def unmanaged_tags(tags: Mapping[str, str]) -> dict[str, str]:
 def managed_tags_value(desired: DesiredCa) -> str | None:
     """Return the value of the tag that says which tags are managed; None if none are.
 
-    It holds digests of the keys, each of the same length: 46 keys of 128 characters would not fit
+    It holds digests of the keys, each of the same length: 46 keys of 127 characters would not fit
     into the value of one tag.
     """
     return "".join(_digest(key) for key in sorted(desired.tags)) or None
