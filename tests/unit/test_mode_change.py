@@ -101,7 +101,8 @@ def test_a_plan_announces_the_change_and_writes_nothing(
     assert result["revision"].startswith(f"update mode {mode} -> {other} ")
     (warning,) = result["warnings"]
     assert warning.startswith(f"a change to {other} mode deletes the CA and registers it again; ")
-    assert ("can't connect" if other == "SNI_ONLY" else "stay SNI_ONLY") in warning
+    assert f"new devices {'must' if other == 'SNI_ONLY' else 'need not'} send SNI" in warning
+    assert "certificates of devices that are registered already keep their mode" in warning
     assert aws.writes == aws.signs == []
 
 

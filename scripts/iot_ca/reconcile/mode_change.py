@@ -27,9 +27,10 @@ def check(desired: DesiredCa, claim: OwnershipClaim) -> list[str]:
     """
     mode = desired.certificate_mode
     if mode == "SNI_ONLY":
-        effect = "devices that don't send SNI can't connect from then on"
+        effect = "new devices must send SNI from then on"
     else:
-        effect = "certificates of devices that are registered already stay SNI_ONLY"
+        effect = "new devices need not send SNI from then on"
+    effect += ", certificates of devices that are registered already keep their mode"
     warnings = [f"a change to {mode} mode deletes the CA and registers it again; {effect}"]
     # For the new registration in DEFAULT mode, or to restore the old one.
     if mode == "DEFAULT" or desired.verification is not None:
