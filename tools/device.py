@@ -25,6 +25,12 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 KEEP_ALIVE = 30
+# How long a connection may take.
+CONNECTION_SECONDS = 10
+# Of the command line. With JITR a new device is accepted once the function has run, which takes
+# seconds if Lambda starts it for the first time.
+ATTEMPTS = 15
+PAUSE_SECONDS = 1.0
 
 
 class Listener(Protocol):
@@ -103,21 +109,23 @@ class Device:
         payload: bytes = b"hello",
         attempts: int = 2,
         seconds: float = 20,
+        pause: float | None = None,
     ) -> Visit:
         """Connects, and again after a closed connection, as devices do, until accepted.
 
         attempts: how many connections at most, within `seconds`. Two are enough for JITP; with
             JITR the function behind the rule needs its time.
+        pause: seconds between two connections; None for a short pause that grows.
         topic: if given, subscribes to it, publishes `payload` there and waits for it to come back.
         """
         deadline = time.monotonic() + seconds
         made, error = 0, None
         while made < attempts and (left := deadline - time.monotonic()) > 0:
             if made:
-                time.sleep(min(0.1 * made, 1, left))
+                time.sleep(min(0.1 * made, 1, left) if pause is None else min(pause, left))
             made += 1
             try:
-                session = self.connect(listener, server_name, min(left, 10))
+                session = self.connect(listener, server_name, min(left, CONNECTION_SECONDS))
             except Closed as closed:
                 error = str(closed)
                 continue
@@ -255,21 +263,45 @@ class _Address:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Connects one device; returns the exit status: 0 if it was accepted."""
-    parser = argparse.ArgumentParser(prog="python -m tools.device", description=main.__doc__)
+    """Connect one device; return the exit status: 0 if it was accepted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.device",
+        description="Connect one device by MQTT over TLS, again and again until it is accepted. "
+        "The exit status is 0 if it was.",
+    )
     parser.add_argument("--certificate", required=True, help="PEM file, its CA's behind it or not")
     parser.add_argument("--key", required=True, help="PEM file")
-    parser.add_argument("--client-id", required=True)
-    parser.add_argument("--address", required=True, metavar="HOST:PORT")
-    parser.add_argument("--ca", required=True, type=Path, help="PEM file of the server's CA")
-    parser.add_argument("--server-name", help="the account's endpoint; without it no SNI is sent")
-    parser.add_argument("--topic", help="subscribe to it and publish there")
-    parser.add_argument("--attempts", type=int, default=2)
+    parser.add_argument("--client-id", required=True, help="for most policies the thing's name")
+    parser.add_argument("--address", required=True, metavar="HOST:PORT", help="where to connect")
+    parser.add_argument("--ca", required=True, type=Path, help="PEM file of the CA to trust")
+    parser.add_argument(
+        "--server-name", help="the account's endpoint (default: none; no SNI is sent)"
+    )
+    parser.add_argument("--topic", help="subscribe to it and publish there (default: none)")
+    parser.add_argument(
+        "--attempts",
+        type=int,
+        default=ATTEMPTS,
+        help="how many connections at most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=PAUSE_SECONDS,
+        help="seconds between two connections (default: %(default)g)",
+    )
     given = parser.parse_args(arguments)
     host, _, port = given.address.rpartition(":")
     address = _Address(host, int(port), given.ca.read_text(encoding="utf-8"))
     device = Device(given.certificate, given.key, given.client_id)
-    visit = device.visit(address, given.server_name, topic=given.topic, attempts=given.attempts)
+    visit = device.visit(
+        address,
+        given.server_name,
+        topic=given.topic,
+        attempts=given.attempts,
+        seconds=given.attempts * (CONNECTION_SECONDS + given.pause),
+        pause=given.pause,
+    )
     with contextlib.suppress(BrokenPipeError):
         print(f"{'accepted' if visit.accepted else 'refused'} at attempt {visit.attempts}")
         for topic, payload in visit.received:

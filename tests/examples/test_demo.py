@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,16 @@ def test_every_claim_holds(place: Place, engine: Engine) -> None:
     assert status == 0, output
     assert str(engine) in output
     assert "Every claim held." in output
+    assert (
+        len(re.findall(r"^ +✓ \d+ AWS calls by the plans, none of them writes", output, re.M)) == 3
+    )
+    repairs = re.search(r"✓ (\d+) AWS calls by the repairs, (\d+) of them writes", output)
+    assert repairs
+    assert int(repairs[1]) > int(repairs[2]) > 0
+    assert "RegisterCACertificate" in output
+    _, _, advice = output.partition("What to try next")
+    for command in ("examples/single-account/README.md", "python -m sandbox", "MIGRATION.md"):
+        assert command in advice
     for account, mode in (("1", "DEFAULT"), ("2", "SNI_ONLY"), ("3", "SNI_ONLY")):
         row = next(
             line.split() for line in output.splitlines() if line.split()[:1] == [account * 12]
@@ -122,6 +133,15 @@ def test_every_claim_holds(place: Place, engine: Engine) -> None:
     assert "thing sensor-2; unknown in the others" in output
     assert "sensor-3, new: refused" in output
     assert "sensor-1, known: accepted" in output
+
+
+@pytest.mark.one_engine("it runs no Terraform")
+def test_help_starts_nothing(place: Place) -> None:
+    status, output = place.run("-m", "tools.demo", "--help")
+
+    assert status == 0
+    assert output.startswith("usage: python -m tools.demo")
+    assert "sandbox" not in output
 
 
 @pytest.mark.one_engine("the claims are of the demo's own making")

@@ -186,13 +186,15 @@ def test_readme_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-uc", script],
         cwd=tmp_path,
-        env={**bare, **sandbox.environment(ONE, REGION), "PATH": path},
+        env={**bare, **sandbox.environment(ONE, REGION), "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
+    assert "refused at attempt 1\n" in said
+    assert "accepted at attempt 1\nhello: hello\n" in said
     for account in (ONE, TWO, THREE):
         assert f"arn:aws:iot:{REGION}:{account}:cacert/" in said
     assert "arn:aws:iot:eu-west-1:444444444444:cacert/" not in said
@@ -207,6 +209,11 @@ def test_readme_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
     ]  # fmt: skip
     modes = [call.parameters.get("certificateMode", "DEFAULT") for call in calls]
     assert modes == ["SNI_ONLY", "SNI_ONLY", "DEFAULT", "DEFAULT"]
+
+
+def test_a_table_of_the_readme_has_no_blank_line_in_it() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert re.search(r"^\|.*\n\n+\|", text, re.MULTILINE) is None
 
 
 def test_cli_retries_a_throttled_call(sandbox: Sandbox) -> None:

@@ -177,10 +177,31 @@ def test_a_device_on_the_command_line(
         device_command([*arguments, "--server-name", endpoint(aws), "--topic", "sensor-1/up"]) == 0
     )
     assert capsys.readouterr().out == "accepted at attempt 2\nsensor-1/up: hello\n"
-    assert device_command(arguments) == 1
+    assert device_command([*arguments, "--attempts", "2", "--pause", "0.1"]) == 1
     said = capsys.readouterr()
     assert said.out == "refused at attempt 2\n"
     assert "the server closed the connection" in said.err
+
+
+def test_the_command_line_tries_long_enough_for_a_function(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        device_command(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "how many connections at most (default: 15)" in said
+    assert "seconds between two connections (default: 1)" in said
+    assert "(default: none; no SNI is sent)" in said
+
+
+def test_a_device_pauses_between_two_connections(
+    listener: Listener, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tools.device.time.sleep", pauses.append)
+    visit = maker.device("sensor-1").visit(listener, None, attempts=3, pause=7)
+    assert (visit.accepted, visit.attempts) == (False, 3)
+    assert pauses == [7, 7]
 
 
 # --- the CA

@@ -6,12 +6,14 @@ Runs examples/workspaces in a copy of the checkout that is removed afterwards. E
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.control import SandboxError, start
@@ -48,6 +50,11 @@ STEPS = (
     connect_device_without_sni,
     refuse_new_devices,
     destroy,
+)
+NEXT = (
+    ("The same in your own configuration, step by step:", "less examples/single-account/README.md"),
+    ("A sandbox of your own, for Terraform and the AWS CLI:", "python -m sandbox --port 5555"),
+    ("From the CA that you have to this module:", "less MIGRATION.md"),
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_SOCKET_FOLDER_LENGTH = 80
@@ -102,6 +109,7 @@ def run(screen: Screen) -> None:
     claim(ended, "the sandbox has ended", sandbox.process)
     claim(not folder.exists(), "no file is left", folder)
     screen.tick("the sandbox has ended and its files are gone")
+    screen.suggestions("What to try next", NEXT)
     screen.end(f"Every claim held. {time.monotonic() - started:.0f} seconds.")
 
 
@@ -112,8 +120,14 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> int:
-    """Run the demo; returns the exit status."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the demo; returns the exit status. `--help` alone starts nothing."""
+    argparse.ArgumentParser(
+        prog="python -m tools.demo",
+        description="Registers one CA in three accounts of a local AWS, causes and repairs drift, "
+        "connects devices and destroys everything, checking each claim. Takes about a minute, "
+        "needs no AWS account and leaves nothing behind.",
+    ).parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     for number in SIGNALS:
         signal.signal(number, interrupt)
@@ -134,4 +148,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

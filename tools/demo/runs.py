@@ -81,7 +81,7 @@ def check_no_writes(demo: Demo) -> None:
     """Claim that nothing was written to AWS since the last `forget_calls`."""
     writes, calls = demo.aws.writes(), demo.aws.sandbox.calls()
     claim(not writes, "plan makes no writing call", "\n".join(writes))
-    demo.screen.tick(f"{len(calls)} AWS calls, none of them writes")
+    demo.screen.tick(f"{len(calls)} AWS calls by the plans, none of them writes")
 
 
 def _environment(demo: Demo, account: Account) -> dict[str, str]:

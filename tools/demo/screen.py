@@ -69,6 +69,13 @@ class Screen:
         for line in evidence.splitlines()[-EVIDENCE_LINES:]:
             self._print(Text("      "), line, "dim")
 
+    def suggestions(self, title: str, commands: Sequence[tuple[str, str]]) -> None:
+        """Commands to try next, each with what it does, on lines that can be copied."""
+        self._console.print("", Text(title, style="bold"), sep="\n")
+        for explanation, command in commands:
+            self._print(Text("    "), explanation, "dim")
+            self._console.print(Text.assemble("      ", command), soft_wrap=True)
+
     def end(self, text: str) -> None:
         """The last line."""
         self._console.print("", Text(f"{text}\n", style="bold"), sep="\n")

@@ -51,7 +51,12 @@ def repair(demo: Demo) -> None:
         ca = check_registration(demo, account)
         return f"{ca.mode}, {ca.status}, template {ca.template}"
 
+    demo.aws.sandbox.forget_calls()
     run_in_accounts(demo, EXPECTED_DRIFT, check, "apply", "{workspace}.tfplan")
+    writes, calls = demo.aws.writes(), demo.aws.sandbox.calls()
+    claim(bool(writes), "the repairs write to AWS", calls)
+    demo.screen.tick(f"{len(calls)} AWS calls by the repairs, {len(writes)} of them writes")
+    demo.screen.quote(writes)
     demo.aws.sandbox.forget_calls()
     run_in_accounts(demo, EXPECTED_DRIFT, check_no_changes, *PLAN)
     check_no_writes(demo)
