@@ -15,9 +15,9 @@ variable "certificate_authorities" {
       - `type`: `JITP` (the module creates an `aws_iot_provisioning_template` and attaches it to the
         CA), `JITR` (the module creates a topic rule and a function that answer AWS IoT's event) or
         `NONE`.
-      - `device_policy`: policy document (JSON) that is attached to each device; with JITP, that of the
-        default template. Default: connect as its own thing, publish and subscribe below its own name
-        and shadow.
+      - `device_policy`: policy document (JSON) that is attached to each device, at most 2,048 characters
+        without white space; with JITP, that of the default template. Default: connect as its own thing,
+        publish and subscribe below its own name and shadow.
       - `permissions_boundary_arn`: ARN of the IAM policy that limits the permissions of the roles that
         the module creates. Default: none.
       - `template_name` (JITP): name of the template, 1 to 36 letters, digits, `_` and `-`. Default: the
@@ -72,8 +72,7 @@ variable "certificate_authorities" {
     - `force_destroy`: delete the CA even if certificates of its devices are registered in the
       account. If `false`, the deletion is refused. As with `on_destroy`, destroy uses the value that
       was applied last.
-    - `tags`: tags of the CA and of what provisions its devices, in addition to the module's `tags`.
-      Unmanaged tags on the CA are not changed.
+    - `tags`: tags of the CA and of what provisions its devices, in addition to the module's `tags`. Unmanaged tags on the CA are not changed.
   EOT
   type = map(object({
     certificate_pem   = string
@@ -115,8 +114,16 @@ variable "certificate_authorities" {
   nullable = false
 
   validation {
+    condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null])
+    error_message = "certificate_pem is required. It is null for ${join(", ", [
+      for name, ca in var.certificate_authorities : name if ca.certificate_pem == null
+    ])}: give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+  }
+
+  validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : !strcontains(ca.certificate_pem, "PRIVATE KEY-----")
+      for ca in values(var.certificate_authorities) :
+      !strcontains(try(coalesce(ca.certificate_pem), ""), "PRIVATE KEY-----")
     ])
     error_message = "certificate_pem holds a private key. Give the CA's certificate alone, and treat the key as exposed if this configuration was stored or logged."
   }
@@ -172,17 +179,115 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      ca.provisioning.template_body == null || can(jsondecode(ca.provisioning.template_body).Resources)
+      ca.provisioning.template_body == null || can(keys(jsondecode(ca.provisioning.template_body).Resources))
     ])
     error_message = "provisioning.template_body must be JSON with Resources (such as jsonencode({ Parameters = {...}, Resources = {...} }))."
   }
 
   validation {
+    # API reference of AWS IoT, CreateProvisioningTemplate.
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      ca.provisioning.device_policy == null || can(jsondecode(ca.provisioning.device_policy).Statement)
+      length(try(coalesce(ca.provisioning.template_body), "")) <= 10240
     ])
-    error_message = "provisioning.device_policy must be a policy document in JSON, with a Statement."
+    error_message = "provisioning.template_body is longer than the 10,240 characters that AWS IoT allows: ${join(", ", [
+      for name, ca in var.certificate_authorities :
+      name if !(length(try(coalesce(ca.provisioning.template_body), "")) <= 10240)
+    ])}."
+  }
+
+  validation {
+    # AWS IoT developer guide, "Provisioning templates".
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      contains(try([
+        for resource in values(jsondecode(ca.provisioning.template_body).Resources) : try(resource.Type, "")
+      ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate")
+    ])
+    error_message = "provisioning.template_body has no resource of type AWS::IoT::Certificate, which AWS IoT requires: ${join(", ", [
+      for name, ca in var.certificate_authorities :
+      name if !(contains(try([
+        for resource in values(jsondecode(ca.provisioning.template_body).Resources) : try(resource.Type, "")
+      ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate"))
+    ])}."
+  }
+
+  validation {
+    # AWS IoT developer guide, "Provisioning templates".
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      alltrue([
+        for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : length(setintersection(
+          [for key in try(keys(resource.Properties), []) : lower(key)], ["policyname", "policydocument"]
+        )) == 1 if try(resource.Type, "") == "AWS::IoT::Policy"
+      ])
+    ])
+    error_message = "provisioning.template_body has an AWS::IoT::Policy that does not have exactly one of PolicyName and PolicyDocument: ${join(", ", [
+      for name, ca in var.certificate_authorities :
+      name if !(alltrue([
+        for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : length(setintersection(
+          [for key in try(keys(resource.Properties), []) : lower(key)], ["policyname", "policydocument"]
+        )) == 1 if try(resource.Type, "") == "AWS::IoT::Policy"
+      ]))
+    ])}."
+  }
+
+  validation {
+    # AWS IoT creates this policy when a device connects: what it refuses then is a device that is not provisioned.
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      alltrue(flatten([
+        for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : [
+          for key, document in try(resource.Properties, {}) :
+          length(replace(document, "/\\s/", "")) <= 2048 && can([
+            for statement in jsondecode(document).Statement[*] : [statement.Effect, statement.Action, statement.Resource]
+          ]) && try(length(jsondecode(document).Statement[*]) > 0, false)
+          if lower(key) == "policydocument" && can(tostring(document))
+        ] if try(resource.Type, "") == "AWS::IoT::Policy"
+      ]))
+    ])
+    error_message = "provisioning.template_body has a PolicyDocument that is not a policy document in JSON with statements (each with Effect, Action and Resource), or is longer than 2,048 characters without white space: ${join(", ", [
+      for name, ca in var.certificate_authorities :
+      name if !(alltrue(flatten([
+        for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : [
+          for key, document in try(resource.Properties, {}) :
+          length(replace(document, "/\\s/", "")) <= 2048 && can([
+            for statement in jsondecode(document).Statement[*] : [statement.Effect, statement.Action, statement.Resource]
+          ]) && try(length(jsondecode(document).Statement[*]) > 0, false)
+          if lower(key) == "policydocument" && can(tostring(document))
+        ] if try(resource.Type, "") == "AWS::IoT::Policy"
+      ])))
+    ])}."
+  }
+
+  validation {
+    # AWS IoT developer guide, "AWS IoT Core policies", and IAM user guide: one statement, or a list of them.
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.device_policy == null || (can([
+        for statement in jsondecode(ca.provisioning.device_policy).Statement[*] :
+        [statement.Effect, statement.Action, statement.Resource]
+      ]) && try(length(jsondecode(ca.provisioning.device_policy).Statement[*]) > 0, false))
+    ])
+    error_message = "provisioning.device_policy must be a policy document in JSON with at least one Statement, each with Effect, Action and Resource. It is not: ${join(", ", [
+      for name, ca in var.certificate_authorities :
+      name if !(ca.provisioning.device_policy == null || (can([
+        for statement in jsondecode(ca.provisioning.device_policy).Statement[*] :
+        [statement.Effect, statement.Action, statement.Resource]
+      ]) && try(length(jsondecode(ca.provisioning.device_policy).Statement[*]) > 0, false)))
+    ])}."
+  }
+
+  validation {
+    # API reference of AWS IoT, CreatePolicy.
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      length(replace(try(coalesce(ca.provisioning.device_policy), ""), "/\\s/", "")) <= 2048
+    ])
+    error_message = "provisioning.device_policy is longer than the 2,048 characters without white space that AWS IoT allows: ${join(", ", [
+      for name, ca in var.certificate_authorities :
+      name if !(length(replace(try(coalesce(ca.provisioning.device_policy), ""), "/\\s/", "")) <= 2048)
+    ])}."
   }
 
   validation {

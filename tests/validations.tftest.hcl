@@ -23,6 +23,15 @@ mock_provider "external" {
 }
 
 
+# certificate_pem is required.
+run "refuses_a_certificate_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = null }, other = { certificate_pem = "PEM" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
 # certificate_pem holds a private key.
 run "refuses_a_private_key" {
   command = plan
@@ -174,6 +183,204 @@ run "refuses_a_device_policy_that_is_no_policy" {
   expect_failures = [var.certificate_authorities]
 }
 
+# provisioning.template_body must be JSON with Resources
+run "refuses_a_template_whose_resources_are_a_list" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", template_body = "{\"Resources\": [{\"Type\": \"AWS::IoT::Certificate\"}]}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body is longer than
+run "refuses_a_template_of_10241_characters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", template_body = jsonencode({ Resources = { certificate = { Type = "AWS::IoT::Certificate" }, thing = { Type = "AWS::IoT::Thing", Properties = { ThingName = format("%010200d", 0) } } } }) } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has no resource of type AWS::IoT::Certificate
+run "refuses_a_template_without_resources_in_it" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", template_body = "{\"Resources\": {}}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has no resource of type AWS::IoT::Certificate
+run "refuses_a_template_without_a_certificate" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", template_body = jsonencode({ Resources = { thing = { Type = "AWS::IoT::Thing" } } }) } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has an AWS::IoT::Policy
+run "refuses_a_template_whose_policy_has_a_name_and_a_document" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyName = "devices", PolicyDocument = "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}}" } }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has an AWS::IoT::Policy
+run "refuses_a_template_whose_policy_has_neither_name_nor_document" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = {} }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has a PolicyDocument
+run "refuses_a_template_with_a_policy_document_without_statements" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = "{\"Statement\": []}" } }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has a PolicyDocument
+run "refuses_a_template_with_a_policy_document_of_2049_characters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"${format("%01980d", 0)}\"}}" } }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_without_statements" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": []}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_whose_statement_is_text" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": \"Allow\"}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_whose_statement_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": null}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_with_a_list_of_texts" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": [\"Allow\"]}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_with_a_statement_without_an_effect" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": [{\"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy is longer than
+run "refuses_a_device_policy_of_2049_characters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"${format("%01980d", 0)}\"}}" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
 # Set provisioning.template_body or provisioning.device_policy, not both
 run "refuses_a_device_policy_that_nothing_would_use" {
   command = plan
@@ -183,8 +390,8 @@ run "refuses_a_device_policy_that_nothing_would_use" {
         certificate_pem = "PEM"
         provisioning = {
           type          = "JITP"
-          template_body = "{\"Resources\": {}}"
-          device_policy = "{\"Statement\": []}"
+          template_body = "{\"Resources\": {\"certificate\": {\"Type\": \"AWS::IoT::Certificate\"}}}"
+          device_policy = "{\"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}"
         }
       }
     }
@@ -219,7 +426,7 @@ run "refuses_a_template_body_with_jitr" {
   command = plan
   variables {
     certificate_authorities = {
-      root = { certificate_pem = "PEM", provisioning = { type = "JITR", template_body = "{\"Resources\": {}}" } }
+      root = { certificate_pem = "PEM", provisioning = { type = "JITR", template_body = "{\"Resources\": {\"certificate\": {\"Type\": \"AWS::IoT::Certificate\"}}}" } }
     }
   }
   expect_failures = [var.certificate_authorities]
@@ -362,7 +569,7 @@ run "refuses_a_device_policy_without_provisioning" {
   command = plan
   variables {
     certificate_authorities = {
-      root = { certificate_pem = "PEM", provisioning = { type = "NONE", device_policy = "{\"Statement\": []}" } }
+      root = { certificate_pem = "PEM", provisioning = { type = "NONE", device_policy = "{\"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}" } }
     }
   }
   expect_failures = [var.certificate_authorities]
@@ -993,19 +1200,33 @@ run "accepts_the_edge_of_every_rule" {
         on_destroy       = "retain"
         verification     = { ca_private_key_file = "ca.key" }
         provisioning = {
-          type          = "JITP"
-          role_arn      = "arn:aws:iam::111122223333:role/provisioning"
-          create_role   = false
-          template_body = "{\"Resources\": {\"certificate\": {}}}"
+          type        = "JITP"
+          role_arn    = "arn:aws:iam::111122223333:role/provisioning"
+          create_role = false
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              by_name     = { Type = "AWS::IoT::Policy", Properties = { PolicyName = "devices" } }
+              by_document = {
+                Type       = "AWS::IoT::Policy"
+                Properties = { PolicyDocument = "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}}" }
+              }
+              by_reference = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = { Ref = "Document" } } }
+            }
+          })
         }
       }
       z = {
         certificate_pem = "PEM"
         on_destroy      = "delete"
         provisioning = {
-          type                     = "JITP"
-          template_name            = null
-          device_policy            = "{\"Statement\": []}"
+          type          = "JITP"
+          template_name = null
+          # One statement needs no list. 2,048 characters, and white space, which does not count.
+          device_policy = join("", [
+            "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"",
+            format("%01979d", 0), "\"}}", join("", [for _ in range(500) : "\n"])
+          ])
           subject_attributes       = null
           permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
         }
@@ -1014,7 +1235,7 @@ run "accepts_the_edge_of_every_rule" {
         certificate_pem = "PEM"
         provisioning = {
           type                 = "JITR"
-          device_policy        = "{\"Statement\": []}"
+          device_policy        = "{\"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}"
           thing_type_name      = "pump"
           subject_attributes   = { maker = "Organization", serial_number = "SerialNumber" }
           hook_function_arn    = "arn:aws:lambda:eu-west-1:111122223333:function:hook"

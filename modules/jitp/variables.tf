@@ -31,12 +31,70 @@ variable "template_body" {
   description = "The template as JSON. Default: thing, certificate and policy."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.template_body == null || can(keys(jsondecode(var.template_body).Resources))
+    error_message = "template_body must be JSON with Resources (such as jsonencode({ Parameters = {...}, Resources = {...} }))."
+  }
+
+  validation {
+    # API reference of AWS IoT, CreateProvisioningTemplate.
+    condition     = length(try(coalesce(var.template_body), "")) <= 10240
+    error_message = "template_body is longer than the 10,240 characters that AWS IoT allows."
+  }
+
+  validation {
+    # AWS IoT developer guide, "Provisioning templates".
+    condition = contains(try([
+      for resource in values(jsondecode(var.template_body).Resources) : try(resource.Type, "")
+    ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate")
+    error_message = "template_body has no resource of type AWS::IoT::Certificate, which AWS IoT requires."
+  }
+
+  validation {
+    # AWS IoT developer guide, "Provisioning templates".
+    condition = alltrue([
+      for resource in try(values(jsondecode(var.template_body).Resources), []) : length(setintersection(
+        [for key in try(keys(resource.Properties), []) : lower(key)], ["policyname", "policydocument"]
+      )) == 1 if try(resource.Type, "") == "AWS::IoT::Policy"
+    ])
+    error_message = "template_body has an AWS::IoT::Policy that does not have exactly one of PolicyName and PolicyDocument."
+  }
+
+  validation {
+    # AWS IoT creates this policy when a device connects: what it refuses then is a device that is not provisioned.
+    condition = alltrue(flatten([
+      for resource in try(values(jsondecode(var.template_body).Resources), []) : [
+        for key, document in try(resource.Properties, {}) :
+        length(replace(document, "/\\s/", "")) <= 2048 && can([
+          for statement in jsondecode(document).Statement[*] : [statement.Effect, statement.Action, statement.Resource]
+        ]) && try(length(jsondecode(document).Statement[*]) > 0, false)
+        if lower(key) == "policydocument" && can(tostring(document))
+      ] if try(resource.Type, "") == "AWS::IoT::Policy"
+    ]))
+    error_message = "template_body has a PolicyDocument that is not a policy document in JSON with statements (each with Effect, Action and Resource), or is longer than 2,048 characters without white space."
+  }
 }
 
 variable "device_policy" {
   description = "Policy document (JSON) that the default template attaches to each device. Default: its own topics and shadow."
   type        = string
   default     = null
+
+  validation {
+    # AWS IoT developer guide, "AWS IoT Core policies", and IAM user guide: one statement, or a list of them.
+    condition = var.device_policy == null || (can([
+      for statement in jsondecode(var.device_policy).Statement[*] :
+      [statement.Effect, statement.Action, statement.Resource]
+    ]) && try(length(jsondecode(var.device_policy).Statement[*]) > 0, false))
+    error_message = "device_policy must be a policy document in JSON with at least one Statement, each with Effect, Action and Resource."
+  }
+
+  validation {
+    # API reference of AWS IoT, CreatePolicy.
+    condition     = length(replace(try(coalesce(var.device_policy), ""), "/\\s/", "")) <= 2048
+    error_message = "device_policy is longer than the 2,048 characters without white space that AWS IoT allows."
+  }
 }
 
 variable "role_arn" {
@@ -67,4 +125,9 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : length(key) <= 127 && length(value) <= 255])
+    error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value."
+  }
 }

@@ -33,8 +33,18 @@ variable "device_policy" {
   default     = null
 
   validation {
-    condition     = var.device_policy == null || can(jsondecode(var.device_policy).Statement)
-    error_message = "device_policy must be a policy document in JSON, with a Statement."
+    # AWS IoT developer guide, "AWS IoT Core policies", and IAM user guide: one statement, or a list of them.
+    condition = var.device_policy == null || (can([
+      for statement in jsondecode(var.device_policy).Statement[*] :
+      [statement.Effect, statement.Action, statement.Resource]
+    ]) && try(length(jsondecode(var.device_policy).Statement[*]) > 0, false))
+    error_message = "device_policy must be a policy document in JSON with at least one Statement, each with Effect, Action and Resource."
+  }
+
+  validation {
+    # API reference of AWS IoT, CreatePolicy.
+    condition     = length(replace(try(coalesce(var.device_policy), ""), "/\\s/", "")) <= 2048
+    error_message = "device_policy is longer than the 2,048 characters without white space that AWS IoT allows."
   }
 }
 
@@ -192,6 +202,11 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : length(key) <= 127 && length(value) <= 255])
+    error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value."
+  }
 }
 
 variable "credentials" {

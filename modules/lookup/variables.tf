@@ -43,9 +43,18 @@ variable "certificate_authorities" {
   nullable = false
 
   validation {
+    condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null])
+    error_message = "certificate_pem is required and is null for ${join(", ", [
+      for name, ca in var.certificate_authorities : name if ca.certificate_pem == null
+    ])}. Give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+  }
+
+  validation {
     # AWS allows 50 tags on a CA; four are the module's own.
-    condition     = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 46])
-    error_message = "A CA can carry at most 46 tags, those of the whole module included."
+    condition = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 46])
+    error_message = "A CA can carry at most 46 tags, those of the module and the provider's default_tags included. More: ${join(", ", [
+      for name, ca in var.certificate_authorities : "${name} (${length(ca.tags)})" if length(ca.tags) > 46
+    ])}."
   }
 
   validation {
@@ -53,19 +62,32 @@ variable "certificate_authorities" {
       for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags)]) :
       !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")
     ])
-    error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own)."
+    error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own), in tags and in the provider's default_tags alike."
   }
 
   validation {
     condition = alltrue(flatten([
       for ca in values(var.certificate_authorities) : [
         for key, value in ca.tags :
-        # Lengths apart: counted in the pattern they made the plan of 50 CAs a second longer.
-        length(key) >= 1 && length(key) <= 128 && length(value) <= 256
-        && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", value))
+        can(regex("^[\\pL\\pZ\\pN_.:/=+@-]+$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", value))
       ]
     ]))
-    error_message = "Tags of a CA take letters, digits, spaces and _ . : / = + - @, up to 128 characters in a key and 256 in a value."
+    error_message = "Tags of a CA take letters, digits, spaces and _ . : / = + - @, and a key has at least one of them."
+  }
+
+  validation {
+    # AWS IoT's own limits; other services, and AWS IoT's API model, allow one character more. The lengths are not
+    # part of the patterns above, where they make the plan of 50 CAs a second longer.
+    condition = alltrue(flatten([
+      for ca in values(var.certificate_authorities) : [
+        for key, value in ca.tags : length(key) <= 127 && length(value) <= 255
+      ]
+    ]))
+    error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value. Longer: ${join(", ", flatten([
+      for name, ca in var.certificate_authorities : [
+        for key, value in ca.tags : "${name} (${substr(key, 0, 20)})" if length(key) > 127 || length(value) > 255
+      ]
+    ]))}."
   }
 }
 

@@ -26,9 +26,10 @@ output "jitr" {
 }
 """
 JITP = {"type": "JITP"}
+DENY = {"Effect": "Deny", "Action": "iot:*", "Resource": "*"}
 SETTINGS = {
     "type": "JITR",
-    "device_policy": json.dumps({"Version": "2012-10-17", "Statement": []}),
+    "device_policy": json.dumps({"Version": "2012-10-17", "Statement": DENY}),
     "thing_type_name": "pump",
     "subject_attributes": {"maker": "Organization"},
     "hook_function_arn": "arn:aws:lambda:eu-west-1:111122223333:function:hook",

@@ -132,11 +132,11 @@ run "a_template_and_a_role_are_made_for_the_ca" {
 run "a_device_policy_takes_the_place_of_the_default" {
   command = plan
   variables {
-    device_policy = "{\"Statement\": [\"mine\"]}"
+    device_policy = "{\"Statement\": {\"Effect\": \"Deny\", \"Action\": \"iot:*\", \"Resource\": \"mine\"}}"
   }
 
   assert {
-    condition     = jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.policy.Properties.PolicyDocument == "{\"Statement\": [\"mine\"]}"
+    condition     = jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.policy.Properties.PolicyDocument == "{\"Statement\": {\"Effect\": \"Deny\", \"Action\": \"iot:*\", \"Resource\": \"mine\"}}"
     error_message = "device_policy is not in the template."
   }
 }
@@ -144,11 +144,11 @@ run "a_device_policy_takes_the_place_of_the_default" {
 run "a_template_body_takes_the_place_of_the_default" {
   command = plan
   variables {
-    template_body = "{\"Resources\": {\"mine\": {}}}"
+    template_body = "{\"Resources\": {\"mine\": {\"Type\": \"AWS::IoT::Certificate\"}}}"
   }
 
   assert {
-    condition     = aws_iot_provisioning_template.provisioning.template_body == "{\"Resources\": {\"mine\": {}}}"
+    condition     = aws_iot_provisioning_template.provisioning.template_body == "{\"Resources\": {\"mine\": {\"Type\": \"AWS::IoT::Certificate\"}}}"
     error_message = "template_body is not the template's."
   }
 }

@@ -211,7 +211,7 @@ run "everything_that_can_be_chosen" {
   command = plan
   variables {
     certificate_mode     = "DEFAULT"
-    device_policy        = "{\"Statement\": [\"mine\"]}"
+    device_policy        = "{\"Statement\": {\"Effect\": \"Deny\", \"Action\": \"iot:*\", \"Resource\": \"mine\"}}"
     thing_type_name      = "sensor"
     subject_attributes   = { maker = "Organization" }
     hook_function_arn    = "arn:aws:lambda:eu-central-1:444455556666:function:admit:live"
@@ -234,7 +234,7 @@ run "everything_that_can_be_chosen" {
   }
 
   assert {
-    condition     = jsondecode(aws_iot_policy.device.policy) == { Statement = ["mine"] }
+    condition     = jsondecode(aws_iot_policy.device.policy) == { Statement = { Effect = "Deny", Action = "iot:*", Resource = "mine" } }
     error_message = "device_policy is not the policy."
   }
   assert {

@@ -238,3 +238,39 @@ run "accepts_what_is_at_the_edge" {
     error_message = "This is about the longest name."
   }
 }
+
+# device_policy must be a policy document in JSON
+run "refuses_a_device_policy_without_statements" {
+  command = plan
+  variables {
+    device_policy = "{\"Statement\": []}"
+  }
+  expect_failures = [var.device_policy]
+}
+
+# device_policy is longer than
+run "refuses_a_device_policy_of_2049_characters" {
+  command = plan
+  variables {
+    device_policy = "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"iot:Connect\", \"Resource\": \"${format("%01980d", 0)}\"}}"
+  }
+  expect_failures = [var.device_policy]
+}
+
+# AWS IoT allows 127 characters
+run "refuses_a_tag_key_of_128_characters" {
+  command = plan
+  variables {
+    tags = { (join("", [for _ in range(128) : "k"])) = "" }
+  }
+  expect_failures = [var.tags]
+}
+
+# AWS IoT allows 127 characters
+run "refuses_a_tag_value_of_256_characters" {
+  command = plan
+  variables {
+    tags = { key = join("", [for _ in range(256) : "v"]) }
+  }
+  expect_failures = [var.tags]
+}

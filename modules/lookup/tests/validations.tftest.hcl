@@ -34,7 +34,7 @@ run "accepts_46_tags_of_the_greatest_length" {
         certificate_pem = "PEM"
         tags = {
           for number in range(46) :
-          format("%03d%s", number, join("", [for _ in range(125) : "é"])) => join("", [for _ in range(256) : "ß"])
+          format("%03d%s", number, join("", [for _ in range(124) : "é"])) => join("", [for _ in range(255) : "ß"])
         }
       }
     }
@@ -73,24 +73,42 @@ run "refuses_a_tag_key_with_a_character_of_its_own" {
   expect_failures = [var.certificate_authorities]
 }
 
-# Tags of a CA take letters, digits
-run "refuses_a_tag_key_of_129_characters" {
+# AWS IoT allows 127 characters
+run "refuses_a_tag_key_of_128_characters" {
   command = plan
   variables {
     certificate_authorities = {
-      root = { certificate_pem = "PEM", tags = { (join("", [for _ in range(129) : "k"])) = "" } }
+      root = { certificate_pem = "PEM", tags = { (join("", [for _ in range(128) : "k"])) = "" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# AWS IoT allows 127 characters
+run "refuses_a_tag_value_of_256_characters" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", tags = { key = join("", [for _ in range(256) : "v"]) } }
     }
   }
   expect_failures = [var.certificate_authorities]
 }
 
 # Tags of a CA take letters, digits
-run "refuses_a_tag_value_of_257_characters" {
+run "refuses_a_tag_without_a_key" {
   command = plan
   variables {
-    certificate_authorities = {
-      root = { certificate_pem = "PEM", tags = { key = join("", [for _ in range(257) : "v"]) } }
-    }
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { "" = "value" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# certificate_pem is required
+run "refuses_a_certificate_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = null } }
   }
   expect_failures = [var.certificate_authorities]
 }
