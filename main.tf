@@ -1,14 +1,26 @@
+data "aws_default_tags" "current" {}
+
 locals {
+  certificate_authorities = {
+    # A map that is sensitive as a whole, as when it is made of a secret's JSON, can't be used in for_each. Nothing
+    # in it is secret. Before Terraform 1.8, nonsensitive() refuses a value that is not sensitive.
+    for name, ca in nonsensitive(sensitive(var.certificate_authorities)) : name => merge(ca, {
+      auto_registration = coalesce(ca.auto_registration, ca.provisioning.type != "NONE")
+      tags              = merge(var.tags, ca.tags)
+    })
+  }
+
   template_names = {
-    for name, ca in var.certificate_authorities :
+    for name, ca in local.certificate_authorities :
     name => ca.provisioning.type == "JITP" ? coalesce(ca.provisioning.template_name, name) : null
   }
 
   # The desired state of each CA. The type of the lookup's input leaves out what the program does not need.
   desired_certificate_authorities = {
-    for name, ca in var.certificate_authorities : name => merge(ca, {
+    for name, ca in local.certificate_authorities : name => merge(ca, {
       template_name = local.template_names[name]
-      tags          = merge(var.tags, ca.tags)
+      # The provider adds its default tags to its own resources, and a CA is not one.
+      tags = merge(data.aws_default_tags.current.tags, ca.tags)
     })
   }
 }
@@ -36,22 +48,22 @@ module "jitp" {
   source   = "./modules/jitp"
   for_each = { for name, template in local.template_names : template => name if template != null }
 
-  template_name            = coalesce(var.certificate_authorities[each.value].provisioning.template_name, module.identity.names[each.value])
+  template_name            = coalesce(local.certificate_authorities[each.value].provisioning.template_name, module.identity.names[each.value])
   certificate_arn          = module.lookup.certificate_authorities[each.value].certificate_arn
   certificate_id           = module.lookup.certificate_authorities[each.value].certificate_id
   certificate_mode         = module.lookup.certificate_authorities[each.value].certificate_mode
-  template_body            = var.certificate_authorities[each.value].provisioning.template_body
-  device_policy            = var.certificate_authorities[each.value].provisioning.device_policy
-  role_arn                 = var.certificate_authorities[each.value].provisioning.role_arn
-  create_role              = var.certificate_authorities[each.value].provisioning.create_role
-  permissions_boundary_arn = var.certificate_authorities[each.value].provisioning.permissions_boundary_arn
-  tags                     = local.desired_certificate_authorities[each.value].tags
+  template_body            = local.certificate_authorities[each.value].provisioning.template_body
+  device_policy            = local.certificate_authorities[each.value].provisioning.device_policy
+  role_arn                 = local.certificate_authorities[each.value].provisioning.role_arn
+  create_role              = local.certificate_authorities[each.value].provisioning.create_role
+  permissions_boundary_arn = local.certificate_authorities[each.value].provisioning.permissions_boundary_arn
+  tags                     = local.certificate_authorities[each.value].tags
 }
 
 # The key is the CA's name, which names the resources too: they never pass to another CA.
 module "jitr" {
   source   = "./modules/jitr"
-  for_each = { for name, ca in var.certificate_authorities : name => ca if ca.provisioning.type == "JITR" }
+  for_each = { for name, ca in local.certificate_authorities : name => ca if ca.provisioning.type == "JITR" }
 
   name                     = module.identity.names[each.key]
   certificate_arn          = module.lookup.certificate_authorities[each.key].certificate_arn
@@ -68,7 +80,7 @@ module "jitr" {
   reserved_concurrency     = each.value.provisioning.reserved_concurrency
   runtime                  = each.value.provisioning.runtime
   permissions_boundary_arn = each.value.provisioning.permissions_boundary_arn
-  tags                     = local.desired_certificate_authorities[each.key].tags
+  tags                     = each.value.tags
   credentials              = var.credentials
   python_command           = var.python_command
 }
@@ -78,7 +90,7 @@ module "registration" {
 
   target = module.lookup.target
   certificate_authorities = {
-    for name, ca in var.certificate_authorities : name => {
+    for name, ca in local.certificate_authorities : name => {
       request            = module.lookup.certificate_authorities[name].request
       certificate_id     = module.lookup.certificate_authorities[name].certificate_id
       certificate_digest = module.identity.certificate_digests[name]
@@ -99,10 +111,10 @@ module "registration" {
 check "just_in_time_provisioning" {
   assert {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : ca.provisioning.type == "NONE" || ca.auto_registration
+      for ca in values(local.certificate_authorities) : ca.provisioning.type == "NONE" || ca.auto_registration
     ])
     error_message = "JITP and JITR need auto_registration = true: no new device of ${join(", ", [
-      for name, ca in var.certificate_authorities : name if ca.provisioning.type != "NONE" && !ca.auto_registration
+      for name, ca in local.certificate_authorities : name if ca.provisioning.type != "NONE" && !ca.auto_registration
     ])} is provisioned until then."
   }
 }
@@ -126,7 +138,7 @@ check "ca_expiring" {
       for name in local.expiring_names : join(" ", [
         "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region})",
         "expires at ${module.lookup.certificate_authorities[name].not_after}.",
-        var.certificate_authorities[name].status == "ACTIVE"
+        local.certificate_authorities[name].status == "ACTIVE"
         ? "Register its successor beside it, under a name of its own, and renew the devices' certificates:"
         : "It is INACTIVE already: remove it once its devices have certificates of its successor:",
         "see \"Rotation\" in the module's README.",

@@ -13,7 +13,7 @@ output "certificate_authorities" {
       template; null if it has none.
   EOT
   value = {
-    for name in keys(var.certificate_authorities) : name => {
+    for name in keys(local.certificate_authorities) : name => {
       certificate_id             = module.lookup.certificate_authorities[name].certificate_id
       certificate_arn            = module.lookup.certificate_authorities[name].certificate_arn
       certificate_mode           = module.lookup.certificate_authorities[name].certificate_mode

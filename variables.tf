@@ -10,7 +10,9 @@ variable "certificate_authorities" {
       send SNI) or `DEFAULT` (one account per Region, needs `verification`).
     - `status`: `ACTIVE` or `INACTIVE`. New devices can only be provisioned under an active CA.
     - `auto_registration`: whether an unknown device certificate of this CA is registered when the
-      device first connects. JITP and JITR need it.
+      device first connects. Set it if something of your own answers AWS IoT's events. Default: `true`
+      with JITP and JITR, which need it; `false` with `NONE`, where such a certificate would wait as
+      `PENDING_ACTIVATION`.
     - `provisioning`: what happens when a device connects for the first time.
       - `type`: `JITP` (the module creates an `aws_iot_provisioning_template` and attaches it to the
         CA), `JITR` (the module creates a topic rule and a function that answer AWS IoT's event) or
@@ -72,13 +74,14 @@ variable "certificate_authorities" {
     - `force_destroy`: delete the CA even if certificates of its devices are registered in the
       account. If `false`, the deletion is refused. As with `on_destroy`, destroy uses the value that
       was applied last.
-    - `tags`: tags of the CA and of what provisions its devices, in addition to the module's `tags`. Unmanaged tags on the CA are not changed.
+    - `tags`: tags of the CA and of what provisions its devices, in addition to the module's `tags` and
+      the provider's `default_tags`. Unmanaged tags on the CA are not changed.
   EOT
   type = map(object({
     certificate_pem   = string
     certificate_mode  = optional(string, "SNI_ONLY")
     status            = optional(string, "ACTIVE")
-    auto_registration = optional(bool, true)
+    auto_registration = optional(bool)
     provisioning = optional(object({
       type                     = string
       device_policy            = optional(string)
@@ -519,7 +522,7 @@ variable "python_command" {
 }
 
 variable "tags" {
-  description = "Tags of everything that this module creates: CAs and what provisions their devices. A CA's own `tags` take precedence."
+  description = "Tags of everything that this module creates: CAs and what provisions their devices, in addition to the provider's `default_tags`. A CA's own `tags` take precedence."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -176,6 +176,59 @@ run "what_goes_in_and_comes_out" {
   }
 }
 
+run "auto_registration_is_on_where_devices_are_provisioned" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM of devices", provisioning = { type = "JITR" } }
+      gateways = { certificate_pem = "PEM of gateways", provisionig = { type = "JITP" } }
+    }
+  }
+
+  assert {
+    condition = {
+      for name, ca in local.desired_certificate_authorities : name => ca.auto_registration
+    } == { devices = true, gateways = false }
+    error_message = "The default does not depend on the type of provisioning."
+  }
+}
+
+run "who_answers_the_events_alone_turns_auto_registration_on" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      devices  = { certificate_pem = "PEM of devices", auto_registration = true }
+      gateways = { certificate_pem = "PEM of gateways", auto_registration = null }
+    }
+  }
+
+  assert {
+    condition = {
+      for name, ca in local.desired_certificate_authorities : name => ca.auto_registration
+    } == { devices = true, gateways = false }
+    error_message = "The setting does not win over the default, or null is not the default."
+  }
+}
+
+run "the_providers_default_tags_are_under_all_others" {
+  command = plan
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { cost = "12", team = "of the provider", stage = "of the provider" } }
+  }
+
+  assert {
+    condition = local.desired_certificate_authorities["devices"].tags == tomap({
+      cost = "12", team = "fleet", stage = "trial"
+    })
+    error_message = "The provider's default tags don't reach a CA, or win over the module's or its own."
+  }
+  assert {
+    condition     = !contains(keys(local.certificate_authorities["devices"].tags), "cost")
+    error_message = "The provider adds its default tags to resources itself."
+  }
+}
+
 run "a_change_of_mode_and_where_the_key_is_reach_the_program" {
   command = plan
   variables {

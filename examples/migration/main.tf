@@ -37,8 +37,9 @@ module "iot_ca" {
 
     # Was terraform_data.workshop, which ran the AWS CLI.
     workshop = {
-      certificate_pem = file("${var.certificates_folder}/workshop-ca.pem")
-      on_destroy      = var.on_destroy
+      certificate_pem   = file("${var.certificates_folder}/workshop-ca.pem")
+      auto_registration = true # --allow-auto-registration
+      on_destroy        = var.on_destroy
     }
   }
 }

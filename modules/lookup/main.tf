@@ -18,10 +18,12 @@ locals {
   # Computed from the input, so that they are known also in a plan that defers the lookup. The base64
   # text of the first certificate without white space is the same for every way to write the PEM text.
   certificate_digests = {
-    for name, ca in var.certificate_authorities : name => sha256(replace(
+    # A certificate is public. If certificate_pem is marked as sensitive, Terraform would withhold the message that
+    # compares digests. Before Terraform 1.8, nonsensitive() refuses a value that is not sensitive.
+    for name, ca in var.certificate_authorities : name => nonsensitive(sensitive(sha256(replace(
       try(regex("-----BEGIN CERTIFICATE-----([^-]*)-----END", ca.certificate_pem)[0], ca.certificate_pem),
       "/\\s+/", ""
-    ))
+    ))))
   }
 }
 

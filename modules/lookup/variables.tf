@@ -7,7 +7,8 @@ variable "certificate_authorities" {
       the first one is used. Never the private key.
     - `certificate_mode`: `SNI_ONLY` or `DEFAULT`.
     - `status`: `ACTIVE` or `INACTIVE`.
-    - `auto_registration`: whether unknown device certificates of this CA are registered.
+    - `auto_registration`: whether an unknown device certificate of this CA is registered when the
+      device first connects. Set it to `true` if a template or a function provisions the devices.
     - `template_name`: name of the provisioning template attached to the CA. Default: none.
     - `verification`: proof of ownership in `DEFAULT` mode, if the CA is not registered in this mode
       yet: exactly one of its attributes, and `ca_private_key_passphrase_env` if the key is encrypted.
@@ -20,13 +21,13 @@ variable "certificate_authorities" {
     - `allow_mode_change`: whether a CA that is registered in the other mode may be deleted and
       registered again, and is reported as drift. If `false`, the lookup fails.
     - `force_mode_change`: whether the mode may be changed even if a rollback is not possible.
-    - `tags`: tags that the CA should have.
+    - `tags`: tags that the CA should have. The provider's `default_tags` are not added.
   EOT
   type = map(object({
     certificate_pem   = string
     certificate_mode  = optional(string, "SNI_ONLY")
     status            = optional(string, "ACTIVE")
-    auto_registration = optional(bool, true)
+    auto_registration = optional(bool, false)
     template_name     = optional(string)
     verification = optional(object({
       certificate_pem               = optional(string)

@@ -82,7 +82,7 @@ class DesiredCa:
     certificate_pem: str
     certificate_mode: CertificateMode = "SNI_ONLY"
     status: Status = "ACTIVE"
-    auto_registration: bool = True
+    auto_registration: bool = False
     template_name: str | None = None
     verification: Verification | None = None
     allow_mode_change: bool = False

@@ -78,7 +78,15 @@ def test_a_module_names_no_path_of_one_machine(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", MODULES)
 def test_nothing_secret_is_taken_in_and_nothing_is_declared_harmless(folder: str) -> None:
-    assert "nonsensitive(" not in text(folder)
+    # Of the certificates, which are public, and of a map that holds no secret.
+    harmless = {
+        ".": "sensitive(var.certificate_authorities)",
+        "modules/lookup": "sensitive(sha256(",
+    }
+    declared = re.findall(r"^[^#\n]*nonsensitive\((.*)", text(folder), re.MULTILINE)
+    assert len(declared) == (folder in harmless)
+    for argument in declared:
+        assert argument.startswith(harmless[folder])
     for kind in ("variable", "output"):
         for name, block in blocks(folder, kind).items():
             assert "sensitive" not in block, name

@@ -133,6 +133,7 @@ def test_drift_is_named_repaired_once_and_then_gone(
         {
             name: {
                 "certificate_pem": ca.pem,
+                "auto_registration": True,
                 "tags": {"stage": "production"},
                 "provisioning": {
                     "type": "JITP" if name in DRIFTS and DRIFTS[name].jitp else "NONE"
@@ -195,7 +196,9 @@ def test_a_change_of_the_configuration_is_announced_without_a_warning(
     names = ("status", "tags", "by-hand-already", "adopted", "template")
     cas = {name: new_ca(name) for name in names}
     account.register(cas["adopted"], setAsActive=False)
-    plain = {name: {"certificate_pem": ca.pem} for name, ca in cas.items()}
+    plain = {
+        name: {"certificate_pem": ca.pem, "auto_registration": True} for name, ca in cas.items()
+    }
     stack.want(plain)
 
     first = stack.plan("-out=first.plan")

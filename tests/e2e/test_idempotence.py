@@ -126,8 +126,12 @@ def test_cas_registered_by_hand_are_adopted_and_left_behind(stack: Stack) -> Non
     before = {name: account.see(ca.id) for name, ca in cas.items()}
     stack.want(
         {
-            "as-wanted": {"certificate_pem": cas["as-wanted"].pem},
-            "different": {"certificate_pem": cas["different"].pem, "tags": TAGS},
+            "as-wanted": {"certificate_pem": cas["as-wanted"].pem, "auto_registration": True},
+            "different": {
+                "certificate_pem": cas["different"].pem,
+                "auto_registration": True,
+                "tags": TAGS,
+            },
             "inline": {
                 "certificate_pem": cas["inline"].pem,
                 "provisioning": {"type": "JITP", "template_name": "adopted"},

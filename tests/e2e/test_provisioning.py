@@ -34,6 +34,7 @@ def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> No
     assert account.templates() == {"switched-off", "before", "removed", "kept"}
 
     authorities["switched-off"].pop("provisioning")
+    authorities["switched-off"]["auto_registration"] = True
     authorities["switched-on"]["provisioning"] = jitp
     authorities["renamed"]["provisioning"] = {"type": "JITP", "template_name": "after"}
     del authorities["removed"]

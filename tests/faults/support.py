@@ -234,7 +234,7 @@ class Terraform:
 
     def look(self) -> tuple[str | None, str | None]:
         """Plan: the revision that it finds, or why it failed."""
-        cas = {"root": {"certificate_pem": self.ca.pem, **self.wanted}}
+        cas = {"root": {"certificate_pem": self.ca.pem, "auto_registration": True, **self.wanted}}
         answer: dict[str, str] = {}
 
         def plan(query: str) -> str:
@@ -255,7 +255,11 @@ class Terraform:
         return {
             "name": "root",
             "target": self.target,
-            "certificate_authority": {"certificate_pem": self.ca.pem, **self.wanted},
+            "certificate_authority": {
+                "certificate_pem": self.ca.pem,
+                "auto_registration": True,
+                **self.wanted,
+            },
             "revision": revision,
             "owner": "me",
         }

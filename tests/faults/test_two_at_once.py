@@ -96,7 +96,12 @@ class Run:
     def request(self, ca: CA, key_file: str) -> str:
         """What `register` is asked for."""
         proof = {"verification": {"ca_private_key_file": key_file}}
-        wanted = {"template_name": TEMPLATE, "tags": TAGS, "certificate_mode": self.mode}
+        wanted = {
+            "auto_registration": True,
+            "template_name": TEMPLATE,
+            "tags": TAGS,
+            "certificate_mode": self.mode,
+        }
         return json.dumps(
             {
                 "name": "root",

@@ -94,8 +94,8 @@ class Program:
 
 
 def authority(certificate: x509.Certificate = ROOT, **more: Any) -> dict[str, Any]:
-    """A CA as the module describes it."""
-    return {"certificate_pem": pem(certificate), **more}
+    """A CA with auto-registration, as the module describes it."""
+    return {"certificate_pem": pem(certificate), "auto_registration": True, **more}
 
 
 def identity(certificate: x509.Certificate = ROOT) -> str:

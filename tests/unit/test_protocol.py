@@ -117,7 +117,7 @@ def test_defaults_are_those_of_the_module() -> None:
         certificate_pem="PEM",
         certificate_mode="SNI_ONLY",
         status="ACTIVE",
-        auto_registration=True,
+        auto_registration=False,
         template_name=None,
         verification=None,
         allow_mode_change=False,

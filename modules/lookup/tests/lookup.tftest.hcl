@@ -32,7 +32,7 @@ run "one_process_is_asked_and_its_answer_comes_out" {
         certificate_pem   = "PEM"
         certificate_mode  = "SNI_ONLY"
         status            = "ACTIVE"
-        auto_registration = true
+        auto_registration = false
         template_name     = null
         verification      = null
         allow_mode_change = false

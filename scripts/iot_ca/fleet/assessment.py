@@ -153,6 +153,10 @@ def describe_drift(ca: ConfiguredCa, observed: ObservedCa) -> list[str]:
     # as desired, so that a missing one shows by the digest in the managed-tags tag.
     own_tags = obsolete_tags(ca.desired, observed.tags)
     desired = replace(ca.desired, tags={key: observed.tags[key] for key in own_tags})
+    if not ca.auto_registration_configured:
+        # A template needs it. Without one, the files do not say whether it is of use.
+        needed = bool(observed.registration_config)
+        desired = replace(desired, auto_registration=needed or observed.auto_registration)
     relevant = [
         difference
         for difference in differences(desired, observed)

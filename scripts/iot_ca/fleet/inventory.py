@@ -32,10 +32,13 @@ class ConfiguredCa:
         desired: the settings; those that the files leave out have the root module's defaults.
         template_configured: whether the files say which template the CA has, or that it has none.
             If not, a CA with any template is in sync.
+        auto_registration_configured: whether the files say it, or how devices are provisioned, on
+            which the root module's default depends.
     """
 
     desired: DesiredCa
     template_configured: bool
+    auto_registration_configured: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,19 +232,23 @@ def _configured_ca(name: str, certificate: Certificate, layers: Sequence[Layer])
     default = DesiredCa(certificate.pem)
     mode: CertificateMode = default.certificate_mode
     status: Status = default.status
-    auto_registration, template = default.auto_registration, default.template_name
-    template_configured = False
+    template, template_configured = default.template_name, False
+    auto_registration: bool | None = None
+    provisioned: bool | None = None
     for layer in reversed(layers):
         mode = layer.choice("certificate_mode", get_args(CertificateMode), mode)
         status = layer.choice("status", get_args(Status), status)
         auto_registration = layer.flag("auto_registration", auto_registration)
         provisioning = layer.object("provisioning")
         if provisioning.settings:
+            kind = provisioning.settings.get("type")
             jitp_template = provisioning.text("template_name") or name
-            is_jitp = provisioning.settings.get("type") == "JITP"
-            template, template_configured = (jitp_template if is_jitp else None), True
+            template, template_configured = (jitp_template if kind == "JITP" else None), True
+            provisioned = kind in ("JITP", "JITR")
         if layer.settings.get("template_name") is not None:
-            # An empty name means that the CA must not have a template.
+            # An empty name means that the CA must not have a template: JITR or NONE.
             template, template_configured = layer.text("template_name") or None, True
-    desired = DesiredCa(certificate.pem, mode, status, auto_registration, template)
-    return ConfiguredCa(desired, template_configured)
+            provisioned = True if template else provisioned
+    configured = auto_registration if auto_registration is not None else provisioned
+    desired = DesiredCa(certificate.pem, mode, status, bool(configured), template)
+    return ConfiguredCa(desired, template_configured, configured is not None)

@@ -29,7 +29,7 @@ class Layer:
             raise Failure(f"{self.path}.{key} must be a string")
         return None if value is None else str(value)
 
-    def flag(self, key: str, default: bool) -> bool:
+    def flag(self, key: str, default: bool | None) -> bool | None:
         """Return a boolean, which may be written as text, as in Terraform."""
         value = self.settings.get(key)
         if value is None:

@@ -82,7 +82,8 @@ def failure_text(variables: Mapping[str, Any], folder: Path, **more: Any) -> str
 
 def configured(**more: Any) -> ConfiguredCa:
     """ROOT as a file configures it."""
-    return ConfiguredCa(DesiredCa(CERTIFICATE.pem, **more), "template_name" in more)
+    desired = DesiredCa(CERTIFICATE.pem, **more)
+    return ConfiguredCa(desired, "template_name" in more, "auto_registration" in more)
 
 
 def a_row(**more: Any) -> Row:

@@ -53,6 +53,18 @@ def test_a_ca_as_configured_is_in_sync() -> None:
         (IN_SYNC, {"certificate_mode": "DEFAULT"}, "mode is SNI_ONLY, wanted DEFAULT"),
         (
             replace(IN_SYNC, auto_registration=False),
+            {"auto_registration": True},
+            "auto-registration is DISABLE, wanted ENABLE",
+        ),
+        (
+            IN_SYNC,
+            {"auto_registration": False},
+            "auto-registration is ENABLE, wanted DISABLE",
+        ),
+        (
+            replace(
+                IN_SYNC, auto_registration=False, registration_config={"templateName": "factory"}
+            ),
             {},
             "auto-registration is DISABLE, wanted ENABLE",
         ),
@@ -71,6 +83,12 @@ def test_a_difference_is_drift(
 ) -> None:
     row = assessed(observed, **more)
     assert (row.state, row.wrong) == ("drifted", (wrong,))
+
+
+@pytest.mark.parametrize("auto_registration", [True, False])
+def test_auto_registration_that_no_file_decides_is_not_drift(auto_registration: bool) -> None:
+    row = assessed(replace(IN_SYNC, auto_registration=auto_registration))
+    assert (row.state, row.wrong) == ("in sync", ())
 
 
 def test_tags_that_the_module_attached_are_not_drift() -> None:

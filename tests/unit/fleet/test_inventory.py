@@ -62,8 +62,30 @@ def test_defaults_are_those_of_the_root_module(tmp_path: Path) -> None:
     (account_region,) = fleet_of_one(tmp_path).account_regions
     ca = account_region.cas["root-ca"]
     assert (ca.desired.certificate_mode, ca.desired.status) == ("SNI_ONLY", "ACTIVE")
-    assert ca.desired.auto_registration
+    assert not ca.desired.auto_registration
     assert not ca.template_configured
+    assert not ca.auto_registration_configured
+
+
+@pytest.mark.parametrize(
+    ("settings", "auto_registration"),
+    [
+        ({"provisioning": {"type": "JITP"}}, True),
+        ({"provisioning": {"type": "JITR"}}, True),
+        ({"provisioning": {"type": "NONE"}}, False),
+        ({"provisioning": {"type": "NONE"}, "auto_registration": True}, True),
+        ({"provisioning": {"type": "JITR"}, "auto_registration": False}, False),
+        ({"template_name": "factory"}, True),
+        ({"auto_registration": True}, True),
+    ],
+)
+def test_auto_registration_depends_on_provisioning_as_in_the_root_module(
+    settings: dict[str, Any], auto_registration: bool, tmp_path: Path
+) -> None:
+    (account_region,) = fleet_of_one(tmp_path, **settings).account_regions
+    ca = account_region.cas["root-ca"]
+    assert ca.auto_registration_configured
+    assert ca.desired.auto_registration is auto_registration
 
 
 def test_the_most_specific_layer_with_a_setting_wins(tmp_path: Path) -> None:
@@ -105,10 +127,10 @@ def test_the_most_specific_layer_with_a_setting_wins(tmp_path: Path) -> None:
         for name, ca in item.cas.items()
     }
     assert configured == {
-        ("one", "eu-west-1", "root"): ("DEFAULT", "INACTIVE", True, None, False),
+        ("one", "eu-west-1", "root"): ("DEFAULT", "INACTIVE", False, None, False),
         ("one", "eu-west-1", "other"): ("DEFAULT", "ACTIVE", False, "other", True),
         ("one", "us-east-1", "other"): ("SNI_ONLY", "ACTIVE", False, "mine", True),
-        ("two", "eu-west-1", "root"): ("SNI_ONLY", "ACTIVE", True, None, False),
+        ("two", "eu-west-1", "root"): ("SNI_ONLY", "ACTIVE", False, None, False),
     }
 
 
