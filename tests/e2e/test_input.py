@@ -16,7 +16,7 @@ NAMES = ["jitp", "jitr", "own-answer", "plain", "misspelled"]
 def test_only_a_ca_whose_devices_are_provisioned_registers_them(stack: Stack) -> None:
     """Otherwise the certificates of new devices would stay PENDING_ACTIVATION."""
     cas = {name: new_ca(name) for name in NAMES}
-    settings = {
+    settings: dict[str, dict[str, object]] = {
         "jitp": {"provisioning": {"type": "JITP"}},
         "jitr": {"provisioning": {"type": "JITR"}},
         "own-answer": {"auto_registration": True},
