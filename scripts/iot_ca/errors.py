@@ -25,6 +25,10 @@ class Gone(Failure):
     """A resource that a call named does not exist, or no longer exists."""
 
 
+class Unavailable(Failure):
+    """AWS did not answer, or could not at the moment: the same call may work later."""
+
+
 class Failures(Exception):
     """One Failure for each of several CAs, by name; `where` is their account and Region."""
 

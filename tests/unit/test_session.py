@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,9 +136,9 @@ def test_an_unreachable_endpoint_is_named(aws: FakeAws, monkeypatch: pytest.Monk
     monkeypatch.undo()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0000")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    # No server listens there; one attempt is enough for that.
+    # No server listens there; nothing waits between the attempts.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("iot_ca.aws.session._ATTEMPTS", 1)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     said = refusal(lambda: CaCertificates(Account(TARGET)).observe_one("a" * 64))
     assert said == (
         "AWS can't be reached at 127.0.0.1:9 (EndpointConnectionError); check network, proxy and "

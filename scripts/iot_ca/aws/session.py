@@ -17,7 +17,8 @@ from iot_ca import utc
 from iot_ca.aws.credentials import load as load_credentials
 from iot_ca.aws.endpoints import check_endpoint, endpoint_setting, without_password
 from iot_ca.aws.errors import translate_errors
-from iot_ca.errors import Failure, one_line
+from iot_ca.aws.retries import is_temporary, retry
+from iot_ca.errors import Failure, Unavailable, one_line
 from iot_ca.model import Credentials, Target
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Account:
         session = new_session(credentials.profile)
         load_credentials(session)
         if credentials.role_arn:
-            sts = _client(session, "sts", self.target.region)
+            sts = _patient_client(session, "sts", self.target.region)
             issued = sts.assume_role(**role_request(credentials))["Credentials"]
             session.set_credentials(
                 issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
@@ -64,7 +65,7 @@ class Account:
         key = (service, region or self.target.region)
         if key not in self._clients:
             with self.failures(service):
-                self._clients[key] = _client(self._session, *key)
+                self._clients[key] = _patient_client(self._session, *key)
                 _ = self._clients[key].exceptions
         return self._clients[key]
 
@@ -72,7 +73,7 @@ class Account:
     def caller(self) -> str:
         """The account that the credentials belong to, as AWS STS reports it."""
         with self.failures("sts"):
-            sts = _client(self._session, "sts", self.target.region)
+            sts = _patient_client(self._session, "sts", self.target.region)
             return str(sts.get_caller_identity()["Account"])
 
     @property
@@ -103,9 +104,17 @@ class Account:
 
     @contextmanager
     def failures(self, service: str = "iot") -> Iterator[None]:
-        """Raise what botocore raises in the block as a Failure that names a remedy."""
-        with translate_errors(self.target.region, service):
-            yield
+        """Raise what botocore raises in the block as a Failure that names a remedy.
+
+        What may pass by itself becomes Unavailable.
+        """
+        try:
+            with translate_errors(self.target.region, service):
+                yield
+        except Failure as failure:
+            if is_temporary(failure.__cause__):
+                raise Unavailable(str(failure)) from failure.__cause__
+            raise
 
 
 def role_request(credentials: Credentials) -> dict[str, str]:
@@ -161,6 +170,12 @@ def _loader(session: Session) -> Loader:
 
     usual = create_loader(session.get_config_variable("data_path"))
     return QuickLoader(usual.search_paths, include_default_search_paths=False)
+
+
+def _patient_client(session: Session, service: str, region: str) -> Any:
+    client = _client(session, service, region)
+    retry(client)
+    return client
 
 
 def _client(session: Session, service: str, region: str, connections: int = _CONNECTIONS) -> Any:

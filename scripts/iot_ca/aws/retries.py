@@ -1,0 +1,124 @@
+"""Which failures of AWS pass by themselves, and how long a call is tried again because of them.
+
+botocore's own pauses after an answer such as 503 add up to less than a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from iot_ca.waiting import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_THROTTLED = {
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+}
+_UNAVAILABLE = {
+    "InternalError",
+    "InternalException",
+    "InternalFailure",
+    "InternalFailureException",
+    "InternalServerError",
+    "InternalServiceError",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+}
+_SERVER_ERROR = 500
+_TOO_MANY_REQUESTS = 429
+
+# A plan has many calls, and its user waits; what fails is only not known. A write that fails leaves
+# something unfinished.
+_READ_SECONDS = 10
+_WRITE_SECONDS = 30
+_READS = ("Describe", "List", "Get", "AssumeRole")
+# The quotas are calls a second, of the whole account: 200 CAs take most of a minute.
+_THROTTLED_SECONDS = 60
+_FIRST_THROTTLED_PAUSE_SECONDS = 0.5
+# If each times out.
+_MIN_ATTEMPTS = 3
+
+_PATIENCE = "iot_ca_patience"
+
+
+def is_temporary(error: BaseException | None) -> bool:
+    """Return whether what botocore raises may pass by itself: no answer, throttling, status 5xx."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        return _is_throttled(error.response) or _is_unavailable(error.response)
+    return _is_lost(error)
+
+
+def retry(client: Any) -> None:
+    """Let a client of botocore try its calls again by the rules of this module, not by its own."""
+    service = client.meta.service_model.service_id.hyphenize()
+    event, handler = f"needs-retry.{service}", f"retry-config-{service}"
+    client.meta.events.unregister(event, unique_id=handler)
+    client.meta.events.register(event, _pause_before_retry, unique_id=_PATIENCE)
+
+
+def _pause_before_retry(
+    *,
+    response: tuple[Any, Mapping[str, Any]] | None,
+    operation: Any,
+    caught_exception: Exception | None,
+    request_dict: dict[str, Any],
+    **_: Any,
+) -> float | None:
+    """Return the seconds until a call is tried again; None if it is not (event needs-retry)."""
+    answer = response[1] if response is not None else {}
+    throttled = _is_throttled(answer)
+    if not (throttled or _is_unavailable(answer) or _is_lost(caught_exception)):
+        return None
+    # The context belongs to the call, and its attempts share it.
+    make = _throttled_patience if throttled else _patience_of(operation.name)
+    patience = request_dict["context"].setdefault(f"{_PATIENCE}_{throttled}", make())
+    assert isinstance(patience, Patience)
+    return patience.next_pause()
+
+
+def _patience_of(operation: str) -> Callable[[], Patience]:
+    seconds = _READ_SECONDS if operation.startswith(_READS) else _WRITE_SECONDS
+    return lambda: Patience(seconds, attempts=_MIN_ATTEMPTS)
+
+
+def _throttled_patience() -> Patience:
+    return Patience(
+        _THROTTLED_SECONDS, first=_FIRST_THROTTLED_PAUSE_SECONDS, attempts=_MIN_ATTEMPTS
+    )
+
+
+def _is_throttled(answer: Mapping[str, Any]) -> bool:
+    return _code(answer) in _THROTTLED or _status(answer) == _TOO_MANY_REQUESTS
+
+
+def _is_unavailable(answer: Mapping[str, Any]) -> bool:
+    return _code(answer) in _UNAVAILABLE or _status(answer) >= _SERVER_ERROR
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    """Return whether a call was not answered at all."""
+    from botocore import exceptions
+
+    return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
+
+
+def _code(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
+def _status(answer: Mapping[str, Any]) -> int:
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
