@@ -53,9 +53,10 @@ class Call:
 class Fault:
     """What happens at one call, and whether the call has had its effect by then.
 
-    Kinds: `cut` (the connection closes once; the SDK tries again), `kill` (the process dies),
-    `refuse` (AWS refuses this one call), `deny` (this operation is not permitted from here on),
-    `outage` (no call is answered any more from here on).
+    Kinds: `cut` (the connection closes once; the SDK tries again), `busy` (AWS answers 503 a few
+    times; the SDK tries again), `kill` (the process dies), `refuse` (AWS refuses this one call),
+    `deny` (this operation is not permitted from here on), `storm` (the SDK has given up trying,
+    twelve times from here on), `outage` (no call is answered any more from here on).
     """
 
     kind: str
@@ -69,6 +70,9 @@ class Fault:
 
 FAULTS = [("cut", False), ("cut", True), ("kill", False), ("kill", True)]
 FAULTS += [("refuse", False), ("deny", False), ("outage", False), ("outage", True)]
+FAULTS += [("busy", False), ("storm", False)]
+BUSY_TIMES = 4
+STORM_CALLS = 12
 
 
 @dataclass
@@ -79,6 +83,7 @@ class Line:
     calls: list[Call] = field(default_factory=list)
     _seen: Counter[str] = field(default_factory=Counter)
     _down: bool = False
+    _storm_calls_left: int = 0
     _dead: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[int, Call] = field(default_factory=dict)
@@ -98,6 +103,9 @@ class Line:
             raise Killed
         if self._down:
             return _unavailable()
+        if self._storm_calls_left:
+            self._storm_calls_left -= 1
+            return _unavailable()
         if fault.kind == "deny" and call.operation == fault.call.operation:
             return _denied(model) if call.number >= fault.call.number else None
         if call != fault.call or fault.after:
@@ -109,6 +117,9 @@ class Line:
             raise Killed
         if fault.kind == "outage":
             self._down = True
+            return _unavailable()
+        if fault.kind == "storm":
+            self._storm_calls_left = STORM_CALLS - 1
             return _unavailable()
         return None
 
@@ -168,7 +179,7 @@ class Program:
 
         monkeypatch.setattr(aws, "_client", client)
         monkeypatch.setattr(aws, "new_session", lambda _: session(os.environ["AWS_ACCESS_KEY_ID"]))
-        monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
+        monkeypatch.setattr("iot_ca.waiting.sleep", lambda _: None)
         monkeypatch.setattr("iot_ca.ownership.private_ca._POLL_INTERVAL_SECONDS", 0)
         # The SDK's pauses between two attempts.
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
@@ -182,15 +193,19 @@ class Program:
         for name, value in self.environment(account).items():
             self._monkeypatch.setenv(name, value)
         self.line = Line(fault)
-        if fault is None or fault.kind != "cut":
+        if fault is None or fault.kind not in ("cut", "busy"):
             yield
             return
-        self._sandbox.fault(
-            "cut_after" if fault.after else "cut_before",
-            operation=fault.call.operation,
-            account=account.number,
-            skip=fault.call.number,
-        )
+        place: dict[str, Any] = {
+            "operation": fault.call.operation,
+            "account": account.number,
+            "skip": fault.call.number,
+        }
+        if fault.kind == "cut":
+            self._sandbox.fault("cut_after" if fault.after else "cut_before", **place)
+        else:
+            code = "ServiceUnavailableException"
+            self._sandbox.fault("error", code=code, status=503, times=BUSY_TIMES, **place)
         yield
         assert self._sandbox.faults() == [], fault
 

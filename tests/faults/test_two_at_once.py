@@ -187,7 +187,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> AtOnce:
     monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint)
     monkeypatch.setattr(aws, "new_session", locked(session))
     monkeypatch.setattr(aws, "_client", locked(client))
-    monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
+    monkeypatch.setattr("iot_ca.waiting.sleep", lambda _: None)
     # Before Python 3.12 a cached property lets one thread in at a time, whichever object it asks.
     for cached in (
         aws.Account.__dict__["caller"],

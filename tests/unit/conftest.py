@@ -65,7 +65,7 @@ def program(
     del aws
     monkeypatch.delenv("IOT_CA_DEBUG", raising=False)
     monkeypatch.delenv("IOT_CA_REQUEST", raising=False)
-    monkeypatch.setattr("iot_ca.reconcile.loop._RETRY_DELAY_SECONDS", 0)
+    monkeypatch.setattr("iot_ca.waiting.sleep", lambda _: None)
     return Program(monkeypatch, capsys)
 
 

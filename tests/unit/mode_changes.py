@@ -68,7 +68,13 @@ def assert_changed(aws: FakeAws, mode: str, revision: str = "change 2") -> None:
 MODES = ["SNI_ONLY", "DEFAULT"]
 
 
-def fail(aws: FakeAws, operation: str, *which: int, after: bool = False) -> None:
+def fail(
+    aws: FakeAws,
+    operation: str,
+    *which: int,
+    after: bool = False,
+    code: str = "InvalidRequestException",
+) -> None:
     """Let the calls of an operation fail whose numbers are given, or all of them.
 
     With `after` they have their effect nevertheless.
@@ -83,7 +89,7 @@ def fail(aws: FakeAws, operation: str, *which: int, after: bool = False) -> None
             return real(**request)
         if after:
             real(**request)
-        raise Refused("InternalFailureException", "sorry")
+        raise Refused(code, "sorry")
 
     setattr(aws, f"_{operation}", answer)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from iot_ca.errors import Failure, Gone
 from iot_ca.model import ObservedCa, Snapshot
+from iot_ca.reconcile.insistence import Insistence
 from iot_ca.reconcile.interfaces import CaCertificateApi, SnapshotStore
 from iot_ca.reconcile.steps import (
     Delete,
@@ -20,6 +24,14 @@ from iot_ca.reconcile.steps import (
     Untag,
     Update,
 )
+
+_NOT_REGISTERED = (
+    "the CA might not be registered now, or be inactive, so that new devices are refused"
+)
+
+
+class Interrupted(Failure):
+    """The user has interrupted a mode change while the CA is inactive or not registered."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +83,65 @@ def carry_out(plan: Plan, remote: RemoteCa) -> list[tuple[Step, bool]]:
     """Carry out the steps, or those before the CA turns out to be in an unexpected state.
 
     Returns the steps that were carried out, each with whether it registered the CA. Raises Failure
-    if AWS refuses a step; a mode change is rolled back first.
+    if AWS refuses a step; a mode change is rolled back first. While a mode change has the CA
+    inactive or not registered, calls that AWS does not answer are made again for minutes.
     """
     done: list[tuple[Step, bool]] = []
+    if plan.rollback is None:
+        _carry_out_steps(plan, remote, done)
+        return done
+    insistence = Insistence(_announce_waiting)
+    try:
+        _carry_out_steps(plan, remote, done, insistence)
+    except Interrupted:
+        raise
+    except Failure as failure:
+        with _reporting_interruption():
+            _roll_back(plan.rollback, remote, failure, insistence)
+    return done
+
+
+def _carry_out_steps(
+    plan: Plan,
+    remote: RemoteCa,
+    done: list[tuple[Step, bool]],
+    insistence: Insistence | None = None,
+) -> None:
+    """Carry out the steps and note them in `done`, until one finds the CA deleted."""
     for step in plan.steps:
         try:
-            done.append((step, remote.carry_out(step)))
-        except Failure as failure:
-            if isinstance(failure, Gone) and _was_deleted(step, remote):
-                break
-            if plan.rollback is None:
-                raise
-            _roll_back(plan.rollback, remote, failure)
-            break
-    return done
+            if insistence is not None and (done or isinstance(step, Register)):
+                # The CA is inactive or not registered.
+                with _reporting_interruption():
+                    registered = insistence.until_answered(partial(remote.carry_out, step))
+            else:
+                registered = remote.carry_out(step)
+        except Gone:
+            if _was_deleted(step, remote):
+                return
+            raise
+        done.append((step, registered))
+
+
+@contextmanager
+def _reporting_interruption() -> Iterator[None]:
+    """Raise Interrupted with the state of the CA if the user interrupts the block."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted; run again to register the CA: {_NOT_REGISTERED}; its settings and tags "
+            "are kept until then"
+        ) from None
+
+
+def _announce_waiting(seconds: float) -> None:
+    print(
+        "iot_ca: the mode of the CA is being changed and AWS does not answer: the CA is inactive "
+        f"or not registered, trying again for up to {seconds / 60:.0f} minutes",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _was_deleted(step: Step, remote: RemoteCa) -> bool:
@@ -96,7 +153,9 @@ def _was_deleted(step: Step, remote: RemoteCa) -> bool:
     return isinstance(step, Update | Untag | Tag) and remote.observe() is None
 
 
-def _roll_back(rollback: Rollback, remote: RemoteCa, failure: Failure) -> None:
+def _roll_back(
+    rollback: Rollback, remote: RemoteCa, failure: Failure, insistence: Insistence
+) -> None:
     """Restore the old registration after `failure`; raise Failure with the state of the CA.
 
     Returns only if the CA has to be observed again: it is registered in the new mode after all, or
@@ -104,22 +163,23 @@ def _roll_back(rollback: Rollback, remote: RemoteCa, failure: Failure) -> None:
     """
     mode, status = rollback.snapshot.mode, rollback.snapshot.status
     try:
-        observed = remote.observe()
+        observed = insistence.until_answered(remote.observe)
         if observed is not None and observed.mode != mode:
             return
         if observed is None:
             if not rollback.is_possible:
                 raise Failure("there is no verification certificate for it")
-            if not remote.carry_out(rollback.registration):
+            register = partial(remote.carry_out, rollback.registration)
+            if not insistence.until_answered(register):
                 # Another client has registered it, or the call that failed had its effect late.
                 return
         elif observed.status != status:
-            remote.carry_out(Update(status=status))
+            activate = partial(remote.carry_out, Update(status=status))
+            insistence.until_answered(activate)
     except Failure as second:
         raise Failure(
-            "the CA might not be registered now, or be inactive, so that new devices are refused: "
-            "fix the cause and apply again, its settings and tags are kept until then; cause: "
-            f"{failure}; and the rollback to {mode} mode failed: {second}"
+            f"{_NOT_REGISTERED}: fix the cause and apply again, its settings and tags are kept "
+            f"until then; cause: {failure}; and the rollback to {mode} mode failed: {second}"
         ) from failure
     remote.discard_snapshot()
     raise Failure(

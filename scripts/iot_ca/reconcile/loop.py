@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
+from iot_ca import waiting
 from iot_ca.errors import Failure
 from iot_ca.model import DesiredCa, ObservedCa, Origin, Snapshot, origin_in
 from iot_ca.reconcile.execution import RemoteCa, carry_out
@@ -56,7 +56,7 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
         if not plan.steps:
             return _summary(goal.desired, progress)
         if plan.steps == previous:
-            time.sleep(_RETRY_DELAY_SECONDS)
+            waiting.sleep(_RETRY_DELAY_SECONDS)
         previous = plan.steps
         plan = prepare(plan, observed, goal.desired, ownership, remote)
         progress.record(plan, carry_out(plan, remote))
