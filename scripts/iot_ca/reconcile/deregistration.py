@@ -11,6 +11,10 @@ from iot_ca.reconcile.execution import RemoteCa
 from iot_ca.reconcile.steps import Delete, DeleteSnapshot, Tag, Untag, Update, snapshot_of
 
 _DONE = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
+# Whether AWS IoT lists all device certificates of an SNI_ONLY CA is not documented: so not "none".
+_NOT_DELETED = (
+    "; not deleted: certificates of its devices, if there are any, and their things and policies"
+)
 
 
 def deregister(request: DeregisterRequest, remote: RemoteCa) -> str:
@@ -44,7 +48,8 @@ def deregister(request: DeregisterRequest, remote: RemoteCa) -> str:
         detached = _keep(remote, request.template_name, on_destroy, observed, snapshot)
     if snapshot is not None:
         remote.carry_out(DeleteSnapshot())
-    return f"{detached}{_DONE[on_destroy]}, since {reason}"
+    stays = _NOT_DELETED if on_destroy == "delete" else ""
+    return f"{detached}{_DONE[on_destroy]}, since {reason}{stays}"
 
 
 def auto_registration_tag(observed: ObservedCa) -> Tag:
