@@ -542,3 +542,22 @@ run "a_ca_that_has_expired_is_not_warned_of_twice" {
     error_message = "The lookup's warning is enough for one, and the other has no time."
   }
 }
+
+run "a_template_that_the_state_has_lost_is_to_be_imported" {
+  command = plan
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": [], \"template_exists\": true, \"address_prefix\": \"module.iot_ca.\"}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": [], \"template_exists\": false, \"address_prefix\": \"\"}"
+      }
+    }
+  }
+  expect_failures = [check.provisioning_templates]
+
+  assert {
+    condition     = join(",", local.templates_to_import) == "devices"
+    error_message = "Of the two only devices has a template that exists already."
+  }
+}

@@ -97,9 +97,11 @@ resource "aws_iot_provisioning_template" "provisioning" {
   enabled               = true
   provisioning_role_arn = local.create_role ? aws_iam_role.provisioning[0].arn : var.role_arn
   template_body         = local.template_body
-  tags                  = local.tags
+  # A template that is in the state keeps the time of its creation, see output is_created.
+  tags = merge(local.tags, { "iot-ca:created" = plantimestamp() })
 
   lifecycle {
     create_before_destroy = true
+    ignore_changes        = [tags["iot-ca:created"]]
   }
 }

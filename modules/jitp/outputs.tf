@@ -15,3 +15,8 @@ output "role_arn" {
   description = "ARN of the role that AWS IoT assumes to provision devices."
   value       = aws_iot_provisioning_template.provisioning.provisioning_role_arn
 }
+
+output "is_created" {
+  description = "Whether this plan creates the template, since the state does not have it."
+  value       = try(aws_iot_provisioning_template.provisioning.tags["iot-ca:created"] == plantimestamp(), false)
+}

@@ -10,6 +10,8 @@ output "certificate_authorities" {
     - `differences`: everything about the CA that is not as desired, as a list of sentences: `drift`, what the
       configuration has changed, and what a CA lacks that is not registered or was not registered by this module.
     - `warnings`: a list of sentences.
+    - `template_exists`: whether the provisioning template exists that the CA should have.
+    - `address_prefix`: what precedes the address of a resource of the root module, if a template exists.
   EOT
   value       = local.results
 }

@@ -189,6 +189,7 @@ class FakeAws:
         self.tells_validity = True
         self.before: Callable[[str], None] = lambda _operation: None
         self.groups: dict[str, dict[str, str]] = {}
+        self.templates: set[str] = set()
         self.late = 0
         self.devices: dict[str, int] = {}
         self.endless = False
@@ -405,6 +406,11 @@ class FakeAws:
             raise Refused("ResourceNotFoundException", "The thing group does not exist.")
         payload = {"attributes": dict(self.groups[thingGroupName])}
         return {"thingGroupProperties": {"attributePayload": payload}}
+
+    def _DescribeProvisioningTemplate(self, *, templateName: str) -> dict[str, Any]:
+        if templateName not in self.templates:
+            raise Refused("ResourceNotFoundException", "The template does not exist.")
+        return {"templateName": templateName}
 
     def _DeleteThingGroup(self, *, thingGroupName: str) -> None:
         # Of one that does not exist as well (API reference).

@@ -63,7 +63,9 @@ def test_plan_after_apply_is_empty(program: Program, aws: FakeAws) -> None:
     said = program.register(wanted, planned["revision"])
     assert said == f"iot_ca: root ({WHERE}): registered; SNI_ONLY, INACTIVE, template t\n"
     aws.calls.clear()
-    assert program.inspect({"root": wanted})["root"] == {**planned, "differences": []}
+    result = program.inspect({"root": wanted})["root"]
+    attached = {"template_exists": True, "address_prefix": "<address of this module>."}
+    assert result == {**planned, "differences": [], **attached}
     assert sorted(aws.calls) == ["DescribeCACertificate"] + ["ListTagsForResource"] * 3
     aws.calls.clear()
     assert "nothing to do" in program.register(wanted, planned["revision"])
@@ -267,3 +269,38 @@ def test_inspect_in_sync_does_not_import_cryptography(
     # The entry script reads the package's version, which costs next to nothing.
     assert ("cryptography" in imported) is (start == "entry" or not tells_validity)
     assert ("cryptography.x509" in imported) is not tells_validity
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_template_without_its_ca_is_reported_as_existing(
+    program: Program, aws: FakeAws, registered: bool
+) -> None:
+    wanted = authority(template_name="t")
+    if registered:
+        program.register(authority())
+    assert program.inspect({"root": wanted})["root"]["template_exists"] is False
+    aws.templates.add("t")
+    assert program.inspect({"root": wanted})["root"]["template_exists"] is True
+    # Others are not asked for.
+    assert program.inspect({"root": authority()})["root"]["template_exists"] is False
+    assert aws.sent("DescribeProvisioningTemplate") == [{"templateName": "t"}] * 2
+
+
+def test_an_attached_template_costs_no_call(program: Program, aws: FakeAws) -> None:
+    wanted = authority(template_name="t")
+    program.register(wanted)
+    aws.calls.clear()
+    assert program.inspect({"root": wanted})["root"]["template_exists"] is True
+    assert "DescribeProvisioningTemplate" not in aws.calls
+
+
+@pytest.mark.parametrize(
+    "fault", [("AccessDeniedException", "no"), ("InternalFailureException", "sorry")]
+)
+def test_a_template_that_cannot_be_read_is_not_mentioned(
+    program: Program, aws: FakeAws, fault: tuple[str, str]
+) -> None:
+    aws.templates.add("t")
+    aws.faults["DescribeProvisioningTemplate"] = fault
+    result = program.inspect({"root": authority(template_name="t")})["root"]
+    assert (result["template_exists"], result["warnings"]) == (False, [])

@@ -47,8 +47,13 @@ run "a_template_and_a_role_are_made_for_the_ca" {
       team                      = "fleet"
       "iot-ca:certificate-id"   = "1f1a"
       "iot-ca:certificate-mode" = "SNI_ONLY"
+      "iot-ca:created"          = plantimestamp()
     })
-    error_message = "The template's tags are not the given ones and the CA's ID and mode."
+    error_message = "The template's tags are not the given ones, the CA's ID and mode, and the time."
+  }
+  assert {
+    condition     = output.is_created
+    error_message = "A template that the state does not have is not said to be created."
   }
   assert {
     condition = jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.thing == {

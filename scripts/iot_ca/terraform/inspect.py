@@ -11,6 +11,7 @@ from typing import TypeVar
 from iot_ca import ownership, utc
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.session import Account
+from iot_ca.aws.templates import existing_templates
 from iot_ca.certificates import pem, validation
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, Failures, as_failure, one_line
@@ -18,7 +19,7 @@ from iot_ca.model import DesiredCa, ObservedCa, auto_registration_status
 from iot_ca.reconcile import mode_change
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.revision import current_revision, is_drift, new_revision
-from iot_ca.terraform import protocol
+from iot_ca.terraform import module_address, protocol
 from iot_ca.terraform.protocol import Result
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Lookup:
     certificate: Certificate
     observed: ObservedCa | None
     account: Account
+    template_exists: bool
 
 
 def inspect(query: str) -> str:
@@ -54,13 +56,19 @@ def inspect(query: str) -> str:
         except BaseException as error:
             by_name = {**dict.fromkeys(certificates, as_failure(error)), **failures}
             raise Failures(request.target, by_name) from error
+    templates = existing_templates(
+        ca_certificates.account,
+        _unattached_templates(wanted, certificates, observed),
+    )
 
     def result(name: str) -> Result:
         certificate = certificates[name]
         answer = observed[certificate.certificate_id]
         if isinstance(answer, Failure):
             raise answer
-        lookup = Lookup(name, wanted[name], certificate, answer, ca_certificates.account)
+        template = wanted[name].template_name
+        exists = template in templates or _is_attached(template, answer)
+        lookup = Lookup(name, wanted[name], certificate, answer, ca_certificates.account, exists)
         return _printable(_result(lookup, ca_certificates.arn(certificate.certificate_id)))
 
     results, failed = _by_name(certificates, result)
@@ -68,6 +76,30 @@ def inspect(query: str) -> str:
     if failures:
         raise Failures(request.target, failures)
     return protocol.write_results(results)
+
+
+def _unattached_templates(
+    wanted: Mapping[str, DesiredCa],
+    certificates: Mapping[str, Certificate],
+    observed: Mapping[str, ObservedCa | Failure | None],
+) -> set[str]:
+    """Return the templates that may not exist yet: those that their CA does not name already."""
+    answers = {name: observed[certificates[name].certificate_id] for name in certificates}
+    return {
+        template
+        for name, answer in answers.items()
+        if (template := wanted[name].template_name) is not None
+        and not isinstance(answer, Failure)
+        and not _is_attached(template, answer)
+    }
+
+
+def _is_attached(template_name: str | None, observed: ObservedCa | None) -> bool:
+    return (
+        observed is not None
+        and template_name is not None
+        and observed.template_name == template_name
+    )
 
 
 def _by_name(
@@ -115,6 +147,8 @@ def _result(lookup: Lookup, arn: str) -> Result:
         drift=differing if observed is not None and is_drift(desired, observed) else [],
         differences=differing,
         warnings=warnings + more,
+        template_exists=lookup.template_exists,
+        address_prefix=module_address.address_prefix() if lookup.template_exists else "",
     )
 
 

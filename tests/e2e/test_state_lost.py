@@ -1,0 +1,107 @@
+"""The state is lost: the README's recovery, as typed, and what a plan says before it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.control import Sandbox
+from tests.e2e.support import Account, new_ca
+from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
+
+NAME = "root-2025"
+
+
+def recovery(kind: str) -> str:
+    """The block of the README that recovers what provisions devices by JITP or JITR."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## State lost or apply killed")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (block,) = [block for block in blocks if f"module.{kind.lower()}[" in block]
+    return str(block)
+
+
+def type_in(block: str, terraform: Terraform, programs: Path) -> None:
+    """Run a block of a document in the working folder, with the tests' Terraform and AWS CLI."""
+    programs.mkdir()
+    for name, argv in {
+        "terraform": terraform.engine.argv,
+        "aws": [sys.executable, "-m", "awscli"],
+    }.items():
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    typed = subprocess.run(
+        ["bash", "-uo", "pipefail", "-c", block],
+        cwd=terraform.folder,
+        env={**terraform.environment, "PATH": path, "TF_CLI_ARGS": "-no-color"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # As the README says of what the refused apply has created before it was refused.
+    errors = set(re.findall(r"Error: (.*)", typed.stdout + typed.stderr))
+    assert errors <= {"Resource already managed by Terraform"}, typed.stdout + typed.stderr
+    assert "not found" not in typed.stderr, typed.stderr
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.one_engine("which resources are to be imported does not depend on Terraform's version")
+@pytest.mark.parametrize("kind", ["JITP", "JITR"])
+def test_the_readmes_recovery_of_a_lost_state_converges(
+    kind: str, workspace: Terraform, sandbox: Sandbox, account: str, region: str, tmp_path: Path
+) -> None:
+    ca = new_ca(NAME)
+    workspace.write(ca.pem, "root-ca.pem")
+    workspace.write(f"""
+provider "aws" {{}}
+
+module "iot_ca" {{
+  source = "{workspace.source()}"
+
+  certificate_authorities = {{
+    {NAME} = {{
+      certificate_pem = file("${{path.module}}/root-ca.pem")
+      provisioning    = {{ type = "{kind}" }}
+    }}
+  }}
+}}
+""")
+    workspace.init()
+    workspace.apply()
+    recorded = workspace.addresses()
+    where = Account(sandbox, account, region)
+    before = where.see(ca.id)
+    roles = {role["RoleName"] for role in where.iam.list_roles()["Roles"]}
+    assert "Warning" not in workspace.plan().stdout
+    for left in workspace.folder.glob("*terraform.tfstate*"):
+        left.unlink()
+
+    plan = workspace.plan()
+    lines = re.findall(r"^ +(terraform import .+)$", plan.stdout, re.MULTILINE)
+    template = f'module.iot_ca.module.jitp["{NAME}"].aws_iot_provisioning_template.provisioning'
+    assert lines == ([f"terraform import '{template}' {NAME}"] if kind == "JITP" else [])
+    refused = workspace.apply(check=False)
+    assert "lready exists" in refused.output
+
+    type_in(recovery(kind), workspace, tmp_path / "programs")
+    assert "terraform import" not in workspace.plan().stdout
+    workspace.apply()
+
+    second = workspace.plan()
+    assert second.status == 0, second.output
+    assert "Warning" not in second.stdout
+    assert sorted(workspace.addresses()) == sorted(recorded)
+    after = where.see(ca.id)
+    assert (after.template, after.tags["iot-ca:origin"]) == (before.template, "registered")
+    assert {role["RoleName"] for role in where.iam.list_roles()["Roles"]} >= roles
+    workspace.destroy()
+    assert where.look(ca.id) is None
