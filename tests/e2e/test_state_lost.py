@@ -33,7 +33,11 @@ def type_in(block: str, terraform: Terraform, programs: Path) -> None:
     programs.mkdir()
     for name, argv in {
         "terraform": terraform.engine.argv,
-        "aws": [sys.executable, "-m", "awscli"],
+        # The CLI does not heed AWS_ENDPOINT_URL for SQS.
+        "aws": [
+            *(sys.executable, "-m", "awscli"),
+            *("--endpoint-url", terraform.environment["AWS_ENDPOINT_URL"]),
+        ],
     }.items():
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n', encoding="utf-8")
