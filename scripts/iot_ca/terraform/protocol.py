@@ -40,8 +40,9 @@ class Result:
     Everything except the three lists shows the CA as it will be after apply: an observed
     value would change once more after the repair, and the plan would never be empty. `request` is
     the request of `register` without the revision and the owner. `differences` is everything that
-    is not as desired, and `drift` is the same if the configuration does not explain it. `template_exists` and
-    `address_prefix` are for the command that imports a template which the state has lost.
+    is not as desired, and `drift` is the same if the configuration does not explain it.
+    `template_exists` and `address_prefix` are for the command that imports a template which the
+    state has lost.
     """
 
     certificate_id: str
