@@ -32,8 +32,8 @@ from tests.e2e.support import CA, Account, Registered
 TEMPLATE = "fleet"
 
 
-class Killed(BaseException):
-    """The process ends here: nothing of the program may catch it."""
+class Killed(SystemExit):
+    """The process ends here: nothing of the program may catch it, or make a failure of it."""
 
 
 @dataclass(frozen=True)
