@@ -201,7 +201,7 @@ def check_settings(account: Account, made: dict[str, Any]) -> None:
     assert told["JITR_HOOK_FUNCTION_ARN"] == SETTINGS["hook_function_arn"]
     assert function["Concurrency"]["ReservedConcurrentExecutions"] == 5
     policy = account.iot.get_policy(policyName=made["policy_name"])
-    assert json.loads(policy["policyDocument"])["Statement"] == []
+    assert json.loads(policy["policyDocument"])["Statement"] == DENY
     (group,) = account.client("logs").describe_log_groups(
         logGroupNamePrefix=made["log_group_name"]
     )["logGroups"]

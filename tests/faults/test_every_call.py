@@ -199,6 +199,7 @@ def begin(path: Way, program: Program, account: Account, folder: Path) -> Terraf
     return replace(terraform, wanted={**path.wanted, **proof})
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PATHS)
 def test_every_fault_ends_converged(
     name: str,
