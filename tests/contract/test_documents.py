@@ -10,8 +10,9 @@ import yaml
 from botocore import xform_name
 from botocore.session import get_session
 
-from tests.contract.hcl import ROOT, blocks, output_attributes, read
-from tests.project import project
+from tests.support.hcl import blocks, output_attributes, read
+from tests.support.project import project
+from tools.checkout import ROOT
 from tools.docs.markdown import inputs_table
 from tools.docs.modules import read_inputs, read_outputs
 

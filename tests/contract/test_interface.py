@@ -24,7 +24,7 @@ from iot_ca.model import (
 )
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import InspectRequest, Result
-from tests.contract.hcl import blocks, output_attributes, read, text, variable_type
+from tests.support.hcl import blocks, output_attributes, read, text, variable_type
 from tools.checkout import ROOT, copy_configuration
 from tools.docs.types import Type
 from tools.engine.discovery import Engine

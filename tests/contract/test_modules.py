@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.hcl import MODULES, ROOT, blocks, folders, read, text, variable_type
+from tests.support.hcl import MODULES, blocks, folders, read, text, variable_type
+from tools.checkout import ROOT
 
 VARIABLES = [(folder, name) for folder in MODULES for name in blocks(folder, "variable")]
 OUTPUTS = [(folder, name) for folder in MODULES for name in blocks(folder, "output")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tarfile
@@ -92,3 +93,13 @@ def test_git_treats_a_zip_as_binary() -> None:
     answer = git("check-attr", "binary", "text", "--", "modules/jitr/function.zip").decode()
     assert "binary: set" in answer
     assert "text: unset" in answer
+
+
+def test_what_tests_share_is_in_their_support_package() -> None:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        folder = path.relative_to(ROOT / "tests").parts[0]
+        if folder != "support":
+            assert path.name == "conftest.py" or path.name.startswith("test_"), path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
+                assert f"{node.module}.".startswith("tests.support."), (path, node.module)

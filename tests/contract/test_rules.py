@@ -7,12 +7,14 @@ starts the aws provider for each run otherwise, which takes a hundred times as l
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.contract.hcl import MODULES, ROOT
+from tests.support.hcl import MODULES
+from tools.checkout import ROOT
 from tools.engine.discovery import find_engines
 from tools.engine.terraform import Terraform
 from tools.providers.environment import environment
@@ -106,7 +108,10 @@ def test_each_rule_has_a_refusal(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_each_refusal_needs_its_rule_and_no_other(
-    folder: str, providers: Providers, tmp_path: Path
+    folder: str,
+    providers: Providers,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """A refusal that another rule caused as well would still be refused without its own."""
     done = variables_alone(folder, providers, tmp_path).run("test", check=False)
@@ -118,6 +123,7 @@ def test_each_refusal_needs_its_rule_and_no_other(
     assert sorted(failed) == sorted(f"{name}{WITHOUT_ITS_RULE}" for name in names), done.output
     # Not for another cause, such as a module that Terraform can't read.
     assert done.output.count("Missing expected failure") == len(names)
+    record_property("rules", len(rules(folder)))
 
 
 def variables_alone(folder: str, providers: Providers, place: Path) -> Terraform:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.hcl import MODULES, ROOT, read
-from tools.checkout import copy_configuration
+from tests.support.hcl import MODULES, read
+from tools.checkout import ROOT, copy_configuration
 from tools.engine.discovery import Engine, oldest_engine, version_numbers
 from tools.engine.terraform import Terraform
 from tools.providers.environment import environment

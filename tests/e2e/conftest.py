@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, Stack
+from tests.support.accounts import Account
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 

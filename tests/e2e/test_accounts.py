@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import PROGRAM, Account, Outcome, Stack, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.terraform.outcome import PROGRAM, Outcome
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("whose credentials are used is decided in the program alone")

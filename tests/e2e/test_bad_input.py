@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Stack, closed_port, issue, new_ca, openssl, write_key
+from tests.support.certificates import DAY, NOW, new_ca, new_leaf, write_key
+from tests.support.network import closed_port
+from tests.support.openssl import openssl
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("the program judges the input; Terraform only passes it on")
@@ -61,13 +63,13 @@ def test_every_text_that_is_no_good_ca_gets_its_own_line(
     truncated = new_ca("truncated").pem
     cut = new_ca("cut").pem.splitlines()
     bad: dict[str, tuple[str, str]] = {
-        "leaf": (issue(good, "device").pem, "the certificate is not a CA's"),
+        "leaf": (new_leaf(good, "device").pem, "the certificate is not a CA's"),
         "expired": (
-            new_ca(valid_from=timedelta(days=-30), valid_for=timedelta(days=29)).pem,
+            new_ca(start=NOW - 30 * DAY, end=NOW - DAY).pem,
             "the certificate expired at ",
         ),
         "not-yet-valid": (
-            new_ca(valid_from=timedelta(days=1)).pem,
+            new_ca(start=NOW + DAY).pem,
             "the certificate is not valid before ",
         ),
         "request": ((tmp_path / "csr.pem").read_text(), "is a certificate signing request"),
@@ -138,11 +140,11 @@ def test_what_only_aws_can_tell_fails_in_the_plan_too(
             "and region) and set verification.certificate_pem to the certificate",
         ),
         "wrong-name": (
-            {"certificate_pem": issue(cas["wrong-name"], "something else").pem},
+            {"certificate_pem": new_leaf(cas["wrong-name"], "something else").pem},
             f"common name is not the registration code of this account and region, {code}",
         ),
         "not-signed": (
-            {"certificate_pem": issue(new_ca("not-signed"), code).pem},
+            {"certificate_pem": new_leaf(new_ca("not-signed"), code).pem},
             "the verification certificate is not signed by this CA",
         ),
         "damaged-proof": (

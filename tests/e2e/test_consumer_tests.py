@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.readmes import code_blocks_below
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
-
-SECTION = re.compile(r"^## Testing a configuration\n(.*?)^## ", re.MULTILINE | re.DOTALL)
-FENCE = re.compile(r"^```hcl\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 CONFIGURATION = """
 provider "aws" {{}}
@@ -43,9 +41,8 @@ def test_a_test_of_a_configuration_passes_without_expected_failures(
     by_hand = Account(sandbox, account, region)
     workspace.write(ca.pem, "root-ca.pem")
     workspace.write(CONFIGURATION.format(source=workspace.source()))
-    section = SECTION.search((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert section is not None
-    real, mocked = FENCE.findall(section[1])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    real, mocked = code_blocks_below(readme, "Testing a configuration", "hcl")
     Path(workspace.folder / "tests").mkdir()
     workspace.write(PLAN + real + PLAN.replace("a_plan", "another_plan"), "tests/real.tftest.hcl")
     workspace.write(mocked, "tests/mocked.tftest.hcl")

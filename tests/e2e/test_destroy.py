@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Outcome, Stack, issue, new_ca
+from tests.support.certificates import new_ca, new_leaf
+from tests.support.terraform.outcome import Outcome
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 
@@ -147,7 +149,7 @@ def test_a_ca_whose_devices_are_registered_stays_whole_until_force_destroy_is_ap
     stack.apply()
     for ca in cas.values():
         account.iot.register_certificate(
-            certificatePem=issue(ca, "device").pem, caCertificatePem=ca.pem, status="ACTIVE"
+            certificatePem=new_leaf(ca, "device").pem, caCertificatePem=ca.pem, status="ACTIVE"
         )
     before = {name: account.see(ca.id) for name, ca in cas.items()}
 

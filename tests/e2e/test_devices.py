@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import CA, Account, Stack, issue, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import CA, new_ca, new_leaf
+from tests.support.terraform.stack import Stack
 from tools.device import Device
 
 pytestmark = pytest.mark.one_engine("what AWS IoT does with a device comes after Terraform")
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.one_engine("what AWS IoT does with a device comes after
 
 def device_of(ca: CA, name: str, folder: Path) -> Device:
     """A device that sends its CA's certificate along, as one without SNI must."""
-    leaf = issue(ca, name)
+    leaf = new_leaf(ca, name)
     certificate = folder / f"{name}.pem"
     certificate.write_text(leaf.pem + ca.pem)
     return Device(certificate, leaf.key_file(folder, f"{name}.key"), name)

@@ -8,17 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import (
-    CA,
-    ORIGIN,
-    OWNER,
-    REVISION,
-    TEMPLATE_BODY,
-    Account,
-    Stack,
-    new_ca,
-    registration,
-)
+from tests.support.accounts import ORIGIN, OWNER, REVISION, TEMPLATE_BODY, Account
+from tests.support.certificates import CA, new_ca
+from tests.support.terraform.addresses import registration
+from tests.support.terraform.stack import Stack
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import REVISION, Stack, new_ca
+from tests.support.accounts import REVISION
+from tests.support.certificates import DAY, NOW, new_ca
+from tests.support.terraform.stack import Stack
 
 DAYS = {"soon": 30, "retired": 30, "just-so": 89, "not-yet": 90, "later": 200}
 AND_A_HALF = timedelta(hours=12)
@@ -15,10 +17,7 @@ AND_A_HALF = timedelta(hours=12)
 
 @pytest.mark.one_engine("both engines compare times alike; `terraform test` runs on both")
 def test_a_ca_that_expires_soon_is_a_warning_and_no_change(stack: Stack) -> None:
-    cas = {
-        name: new_ca(name, valid_for=timedelta(days=days) + AND_A_HALF)
-        for name, days in DAYS.items()
-    }
+    cas = {name: new_ca(name, end=NOW + days * DAY + AND_A_HALF) for name, days in DAYS.items()}
     authorities: dict[str, dict[str, Any]] = {
         name: {"certificate_pem": ca.pem} for name, ca in cas.items()
     }

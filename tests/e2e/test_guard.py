@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, Stack, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("it is a precondition that refuses, older than both engines")

@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import (
-    ORIGIN,
-    PROGRAM,
-    REVISION,
-    TEMPLATE_BODY,
-    Stack,
-    issue,
-    new_ca,
-    records,
-    registration,
-)
+from tests.support.accounts import ORIGIN, REVISION, TEMPLATE_BODY
+from tests.support.certificates import new_ca, new_leaf
+from tests.support.terraform.addresses import records, registration
+from tests.support.terraform.outcome import PROGRAM
+from tests.support.terraform.stack import Stack
 
 TAGS = {"stage": "production", "team": "devices"}
 
@@ -181,7 +175,7 @@ def test_line_ends_leading_text_and_a_chain_make_no_other_ca(stack: Stack) -> No
     as_found = {
         "crlf": crlf.pem.replace("\n", "\r\n"),
         "leading": f"subject=CN = leading\n\n{leading.pem}",
-        "bundle": bundle.pem + issue(bundle, "device").pem,
+        "bundle": bundle.pem + new_leaf(bundle, "device").pem,
     }
     stack.want({name: {"certificate_pem": pem} for name, pem in as_found.items()})
 

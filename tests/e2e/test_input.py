@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Stack, new_ca
+from tests.support.certificates import new_ca
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 NAMES = ["jitp", "jitr", "own-answer", "plain", "misspelled"]

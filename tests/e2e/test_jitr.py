@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.clients import client_for
-from tests.e2e.support import Account, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.clients import client_for
 from tools.checkout import ROOT
 from tools.engine.discovery import Engine
 from tools.engine.terraform import Terraform

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from sandbox.control import Listener, Sandbox, start
-from tests.sandbox import fleet, pki
-from tests.sandbox.conftest import ONE, REGION, Clients
-from tests.sandbox.fleet import Maker, endpoint, id_of, register
+from tests.support.certificates import new_ca
+from tests.support.sandbox import fleet
+from tests.support.sandbox.clients import ONE, REGION, Clients
+from tests.support.sandbox.fleet import Maker, endpoint, id_of, register
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 from tools.providers.environment import environment
@@ -158,7 +159,7 @@ def test_devices_are_let_in_refused_or_kept_for_later(
     new_workspace: Callable[[str], Terraform], providers: Providers, tmp_path: Path
 ) -> None:
     """With no more than the roles that the module makes: permissions are enforced all along."""
-    maker = Maker(pki.make_ca("Fleet CA"), tmp_path)
+    maker = Maker(new_ca("Fleet CA"), tmp_path)
     with start(run_functions=True) as sandbox:
         # Everybody's sandbox runs no functions.
         settings = environment(providers, sandbox.environment(ONE, REGION))

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from tests.e2e.support import Account, Stack, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.terraform.stack import Stack
 
 pytestmark = pytest.mark.one_engine("what happens to the policy is the program's doing")
 

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, Outcome, Stack, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.terraform.outcome import Outcome
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 EXTRA = """

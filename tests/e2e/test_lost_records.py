@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.support import OWNER, Stack, deregistration, new_ca, records, registration
+from tests.support.accounts import OWNER
+from tests.support.certificates import new_ca
+from tests.support.terraform.addresses import deregistration, records, registration
+from tests.support.terraform.stack import Stack
 
 pytestmark = pytest.mark.one_engine("which record owns a CA is in its tags, for any engine")
 

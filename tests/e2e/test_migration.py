@@ -12,8 +12,10 @@ from collections import Counter
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import CA, TEMPLATE_BODY, Account, issue, new_ca
-from tests.examples.support import blocks_below, run_as_typed
+from tests.support.accounts import TEMPLATE_BODY, Account
+from tests.support.certificates import CA, new_ca, new_leaf
+from tests.support.readmes import code_blocks_below
+from tests.support.terraform.shell import run_as_typed
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
@@ -27,7 +29,7 @@ ONE_OF_SEVERAL = "One of several, or into another state"
 
 PROVIDER = 'provider "aws" {}\n'
 REMOVED = re.compile(r"^removed \{.*?^\}\n", re.MULTILINE | re.DOTALL)
-REMOVED_FACTORY = REMOVED.findall(blocks_below(GUIDE, RESOURCE, "hcl")[1])[0]
+REMOVED_FACTORY = REMOVED.findall(code_blocks_below(GUIDE, RESOURCE, "hcl")[1])[0]
 DEFAULT_MODE = 'certificate_mode = "DEFAULT"'
 
 
@@ -58,11 +60,11 @@ def test_there_with_state_rm_and_back_with_a_record_written_by_hand(
 ) -> None:
     aws = Account(sandbox, account, region)
     ca = with_ca(workspace, "factory")
-    before, after = blocks_below(GUIDE, RESOURCE, "hcl")
+    before, after = code_blocks_below(GUIDE, RESOURCE, "hcl")
     after = module(workspace, REMOVED.sub("", after))
-    there, back = blocks_below(GUIDE, TITLE, "sh")
-    (forget,) = blocks_below(GUIDE, RESOURCE, "sh")
-    record, _ = blocks_below(GUIDE, WITHOUT_RECORD, "sh")
+    there, back = code_blocks_below(GUIDE, TITLE, "sh")
+    (forget,) = code_blocks_below(GUIDE, RESOURCE, "sh")
+    record, _ = code_blocks_below(GUIDE, WITHOUT_RECORD, "sh")
     workspace.write(PROVIDER + before)
     workspace.init()
     workspace.apply()
@@ -112,9 +114,9 @@ def test_from_the_cli_with_state_rm_and_back_with_a_script_that_looks_first(
     """The template of a JITP CA goes along; the CA's records alone are forgotten."""
     aws = Account(sandbox, account, region)
     ca = with_ca(workspace, "workshop")
-    before, after = blocks_below(GUIDE, CLI, "hcl")
-    (script,) = blocks_below(GUIDE, WITHOUT_RECORD, "hcl")
-    forget, untag = blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
+    before, after = code_blocks_below(GUIDE, CLI, "hcl")
+    (script,) = code_blocks_below(GUIDE, WITHOUT_RECORD, "hcl")
+    forget, untag = code_blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
     workspace.write(PROVIDER + before)
     workspace.init()
     workspace.apply()
@@ -148,7 +150,7 @@ def test_what_the_guide_says_of_aws_iot_ca_certificate_is_so(
 ) -> None:
     aws = Account(sandbox, account, region)
     ca = with_ca(workspace, "factory")
-    before, _ = blocks_below(GUIDE, RESOURCE, "hcl")
+    before, _ = code_blocks_below(GUIDE, RESOURCE, "hcl")
     role = aws.provisioning_role()
     inline = (
         "registration_config {\n"
@@ -166,12 +168,12 @@ def test_what_the_guide_says_of_aws_iot_ca_certificate_is_so(
     assert "ResourceAlreadyExistsException" in created.output
 
     # Moved by a record: with its proof, since without one the provider would replace the CA.
-    record, proof = blocks_below(GUIDE, WITHOUT_RECORD, "sh")
-    _, back = blocks_below(GUIDE, TITLE, "sh")
+    record, proof = code_blocks_below(GUIDE, WITHOUT_RECORD, "sh")
+    _, back = code_blocks_below(GUIDE, TITLE, "sh")
     back = back.replace("before.tfstate", "record.tfstate")
     with_proof = proof.partition("# In the record: ")[2].strip()
     code = aws.iot.get_registration_code()["registrationCode"]
-    workspace.write(issue(ca, code).pem, "verification.pem")
+    workspace.write(new_leaf(ca, code).pem, "verification.pem")
     mode = f'{DEFAULT_MODE}\nverification_certificate_pem = file("verification.pem")'
     in_default = configured.replace('certificate_mode        = "SNI_ONLY"', mode)
     workspace.write(PROVIDER + in_default)
@@ -203,7 +205,7 @@ def test_what_the_guide_says_of_aws_iot_ca_certificate_is_so(
     assert workspace.plan().status == 2
 
     # From there to the module: the body becomes a template, in one call.
-    (after,) = blocks_below(GUIDE, TEMPLATE, "hcl")
+    (after,) = code_blocks_below(GUIDE, TEMPLATE, "hcl")
     after = after.replace("aws_iam_role.provisioning.arn", f'"{role}"')
     after = re.sub(r"(?ms)^moved \{.*?^\}\n", REMOVED_FACTORY, after)
     after = after.replace(

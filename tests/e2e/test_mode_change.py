@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import Account, Stack, new_ca, records, registration, template
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.terraform.addresses import records, registration, template
+from tests.support.terraform.stack import Stack
 
 pytestmark = pytest.mark.one_engine("how a mode is changed is the program's doing")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import Stack, new_ca
+from tests.support.certificates import new_ca
+from tests.support.terraform.stack import Stack
 
 
 @pytest.mark.one_engine("in which order things come and go is older than both engines")

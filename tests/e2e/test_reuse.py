@@ -17,7 +17,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, Outcome, Stack, new_ca, read_outcome, registration
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.terraform.addresses import registration
+from tests.support.terraform.outcome import Outcome, read_outcome
+from tests.support.terraform.stack import Stack
 from tools.checkout import ROOT, copy_configuration
 from tools.engine.terraform import Terraform
 

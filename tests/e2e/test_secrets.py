@@ -17,16 +17,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sandbox.control import Sandbox
-from tests.e2e.leaks import given_away, lines, passphrase_spellings, spellings
-from tests.e2e.processes import watched
-from tests.e2e.signers import (
-    ENVIRONMENT,
-    PASSPHRASE,
-    PASSPHRASE_VARIABLE,
-    Signer,
-    every_signer,
-)
-from tests.e2e.support import Account, Key, Stack, wiretap
+from tests.support.accounts import Account
+from tests.support.certificates import Key
+from tests.support.leaks import given_away, lines, passphrase_spellings, spellings
+from tests.support.network import wiretap
+from tests.support.processes import watched
+from tests.support.signers import ENVIRONMENT, PASSPHRASE, PASSPHRASE_VARIABLE, Signer, every_signer
+from tests.support.terraform.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.signers import ENVIRONMENT, REFUSALS, every_signer
-from tests.e2e.support import Account, Outcome, Stack
+from tests.support.accounts import Account
+from tests.support.signers import ENVIRONMENT, REFUSALS, every_signer
+from tests.support.terraform.outcome import Outcome
+from tests.support.terraform.stack import Stack
 
 pytestmark = pytest.mark.one_engine("who signs is the program's doing; Terraform passes a name on")
 

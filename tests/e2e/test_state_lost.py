@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, new_ca
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.unit.program import Program, authority, identity
-from tests.unit.support import ec_key, issue, pem
+from tests.support.certificates import ec_key, issue, pem
+from tests.support.program.in_process import Program, authority, identity
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "iot_ca"
 # X.509's earliest time without a library's complaint, and "no expiration" of RFC 5280, 4.1.2.5.

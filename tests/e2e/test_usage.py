@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Stack, deregistration, new_ca, registration
+from tests.support.certificates import new_ca
+from tests.support.terraform.addresses import deregistration, registration
+from tests.support.terraform.stack import Stack
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, Outcome, openssl, read_outcome
+from tests.support.accounts import Account
+from tests.support.openssl import openssl
+from tests.support.terraform.outcome import Outcome, read_outcome
 from tools.engine.terraform import Terraform
 
 # One configuration for all accounts; the workspace says which.

@@ -8,16 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import (
-    PROGRAM,
-    Stack,
-    guards,
-    new_ca,
-    read_outcome,
-    records,
-    registration,
-    template,
-)
+from tests.support.certificates import new_ca
+from tests.support.terraform.addresses import guards, records, registration, template
+from tests.support.terraform.outcome import PROGRAM, read_outcome
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import NewFolder
-from tests.examples.support import REGION, NewExample
+from tests.support.terraform.shell import REGION, NewExample
+from tests.support.terraform.workspace import NewFolder
 from tools.checkout import ROOT, copy_configuration
 from tools.engine.terraform import Terraform
 from tools.providers.environment import environment

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.examples.support import REGION, Cloud, NewExample, fingerprint, make_ca, path_with
+from tests.support.accounts import Account
+from tests.support.openssl import fingerprint, make_ca
+from tests.support.readmes import code_blocks
+from tests.support.terraform.shell import REGION, NewExample, path_with
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
@@ -156,14 +159,14 @@ def test_accounts_that_can_not_be_read_fail_the_first_job(
 def test_one_summary_of_accounts_in_sync_drifted_failing_and_out_of_reach(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
-    pipeline = Cloud(sandbox, new_account(), REGION)
+    pipeline = Account(sandbox, new_account(), REGION)
     clouds = {
-        name: Cloud(sandbox, new_account(), REGION)
+        name: Account(sandbox, new_account(), REGION)
         for name in ("steady", "drifted", "failing", "unreachable")
     }
-    example = new_example("workspaces", pipeline.account)
+    example = new_example("workspaces", pipeline.number)
     example.write(
-        json.dumps({"accounts": {n: {"account_id": c.account} for n, c in clouds.items()}}),
+        json.dumps({"accounts": {n: {"account_id": c.number} for n, c in clouds.items()}}),
         "accounts.auto.tfvars.json",
     )
     shutil.copy2(FOLDER / "drift_check.py", example.folder)
@@ -171,16 +174,16 @@ def test_one_summary_of_accounts_in_sync_drifted_failing_and_out_of_reach(
     certificate_id = fingerprint(example.folder / "root-ca.pem")
     example.run("init", env={"TF_WORKSPACE": "steady"})
     for name in ("steady", "drifted"):
-        example.apply(env={"TF_WORKSPACE": name, "AWS_ACCESS_KEY_ID": clouds[name].account})
+        example.apply(env={"TF_WORKSPACE": name, "AWS_ACCESS_KEY_ID": clouds[name].number})
     clouds["drifted"].client("iot").update_ca_certificate(
         certificateId=certificate_id, newStatus="INACTIVE"
     )
     for name, cloud in clouds.items():
-        trusted = pipeline.account if name != "unreachable" else "999999999999"
+        trusted = pipeline.number if name != "unreachable" else "999999999999"
         make_role(cloud, "iot-ca-drift-check", trusted)
     sandbox.fault(
         "error",
-        account=clouds["failing"].account,
+        account=clouds["failing"].number,
         operation="DescribeCACertificate",
         code="AccessDeniedException",
         times=None,
@@ -207,11 +210,11 @@ def test_one_summary_of_accounts_in_sync_drifted_failing_and_out_of_reach(
         if row.startswith("| ")
     }
     for name, cloud in clouds.items():
-        assert rows[name][:2] == [f"{name} ({cloud.account})", REGION]
+        assert rows[name][:2] == [f"{name} ({cloud.number})", REGION]
     assert rows["steady"][2:] == ["0 in sync", ""]
     assert rows["drifted"][2:] == [
         "2 drift",
-        f"factory (account {clouds['drifted'].account}, {REGION}) before apply: "
+        f"factory (account {clouds['drifted'].number}, {REGION}) before apply: "
         r"status is INACTIVE, wanted ACTIVE.",
     ]
     assert rows["failing"][2] == "1 failed"
@@ -224,7 +227,7 @@ def test_one_summary_of_accounts_in_sync_drifted_failing_and_out_of_reach(
     assert list(rows)[2:] == ["failing", "unreachable", "drifted", "steady"]
 
 
-def make_role(cloud: Cloud, name: str, trusted: str) -> None:
+def make_role(cloud: Account, name: str, trusted: str) -> None:
     """A role that another account may assume."""
     statement = {
         "Effect": "Allow",
@@ -237,7 +240,7 @@ def make_role(cloud: Cloud, name: str, trusted: str) -> None:
     )
 
 
-def assumed(pipeline: Cloud, account: Mapping[str, str]) -> dict[str, str]:
+def assumed(pipeline: Account, account: Mapping[str, str]) -> dict[str, str]:
     """What the workflow's credentials step leaves in the environment; nothing if it fails."""
     wanted = step("check", CREDENTIALS)["with"]
     role = filled_in(wanted["role-to-assume"], account)
@@ -428,7 +431,7 @@ def test_accounts_are_read_as_the_example_reads_them(tmp_path: Path) -> None:
     variables = (ROOT / "examples" / "workspaces" / "variables.tf").read_text(encoding="utf-8")
     (region,) = re.findall(r'region\s+= optional\(string, "([\w-]+)"\)', variables)
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    accounts, trust = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+    accounts, trust = code_blocks(readme, "json")
     path = tmp_path / "accounts.auto.tfvars.json"
     path.write_text(accounts, encoding="utf-8")
     read = drift_check.read_accounts(path)

@@ -13,18 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.examples.support import (
-    REGION,
-    Cloud,
-    NewExample,
-    as_output,
-    blocks_below,
-    fingerprint,
-    make_ca,
-    make_device,
-    run_as_typed,
-    shell,
-)
+from tests.support.accounts import Account
+from tests.support.openssl import fingerprint, make_ca, make_device
+from tests.support.readmes import code_blocks_below
+from tests.support.terraform.outputs import as_output
+from tests.support.terraform.shell import REGION, NewExample, run_as_typed, shell
 from tools.checkout import ROOT
 from tools.engine.terraform import Completed, Terraform
 
@@ -48,7 +41,7 @@ def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> No
 @pytest.mark.one_engine("the module is tested on both; an example only calls it")
 def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
     example = new_example("single-account", account)
-    cloud = Cloud(sandbox, account, REGION)
+    cloud = Account(sandbox, account, REGION)
     make_ca(example.folder)
     # All that a user's `init` does, the hashes of the providers included.
     example.run("init")
@@ -58,7 +51,7 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
     example.apply()
 
     certificate_id = fingerprint(example.folder / "root-ca.pem")
-    found = cloud.ca(certificate_id)
+    found = cloud.describe(certificate_id)
     outputs = example.output()
     assert outputs["certificate_id"] == certificate_id
     assert outputs["certificate_authorities"] == {"factory": as_output(found, cloud)}
@@ -71,7 +64,7 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
     example.write(json.dumps({"default_mode": {"legacy": second}}), "terraform.tfvars.json")
     example.apply()
 
-    other = cloud.ca(fingerprint(example.folder / "legacy-ca.pem"))
+    other = cloud.describe(fingerprint(example.folder / "legacy-ca.pem"))
     assert example.output()["certificate_authorities"] == {
         "factory": as_output(found, cloud),
         "legacy": as_output(other, cloud),
@@ -86,12 +79,12 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
 @pytest.mark.one_engine("a change of mode is tested on both; an example only calls it")
 def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
     example = new_example("hand-over", account)
-    cloud = Cloud(sandbox, account, REGION)
+    cloud = Account(sandbox, account, REGION)
     make_ca(example.folder)
     readme = (example.folder / "README.md").read_text(encoding="utf-8")
-    (request,) = blocks_below(readme, "1. Register the CA, and make the request", "sh")
-    (signing,) = blocks_below(readme, "2. Have it signed", "sh")
-    (change,) = blocks_below(readme, "3. Go over to `DEFAULT` mode", "sh")
+    (request,) = code_blocks_below(readme, "1. Register the CA, and make the request", "sh")
+    (signing,) = code_blocks_below(readme, "2. Have it signed", "sh")
+    (change,) = code_blocks_below(readme, "3. Go over to `DEFAULT` mode", "sh")
     request, change = (
         "\n".join(line for line in block.splitlines() if not line.startswith("terraform "))
         for block in (request, change)
@@ -99,9 +92,9 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
     example.init()
     example.apply()
     certificate_id = fingerprint(example.folder / "root-ca.pem")
-    assert cloud.ca(certificate_id)["certificateMode"] == "SNI_ONLY"
+    assert cloud.describe(certificate_id)["certificateMode"] == "SNI_ONLY"
     by_others = [{"Key": "owner", "Value": "somebody else"}]
-    arn = cloud.ca(certificate_id)["certificateArn"]
+    arn = cloud.describe(certificate_id)["certificateArn"]
     cloud.client("iot").tag_resource(resourceArn=arn, tags=by_others)
 
     said = shell(example, request)
@@ -116,7 +109,7 @@ def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> N
 
     example.apply()
 
-    found = cloud.ca(certificate_id)
+    found = cloud.describe(certificate_id)
     assert example.output()["certificate_authorities"] == {"factory": as_output(found, cloud)}
     assert (found["certificateMode"], found["status"]) == ("DEFAULT", "ACTIVE")
     assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
@@ -141,7 +134,7 @@ def test_the_readme_of_rotation_names_each_step() -> None:
 def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
     """Every step as the README says, and after each: what AWS has, and nothing left to do."""
     example = new_example("rotation", account)
-    cloud = Cloud(sandbox, account, REGION)
+    cloud = Account(sandbox, account, REGION)
     iot = cloud.client("iot")
     make_ca(example.folder, "factory-2025", days=120)
     make_ca(example.folder, "factory-2026")
@@ -159,7 +152,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
         return said, written
 
     def has(certificate_id: str) -> tuple[str, str, str | None]:
-        ca = cloud.ca(certificate_id)
+        ca = cloud.describe(certificate_id)
         return ca["status"], ca["autoRegistrationStatus"], ca["templateName"]
 
     def devices(certificate_id: str) -> list[tuple[str, str]]:
@@ -189,7 +182,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
     outputs = example.output()
     assert outputs["certificate_ids"] == {"factory-2025": old, "factory-2026": new}
     renewed = register_device("factory-2026", "pump-1-renewed")
-    as_added = cloud.ca(new)
+    as_added = cloud.describe(new)
     template = iot.describe_provisioning_template(templateName="factory-2026")
 
     retired, written = take("2-retire-old")
@@ -213,7 +206,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
         "iot-jitp-factory-2026-"
     ]
     # Neither step wrote to the new CA, its template or its device.
-    assert cloud.ca(new) == as_added
+    assert cloud.describe(new) == as_added
     again = iot.describe_provisioning_template(templateName="factory-2026")
     assert again["lastModifiedDate"] == template["lastModifiedDate"]
     assert devices(new) == [(renewed, "ACTIVE")]
@@ -226,9 +219,9 @@ def test_workspaces(
 ) -> None:
     """Modes that differ by account and by region; the environment's credentials, or by a role."""
     here, there = new_account(), new_account()
-    production = Cloud(sandbox, here, REGION)
-    production_us = Cloud(sandbox, here, OTHER_REGION)
-    staging = Cloud(sandbox, there, REGION)
+    production = Account(sandbox, here, REGION)
+    production_us = Account(sandbox, here, OTHER_REGION)
+    staging = Account(sandbox, there, REGION)
     # One set of credentials for all workspaces: the role is what leads into the other account.
     example = new_example("workspaces", here)
     accounts = {
@@ -251,11 +244,11 @@ def test_workspaces(
         selected = {"TF_WORKSPACE": workspace}
         example.apply(env=selected)
 
-        found = cloud.ca(certificate_id)
+        found = cloud.describe(certificate_id)
         told = json.loads(example.run("output", "-json", env=selected).stdout)
         outputs = {name: output["value"] for name, output in told.items()}
         assert outputs == {
-            "account_id": cloud.account,
+            "account_id": cloud.number,
             "region": cloud.region,
             "certificate_authorities": {"factory": as_output(found, cloud)},
         }
@@ -270,7 +263,7 @@ def test_workspaces(
     looked = subprocess.run(
         [*command, *options],
         cwd=example.folder,
-        env={**os.environ, **sandbox.environment(production.account, REGION)},
+        env={**os.environ, **sandbox.environment(production.number, REGION)},
         capture_output=True,
         text=True,
         check=False,
@@ -292,14 +285,14 @@ def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> No
     """The README's own commands and accounts, with real roles: the sandbox enforces their trust."""
     example = new_example("multi-account", "444444444444")
     readme = (example.folder / "README.md").read_text(encoding="utf-8")
-    *_, certificate, roles = blocks_below(readme, "Try it without an account", "sh")
+    *_, certificate, roles = code_blocks_below(readme, "Try it without an account", "sh")
     run_as_typed(example, certificate.replace("cd examples/multi-account\n", ""))
     certificate_id = fingerprint(example.folder / "root-ca.pem")
     places = {
-        "production/eu-west-1": (Cloud(sandbox, "111111111111", REGION), "DEFAULT"),
-        "production/us-east-1": (Cloud(sandbox, "111111111111", OTHER_REGION), "DEFAULT"),
-        "staging/eu-west-1": (Cloud(sandbox, "222222222222", REGION), "SNI_ONLY"),
-        "development/us-east-1": (Cloud(sandbox, "333333333333", OTHER_REGION), "SNI_ONLY"),
+        "production/eu-west-1": (Account(sandbox, "111111111111", REGION), "DEFAULT"),
+        "production/us-east-1": (Account(sandbox, "111111111111", OTHER_REGION), "DEFAULT"),
+        "staging/eu-west-1": (Account(sandbox, "222222222222", REGION), "SNI_ONLY"),
+        "development/us-east-1": (Account(sandbox, "333333333333", OTHER_REGION), "SNI_ONLY"),
     }
     sandbox.forget_calls()
 
@@ -307,12 +300,12 @@ def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> No
 
     # Neither the provider nor the program did anything with the credentials that they started from.
     by = {call.principal.rpartition("/")[0] for call in sandbox.calls(service="iot")}
-    accounts = {cloud.account for cloud, _ in places.values()}
+    accounts = {cloud.number for cloud, _ in places.values()}
     assert by == {f"arn:aws:sts::{account}:assumed-role/terraform" for account in accounts}
     outputs = example.output()["certificate_authorities"]
     assert outputs.keys() == places.keys()
     for place, (cloud, mode) in places.items():
-        found = cloud.ca(certificate_id)
+        found = cloud.describe(certificate_id)
         assert outputs[place] == {"factory": as_output(found, cloud)}
         assert (found["certificateMode"], found["status"]) == (mode, "ACTIVE")
         assert (found["autoRegistrationStatus"], found["templateName"]) == ("ENABLE", "factory")
@@ -379,16 +372,16 @@ def test_migration_there_and_back_as_typed(
     """`removed`, `moved` and the state's format are Terraform's own, and as the guide says."""
     example = new_example("migration", account)
     before = Terraform(example.folder / "before", example.engine, example.environment)
-    cloud = Cloud(sandbox, account, REGION)
+    cloud = Account(sandbox, account, REGION)
     readme = (example.folder / "README.md").read_text(encoding="utf-8")
-    *_, certificates = blocks_below(readme, "Try it without an account", "sh")
+    *_, certificates = code_blocks_below(readme, "Try it without an account", "sh")
     run_as_typed(example, certificates.replace("cd examples/migration\n", ""))
     names = ("factory", "legacy", "workshop")
     ids = {name: fingerprint(example.folder / f"{name}-ca.pem") for name in names}
-    (begin,) = blocks_below(readme, "Where it begins", "sh")
+    (begin,) = code_blocks_below(readme, "Where it begins", "sh")
     run_as_typed(example, begin)
     (version,) = _template_versions(cloud)
-    at_first = {name: _without_times(cloud.ca(ids[name])) for name in names}
+    at_first = {name: _without_times(cloud.describe(ids[name])) for name in names}
     assert at_first["factory"]["templateName"] == "fleet"
     assert [at_first[name]["certificateMode"] for name in names] == [
         "SNI_ONLY",
@@ -397,7 +390,7 @@ def test_migration_there_and_back_as_typed(
     ]
     sandbox.forget_calls()
 
-    (there,) = blocks_below(readme, "There", "sh")
+    (there,) = code_blocks_below(readme, "There", "sh")
     said = run_as_typed(example, there)
 
     assert "Plan: 14 to add, 1 to change, 0 to destroy." in said
@@ -405,7 +398,7 @@ def test_migration_there_and_back_as_typed(
         assert f"{address} will no longer be managed by Terraform, but will not be" in said
     assert len(re.findall(r'\+ revision += "adopt tags ', said)) == 2 * len(names)
     assert _writes(sandbox) == {"TagResource": 4, "UpdateProvisioningTemplate": 1}
-    assert {name: _without_times(cloud.ca(ids[name])) for name in names} == at_first
+    assert {name: _without_times(cloud.describe(ids[name])) for name in names} == at_first
     assert _template_versions(cloud) == [version]
     assert {name: _tags(cloud, ids[name])["iot-ca:origin"] for name in names} == dict.fromkeys(
         names, "adopted"
@@ -413,14 +406,14 @@ def test_migration_there_and_back_as_typed(
     assert example.plan().status == 0
     sandbox.forget_calls()
 
-    back, untag = blocks_below(readme, "Back", "sh")
+    back, untag = code_blocks_below(readme, "Back", "sh")
     said = run_as_typed(example, back)
 
     assert "Plan: 0 to add, 3 to change, 0 to destroy." in said
     assert "must be replaced" not in said
     assert _writes(sandbox) == {"UntagResource": 3, "UpdateProvisioningTemplate": 1}
     run_as_typed(example, untag)
-    assert {name: _without_times(cloud.ca(ids[name])) for name in names} == at_first
+    assert {name: _without_times(cloud.describe(ids[name])) for name in names} == at_first
     assert _template_versions(cloud) == [version]
     assert [_tags(cloud, ids[name]) for name in names] == [{"team": "devices"}, {}, {}]
     assert before.plan().status == 0
@@ -441,19 +434,19 @@ def _writes(sandbox: Sandbox) -> Counter[str]:
     return Counter(call.operation for call in sandbox.calls(write=True))
 
 
-def _tags(cloud: Cloud, certificate_id: str) -> dict[str, str]:
-    arn = cloud.ca(certificate_id)["certificateArn"]
+def _tags(cloud: Account, certificate_id: str) -> dict[str, str]:
+    arn = cloud.describe(certificate_id)["certificateArn"]
     tags = cloud.client("iot").list_tags_for_resource(resourceArn=arn)["tags"]
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
-def _template_versions(cloud: Cloud) -> list[Any]:
+def _template_versions(cloud: Account) -> list[Any]:
     """The versions of the template `fleet`, with the times at which they were made."""
     listed = cloud.client("iot").list_provisioning_template_versions(templateName="fleet")
     return [(each["versionId"], each["creationDate"]) for each in listed["versions"]]
 
 
-def _role(cloud: Cloud, trusted: str) -> str:
+def _role(cloud: Account, trusted: str) -> str:
     trust = {"Version": "2012-10-17", "Statement": [_trust(trusted)]}
     made = cloud.client("iam").create_role(
         RoleName="terraform", AssumeRolePolicyDocument=json.dumps(trust)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import hcl2
 import pytest
 
-from tests.examples.support import Cloud, make_ca
+from tests.support.accounts import Account
+from tests.support.openssl import make_ca
+from tests.support.readmes import code_blocks
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox
 
-FENCE = re.compile(r"^```hcl\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMPLETE = re.compile(r"\A\s*(#|//)[^\n]*\bcomplete\b", re.IGNORECASE)
 SOURCE = re.compile(r'source(\s*)=(\s*)"<namespace>/iot-ca/aws(?://([\w/-]+))?"')
 VERSION = re.compile(r"^  version\s*=.*\n", re.MULTILINE)
@@ -52,7 +53,7 @@ def blocks_of(root: Path) -> list[Block]:
     return [
         Block(str(readme.relative_to(root)), number, text)
         for readme in readmes
-        for number, text in enumerate(FENCE.findall(readme.read_text(encoding="utf-8")), start=1)
+        for number, text in enumerate(code_blocks(readme.read_text(encoding="utf-8"), "hcl"), 1)
     ]
 
 
@@ -79,7 +80,7 @@ def test_a_complete_block_plans(
     workspace.init()
 
     assert workspace.plan().status == 2
-    assert Cloud(sandbox, account, region).left() == []
+    assert Account(sandbox, account, region).left() == []
 
 
 def test_the_root_readme_begins_with_usage_of_the_module() -> None:

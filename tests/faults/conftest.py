@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account
-from tests.faults.support import TEMPLATE, Program
+from tests.support.accounts import Account
+from tests.support.faults.injection import FaultyProgram
+from tests.support.faults.paths import TEMPLATE
 
 
 @pytest.fixture
@@ -20,6 +21,6 @@ def account(sandbox: Sandbox, new_account: Callable[[], str], region: str) -> Ac
 
 
 @pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Program:
+def program(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> FaultyProgram:
     """The program, with a line to the sandbox that fails on demand."""
-    return Program(monkeypatch, sandbox)
+    return FaultyProgram(monkeypatch, sandbox)

@@ -18,8 +18,11 @@ import pytest
 
 from iot_ca.cli import REQUEST_VARIABLE
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, new_ca
-from tests.faults.support import TEMPLATE, Call, Program, Terraform, leftovers, seen
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.faults.injection import Call, FaultyProgram
+from tests.support.faults.paths import TEMPLATE
+from tests.support.faults.record import Record, leftovers, seen
 from tools.checkout import ROOT
 
 OTHERS = {"owner": "somebody else", "cost-center": "4711"}
@@ -45,7 +48,7 @@ WRITES = [
 def test_the_next_run_finishes_what_a_killed_one_began(
     mode: str,
     when: str,
-    program: Program,
+    program: FaultyProgram,
     sandbox: Sandbox,
     account: Account,
     tmp_path: Path,
@@ -63,7 +66,7 @@ def test_the_next_run_finishes_what_a_killed_one_began(
         }
         account.register_default(ca) if mode == "SNI_ONLY" else account.register(ca)
         account.tag(ca, OTHERS)
-        terraform = Terraform(program, account, ca, wanted)
+        terraform = Record(program, account, ca, wanted)
         revision = terraform.plan()
 
         _kill_at(call, when, sandbox, terraform, revision)
@@ -82,7 +85,7 @@ def test_the_next_run_finishes_what_a_killed_one_began(
     record_property("faults", len(WRITES))
 
 
-def _kill_at(call: Call, when: str, sandbox: Sandbox, terraform: Terraform, revision: str) -> None:
+def _kill_at(call: Call, when: str, sandbox: Sandbox, terraform: Record, revision: str) -> None:
     """Run `register` in a process of its own, and kill it at a call, before or after its effect."""
     place = {"operation": call.operation, "account": terraform.account.number, "skip": call.number}
     if when == "after":

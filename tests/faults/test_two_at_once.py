@@ -28,8 +28,10 @@ from iot_ca.aws import session as aws
 from iot_ca.errors import Failures
 from iot_ca.terraform.register import register
 from sandbox.control import Sandbox
-from tests.e2e.support import CA, OWN_TAGS, Account, Registered, new_ca
-from tests.faults.support import TEMPLATE, leftovers
+from tests.support.accounts import OWN_TAGS, Account, Registered
+from tests.support.certificates import CA, new_ca
+from tests.support.faults.paths import TEMPLATE
+from tests.support.faults.record import leftovers
 from tools.checkout import ROOT
 
 TIMES = 50

@@ -19,7 +19,7 @@ from modules.jitr.function.handler import handler
 from modules.jitr.function.hook import PAUSES, HookFailed
 from modules.jitr.function.metrics import DEVICES_REFUSED, NAMESPACE
 from modules.jitr.function.provisioning import DESCRIPTION_VALID_SECONDS
-from tests.jitr.conftest import ACCOUNT, POLICY, Fleet, LambdaContext, name
+from tests.support.jitr.fleet import ACCOUNT, POLICY, Fleet, LambdaContext, name
 
 PATIENT = entry.IOT
 PROVISIONED = ["create_thing", "attach_policy", "attach_thing_principal", "update_certificate"]

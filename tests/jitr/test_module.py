@@ -11,8 +11,8 @@ from modules.jitr.function.metrics import DEVICES_REFUSED, NAMESPACE
 from modules.jitr.function.settings import Settings, read_settings
 from modules.jitr.function.subject import FIELDS
 from modules.jitr.function.things import THING_NAME
-from tests.contract.hcl import text
-from tests.jitr.conftest import FUNCTION
+from tests.support.hcl import text
+from tests.support.jitr.fleet import FUNCTION
 
 MODULE = text("modules/jitr")
 KINDS = ("jitr", "jitp")

@@ -15,8 +15,10 @@ import zipfile
 from pathlib import Path
 
 from sandbox.control import start
-from tests.e2e.support import Account, new_ca
-from tests.jitr.conftest import FUNCTION, POLICY, REGION
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca
+from tests.support.jitr.fleet import FUNCTION, POLICY, REGION
+from tests.support.readmes import code_blocks
 from tools.device import Device
 
 ACCOUNT = "111122223333"
@@ -43,9 +45,9 @@ HERE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
 
 def recipe(command: str) -> str:
     """The block of shell in the README that has a command in it."""
-    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", README.read_text(encoding="utf-8"), re.M | re.S)
+    blocks = code_blocks(README.read_text(encoding="utf-8"), "sh")
     (found,) = [block for block in blocks if command in block]
-    return str(found)
+    return found
 
 
 PACKAGE = FUNCTION.parent / "function.zip"

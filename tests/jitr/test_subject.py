@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modules.jitr.function.subject import FIELDS, serial_number_of, subject_of
-from tests.jitr.conftest import certificate, name, pem_of
+from tests.support.certificates import pem
+from tests.support.jitr.fleet import certificate, name
 
 # X.520 gives a common name 64 characters; the library counts bytes of UTF-8.
 LONGEST = 64
@@ -61,7 +62,7 @@ def expected(subject: x509.Name) -> dict[str, list[str]]:
 @given(SUBJECTS)
 @example(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut("\U0001f600" * LONGEST))]))
 def test_any_subject_is_read_as_the_library_reads_it(subject: x509.Name) -> None:
-    assert subject_of(pem_of(certificate(subject))) == expected(subject)
+    assert subject_of(pem(certificate(subject))) == expected(subject)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_any_subject_is_read_as_the_library_reads_it(subject: x509.Name) -> None
 )
 def test_every_encoding_of_a_text_is_read(kind: _ASN1Type, text: str) -> None:
     attribute = x509.NameAttribute(NameOID.ORGANIZATION_NAME, text, _type=kind)
-    assert subject_of(pem_of(certificate(x509.Name([attribute])))) == {"Organization": [text]}
+    assert subject_of(pem(certificate(x509.Name([attribute])))) == {"Organization": [text]}
 
 
 def test_the_fields_have_the_names_of_provisioning_templates() -> None:
@@ -91,7 +92,7 @@ def test_the_fields_have_the_names_of_provisioning_templates() -> None:
         SERIAL_NUMBER="17",
         LOCALITY_NAME="Frankfurt",
     )
-    assert subject_of("text before\n" + pem_of(certificate(subject)) + "text behind") == {
+    assert subject_of("text before\n" + pem(certificate(subject)) + "text behind") == {
         "CommonName": ["device-1"],
         "Country": ["DE"],
         "StateName": ["Hessen"],
@@ -106,7 +107,7 @@ def test_long_lengths_are_read() -> None:
     # More than 127 and more than 255 bytes: lengths of one and of two further bytes.
     for size in (60, 64, 200, 300):
         units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "u" * 60)] * (size // 60)
-        read = subject_of(pem_of(certificate(x509.Name(units))))
+        read = subject_of(pem(certificate(x509.Name(units))))
         assert read == {"OrganizationalUnit": ["u" * 60] * (size // 60)}
 
 
@@ -117,16 +118,16 @@ def test_long_lengths_are_read() -> None:
 def test_the_serial_number_is_that_of_openssl(number: int) -> None:
     digits = f"{number:X}"
     padded = digits.zfill(len(digits) + len(digits) % 2)
-    assert serial_number_of(pem_of(certificate(name(), serial_number=number))) == padded
+    assert serial_number_of(pem(certificate(name(), serial_number=number))) == padded
 
 
 @given(st.binary(max_size=64))
 def test_the_serial_number_of_garbage_is_refused_in_one_way(garbage: bytes) -> None:
     with pytest.raises(ValueError, match="serial number cannot be read"):
-        serial_number_of(pem(garbage))
+        serial_number_of(pem_of_der(garbage))
 
 
-def pem(der: bytes) -> str:
+def pem_of_der(der: bytes) -> str:
     body = base64.b64encode(der).decode()
     return f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
 
@@ -137,19 +138,19 @@ WHOLE = certificate(name("device-1", ORGANIZATION_NAME="Example")).public_bytes(
 @given(st.binary(max_size=64))
 def test_garbage_is_refused_in_one_way(garbage: bytes) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        subject_of(pem(garbage))
+        subject_of(pem_of_der(garbage))
 
 
 @given(st.integers(0, len(WHOLE) - 1))
 def test_a_certificate_that_is_cut_off_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        subject_of(pem(WHOLE[:length]))
+        subject_of(pem_of_der(WHOLE[:length]))
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
 def test_a_damaged_certificate_is_read_or_refused(place: int, byte: int) -> None:
     damaged = WHOLE[:place] + bytes([byte]) + WHOLE[place + 1 :]
-    assert outcome(pem(damaged)) in ("read", "the certificate's subject cannot be read")
+    assert outcome(pem_of_der(damaged)) in ("read", "the certificate's subject cannot be read")
 
 
 def outcome(text: str) -> str:

@@ -17,9 +17,9 @@ from typing import Any
 import boto3
 
 from modules.jitr.function import handler as entry
-from tests.contract.hcl import blocks, text
-from tests.jitr.conftest import Fleet, name
-from tests.jitr.simulated_time import LambdaQueue, Quotas, Schedule, TokenBucket
+from tests.support.hcl import blocks, text
+from tests.support.jitr.fleet import Fleet, name
+from tests.support.jitr.simulated_time import LambdaQueue, Quotas, Schedule, TokenBucket
 
 # AWS IoT Core's quotas for each of the calls of a device, in an account and Region.
 DEVICES, CALLS_PER_SECOND = 500, 10

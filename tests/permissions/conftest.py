@@ -8,9 +8,12 @@ import pytest
 
 from iot_ca.ownership import private_ca
 from sandbox.control import Sandbox
-from tests.e2e.support import Account
-from tests.faults.support import TEMPLATE
-from tests.permissions.support import ANY_ID, Role, RoleProgram, World, make_keys, render
+from tests.support.accounts import Account
+from tests.support.faults.paths import TEMPLATE
+from tests.support.permissions.cases import World
+from tests.support.permissions.keys import make_keys
+from tests.support.permissions.policies import ANY_ID, render
+from tests.support.permissions.roles import Role, RoleProgram
 
 REGION = "eu-west-1"
 # Of no other test: the sandbox is everybody's, and this account is all of this folder's.

@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.support import new_ca
-from tests.permissions.support import (
+from tests.support.certificates import new_ca
+from tests.support.permissions.calls import Caller
+from tests.support.permissions.cases import CASES, World
+from tests.support.permissions.policies import (
     ANY_ID,
-    CASES,
     HINT,
-    Caller,
     Need,
-    Role,
-    World,
     allowed_by,
     needs,
     render,
     without,
 )
+from tests.support.permissions.roles import Role
 
 
 def learn(world: World, name: str, folder: Path) -> set[Need]:

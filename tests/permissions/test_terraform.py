@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.control import Sandbox
-from tests.e2e.support import Account, Stack, issue, new_ca
-from tests.permissions.support import Need, Role, allowed_by, needs, render
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca, new_leaf
+from tests.support.permissions.policies import Need, allowed_by, names, needs, render
+from tests.support.permissions.roles import Role
+from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 pytestmark = pytest.mark.one_engine("permissions are those of the program and of the provider")
@@ -49,7 +53,12 @@ def meddle(account: Account) -> None:
 
 
 def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over(
-    workspace: Terraform, sandbox: Sandbox, account: str, region: str, tmp_path: Path
+    workspace: Terraform,
+    sandbox: Sandbox,
+    account: str,
+    region: str,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     stack = Stack(workspace, sandbox, account, region)
     by_hand: Account = stack.account
@@ -89,7 +98,7 @@ def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over
         "proven": {
             "certificate_pem": proven.pem,
             "certificate_mode": "DEFAULT",
-            "verification": {"certificate_pem": issue(proven, code).pem},
+            "verification": {"certificate_pem": new_leaf(proven, code).pem},
             "provisioning": {**jitr, "reserved_concurrency": 5},
             "tags": {"team": "fleet"},
         },
@@ -141,3 +150,4 @@ def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over
     # The function's code changes with the next version of the module, and not before.
     code_change = {("JitrFunctions", "lambda:UpdateFunctionCode")}
     assert applied | code_change == needs(documents["apply_json"])
+    record_property("permissions", names(planned | applied))

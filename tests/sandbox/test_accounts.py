@@ -15,8 +15,8 @@ from sandbox.errors import AWSError
 from sandbox.identity.policies import trusts, trusts_service, verdict_of
 from sandbox.identity.principals import Principal, Session
 from sandbox.server.authentication import principal_of_session
-from tests.sandbox.conftest import ONE, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.sandbox.clients import ONE, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 ROLE = f"arn:aws:iam::{TWO}:role/deploy"
 

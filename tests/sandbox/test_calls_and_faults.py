@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from sandbox.control import Fault, Sandbox, SandboxError
 from sandbox.server.calls import kept_parameters
-from tests.sandbox import pki
-from tests.sandbox.conftest import BODY, ONE, REGION, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import new_ca
+from tests.support.sandbox.clients import BODY, ONE, REGION, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 
 def operations(sandbox: Sandbox, **wanted: Any) -> list[str]:
@@ -26,7 +26,7 @@ def operations(sandbox: Sandbox, **wanted: Any) -> list[str]:
 
 
 def test_calls_are_recorded_in_order(sandbox: Sandbox, aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     began = time.time()
     aws.template("fleet")
     aws.iot().register_ca_certificate(
@@ -86,7 +86,7 @@ def test_calls_with_refused_credentials_are_recorded(sandbox: Sandbox, aws: Clie
 
 
 def test_documents_and_keys_are_not_recorded(sandbox: Sandbox, aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     code = aws.iot().get_registration_code()["registrationCode"]
     role_arn = aws.role()
     aws.iot().register_ca_certificate(
@@ -179,7 +179,7 @@ def test_errors_in_xml_and_json(sandbox: Sandbox, aws: Clients) -> None:
 
 
 def test_cut_before_has_no_effect(sandbox: Sandbox, aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     sandbox.fault("cut_before", operation="RegisterCACertificate")
     with pytest.raises(ConnectionClosedError):
         aws.iot().register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
@@ -189,7 +189,7 @@ def test_cut_before_has_no_effect(sandbox: Sandbox, aws: Clients) -> None:
 
 
 def test_cut_after_has_an_effect(sandbox: Sandbox, aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     sandbox.fault("cut_after", operation="RegisterCACertificate")
     with pytest.raises(ConnectionClosedError):
         aws.iot().register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.control import Sandbox, SandboxError, start
-from tests.sandbox.conftest import ONE, REGION, THREE, TWO
+from tests.support.readmes import code_blocks
+from tests.support.sandbox.clients import ONE, REGION, THREE, TWO
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "sandbox" / "README.md"
@@ -176,7 +177,7 @@ def aws(sandbox: Sandbox, account: str, *arguments: str, cwd: Path = ROOT) -> tu
 
 
 def test_readme_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
-    blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = code_blocks(README.read_text(), "sh")
     script = "\n".join(blocks).replace("http://127.0.0.1:5555", sandbox.endpoint)
     for program in ("curl", "openssl"):
         if not shutil.which(program):

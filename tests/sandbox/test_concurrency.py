@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from sandbox.control import Sandbox
 from sandbox.server.local_aws import LocalAws
 from sandbox.server.requests import ApiRequest
-from tests.sandbox import pki
-from tests.sandbox.conftest import Clients
+from tests.support.certificates import new_ca
+from tests.support.sandbox.clients import Clients
 
 ACCOUNTS = [str(100000000000 + i) for i in range(8)]
 
@@ -34,7 +34,7 @@ def outcomes(calls: list[Any]) -> list[str]:
 
 def test_concurrent_default_registrations_in_many_accounts(aws: Clients) -> None:
     for _ in range(3):
-        ca = pki.make_ca()
+        ca = new_ca()
         calls = []
         for account in ACCOUNTS:
             iot = aws.iot(account)
@@ -49,7 +49,7 @@ def test_concurrent_default_registrations_in_many_accounts(aws: Clients) -> None
 
 def test_concurrent_registrations_in_one_account(sandbox: Sandbox, aws: Clients) -> None:
     for _ in range(3):
-        ca = pki.make_ca()
+        ca = new_ca()
         clients = [aws.iot() for _ in range(8)]
         calls = [
             lambda iot=iot, ca=ca: iot.register_ca_certificate(
@@ -65,13 +65,13 @@ def test_concurrent_registrations_and_the_quota(aws: Clients) -> None:
     iot = aws.iot()
     calls = [
         lambda ca=ca: iot.register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
-        for ca in [pki.make_ca("Same") for _ in range(14)]
+        for ca in [new_ca("Same") for _ in range(14)]
     ]
     assert outcomes(calls) == ["LimitExceededException"] * 4 + ["ok"] * 10
 
 
 def test_concurrent_updates_all_count(aws: Clients) -> None:
-    ca, iot = pki.make_ca(), aws.iot()
+    ca, iot = new_ca(), aws.iot()
     iot.register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
     calls = [
         lambda: iot.update_ca_certificate(certificateId=ca.id, newStatus="ACTIVE")

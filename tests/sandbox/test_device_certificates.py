@@ -8,9 +8,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.sandbox import pki
-from tests.sandbox.conftest import TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import CA, DAY, NOW, new_ca
+from tests.support.sandbox.clients import TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def iot(aws: Clients) -> Any:
     return aws.iot()
 
 
-def registered(iot: Any, ca: pki.CA, *, active: bool = True, mode: str = "SNI_ONLY") -> pki.CA:
+def registered(iot: Any, ca: CA, *, active: bool = True, mode: str = "SNI_ONLY") -> CA:
     proof = {}
     if mode == "DEFAULT":
         code = iot.get_registration_code()["registrationCode"]
@@ -33,21 +33,21 @@ def id_of(pem: str) -> str:
     return x509.load_pem_x509_certificate(pem.encode()).fingerprint(hashes.SHA256()).hex()
 
 
-def device_of(iot: Any, ca: pki.CA, **members: Any) -> str:
+def device_of(iot: Any, ca: CA, **members: Any) -> str:
     """The ID of a new device certificate of ``ca``."""
     members = {"caCertificatePem": ca.pem, "status": "ACTIVE", **members}
     answer = iot.register_certificate(certificatePem=ca.device(), **members)
     return str(answer["certificateId"])
 
 
-def ids(iot: Any, ca: pki.CA, **page: Any) -> list[str]:
+def ids(iot: Any, ca: CA, **page: Any) -> list[str]:
     listed = iot.list_certificates_by_ca(caCertificateId=ca.id, **page)["certificates"]
     return [item["certificateId"] for item in listed]
 
 
 @pytest.mark.parametrize("mode", ["SNI_ONLY", "DEFAULT"])
 def test_device_certificate_has_the_mode_of_the_ca(iot: Any, mode: str) -> None:
-    ca = registered(iot, pki.make_ca(), mode=mode)
+    ca = registered(iot, new_ca(), mode=mode)
     pem = ca.device()
     answer = iot.register_certificate(certificatePem=pem, caCertificatePem=ca.pem, status="ACTIVE")
     assert answer["certificateId"] == id_of(pem)
@@ -56,28 +56,28 @@ def test_device_certificate_has_the_mode_of_the_ca(iot: Any, mode: str) -> None:
     assert found["caCertificateId"] == ca.id
     assert found["status"] == "ACTIVE"
     assert found["certificateArn"] == answer["certificateArn"]
-    assert found["validity"]["notAfter"] == pki.NOW + 90 * pki.DAY
+    assert found["validity"]["notAfter"] == NOW + 90 * DAY
     [item] = iot.list_certificates_by_ca(caCertificateId=ca.id)["certificates"]
     assert (item["certificateId"], item["certificateMode"]) == (id_of(pem), mode)
 
 
 def test_ca_is_found_by_subject(iot: Any) -> None:
-    ca = registered(iot, pki.make_ca("One"))
-    registered(iot, pki.make_ca("Another"))
+    ca = registered(iot, new_ca("One"))
+    registered(iot, new_ca("Another"))
     answer = iot.register_certificate(certificatePem=ca.device())
     assert ids(iot, ca) == [answer["certificateId"]]
     described = iot.describe_certificate(certificateId=answer["certificateId"])
     assert described["certificateDescription"]["status"] == "INACTIVE"
-    registered(iot, pki.make_ca("One"))
+    registered(iot, new_ca("One"))
     with refused("CertificateConflictException", status=409):
         iot.register_certificate(certificatePem=ca.device())
     iot.register_certificate(certificatePem=ca.device(), caCertificatePem=ca.pem)
 
 
 def test_refused_device_certificates(iot: Any, aws: Clients) -> None:
-    ca = registered(iot, pki.make_ca("One"))
-    idle = registered(iot, pki.make_ca("Idle"), active=False)
-    unknown = pki.make_ca("Unknown")
+    ca = registered(iot, new_ca("One"))
+    idle = registered(iot, new_ca("Idle"), active=False)
+    unknown = new_ca("Unknown")
     for members in ({"caCertificatePem": unknown.pem}, {}):
         with refused("CertificateValidationException", "not registered", 400):
             iot.register_certificate(certificatePem=unknown.device(), **members)
@@ -85,7 +85,7 @@ def test_refused_device_certificates(iot: Any, aws: Clients) -> None:
         device_of(aws.iot(TWO), ca)
     with refused("CertificateValidationException", "not signed"):
         iot.register_certificate(certificatePem=unknown.device(), caCertificatePem=ca.pem)
-    same_name = pki.make_ca("One")
+    same_name = new_ca("One")
     with refused("CertificateValidationException", "not signed"):
         iot.register_certificate(certificatePem=same_name.device())
     for members in ({"caCertificatePem": idle.pem}, {}):
@@ -103,7 +103,7 @@ def test_refused_device_certificates(iot: Any, aws: Clients) -> None:
 
 
 def test_registration_without_a_ca(iot: Any) -> None:
-    ca = registered(iot, pki.make_ca())
+    ca = registered(iot, new_ca())
     answer = iot.register_certificate_without_ca(certificatePem=ca.device(), status="ACTIVE")
     assert ids(iot, ca) == []
     found = iot.describe_certificate(certificateId=answer["certificateId"])
@@ -115,7 +115,7 @@ def test_registration_without_a_ca(iot: Any) -> None:
 
 
 def test_device_certificate_outlives_the_ca(iot: Any) -> None:
-    ca = registered(iot, pki.make_ca())
+    ca = registered(iot, new_ca())
     device = device_of(iot, ca)
     iot.update_ca_certificate(certificateId=ca.id, newStatus="INACTIVE")
     iot.delete_ca_certificate(certificateId=ca.id)
@@ -125,7 +125,7 @@ def test_device_certificate_outlives_the_ca(iot: Any) -> None:
 
 
 def test_pages_of_device_certificates(iot: Any) -> None:
-    ca, other = (registered(iot, pki.make_ca(name)) for name in ("One", "Other"))
+    ca, other = (registered(iot, new_ca(name)) for name in ("One", "Other"))
     devices = [device_of(iot, ca) for _ in range(5)]
     device_of(iot, other)
     assert ids(iot, ca) == devices[::-1]
@@ -140,7 +140,7 @@ def test_pages_of_device_certificates(iot: Any) -> None:
     assert seen == devices[::-1]
     assert marker == {"marker": None}
     assert len(iot.list_certificates(pageSize=4)["certificates"]) == 4
-    assert ids(iot, pki.make_ca()) == []
+    assert ids(iot, new_ca()) == []
     for page in ({"pageSize": 0}, {"pageSize": 251}, {"marker": "bm9uZQ=="}, {"marker": "?"}):
         with refused("InvalidRequestException"):
             ids(iot, ca, **page)

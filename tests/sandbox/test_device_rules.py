@@ -17,28 +17,29 @@ from sandbox.devices import policies as device_policies
 from sandbox.devices.admission import Admission, Holding, KnownDevice, Presented, Refused, admit
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot.endpoints import account_at, data_endpoint
-from tests.sandbox import fleet, pki
-from tests.sandbox.conftest import ONE, REGION, THREE, TWO
+from tests.support.certificates import CA, DAY, NOW, new_ca, rsa_key, x509_name
+from tests.support.sandbox import fleet
+from tests.support.sandbox.clients import ONE, REGION, THREE, TWO
 
-FLEET = pki.make_ca("Fleet CA")
-NEWER = pki.make_ca("Fleet CA", key=FLEET.key)  # the same name and key, another certificate
-LEAF = FLEET.issue(pki.name("sensor-1"))
+FLEET = new_ca("Fleet CA")
+NEWER = new_ca("Fleet CA", key=FLEET.key)  # the same name and key, another certificate
+LEAF = FLEET.issue(x509_name("sensor-1"))
 
 
-def held(made: pki.CA = FLEET, mode: str = "SNI_ONLY", **changed: Any) -> ca.CACertificate:
+def held(made: CA = FLEET, mode: str = "SNI_ONLY", **changed: Any) -> ca.CACertificate:
     """A CA as an account has registered it: ACTIVE and registering devices."""
     store = ca.CaStore(ONE, REGION, "aws")
     verification = None
     if mode == "DEFAULT":
         verification = made.verification(ca.registration_code(store))
     wanted = ca.CaRegistration(made.pem, verification, mode, True, True)
-    return replace(ca.register(wanted, store, [store], pki.NOW), **changed)
+    return replace(ca.register(wanted, store, [store], NOW), **changed)
 
 
 def decide(presented: Presented, *holdings: Holding) -> str:
     """The account that takes the device and how, or why it is refused."""
     try:
-        admission = admit(presented, REGION, holdings, pki.NOW)
+        admission = admit(presented, REGION, holdings, NOW)
     except Refused as refused:
         return refused.reason
     return f"{admission.account} {'new' if admission.ca else 'known'}"
@@ -102,7 +103,7 @@ def test_admission_in_both_modes(
     [
         ({"status": "INACTIVE"}, "is INACTIVE"),
         ({"auto_registration_status": "DISABLE"}, "has auto-registration disabled"),
-        ({"not_after": pki.NOW - pki.DAY}, "not within its validity"),
+        ({"not_after": NOW - DAY}, "not within its validity"),
     ],
 )
 @pytest.mark.parametrize("mode", ["SNI_ONLY", "DEFAULT"])
@@ -129,9 +130,9 @@ def test_only_a_certificate_that_waits_for_activation_has_its_event_again(
     status: str, again: bool
 ) -> None:
     for mode, presented in (("SNI_ONLY", named(ONE)), ("DEFAULT", WITH_CA)):
-        device = KnownDevice(status, mode, "cd", pki.NOW)
+        device = KnownDevice(status, mode, "cd", NOW)
         with pytest.raises(Refused) as caught:
-            admit(presented, REGION, [Holding(ONE, [held(mode=mode)], device)], pki.NOW)
+            admit(presented, REGION, [Holding(ONE, [held(mode=mode)], device)], NOW)
         assert isinstance(caught.value, devices.RefusedPending) is again
         if isinstance(caught.value, devices.RefusedPending):
             assert (caught.value.account, caught.value.device) == (ONE, device)
@@ -142,7 +143,7 @@ def test_sent_ca_decides_then_the_newest_usable_ca() -> None:
     shut = held(NEWER, sequence=2, status="INACTIVE")
 
     def signer(presented: Presented, *cas: ca.CACertificate) -> str | None:
-        found: Admission = admit(presented, REGION, [Holding(ONE, cas)], pki.NOW)
+        found: Admission = admit(presented, REGION, [Holding(ONE, cas)], NOW)
         return found.ca.certificate_id if found.ca else None
 
     assert signer(named(ONE), old, new) == NEWER.id
@@ -152,7 +153,7 @@ def test_sent_ca_decides_then_the_newest_usable_ca() -> None:
 
 
 def test_signature_decides_not_the_issuer_name() -> None:
-    impostor = pki.make_ca("Fleet CA")
+    impostor = new_ca("Fleet CA")
     assert "has signed the device's" in decide(named(ONE), Holding(ONE, [held(impostor)]))
     assert "no CA certificate" in decide(WITH_CA, Holding(ONE, [held(impostor, "DEFAULT")]))
 
@@ -160,9 +161,9 @@ def test_signature_decides_not_the_issuer_name() -> None:
 @pytest.mark.parametrize(
     ("leaf", "expected"),
     [
-        (FLEET.issue(pki.name("x"), ends=pki.NOW - pki.DAY / 2), "has expired"),
-        (FLEET.issue(pki.name("x"), starts=pki.NOW + pki.DAY / 2), "not yet valid"),
-        (FLEET.issue(pki.name("x"), pki.rsa_key(1024)), "at least 2048 bits"),
+        (FLEET.issue(x509_name("x"), end=NOW - DAY / 2), "has expired"),
+        (FLEET.issue(x509_name("x"), start=NOW + DAY / 2), "not yet valid"),
+        (FLEET.issue(x509_name("x"), rsa_key(1024)), "at least 2048 bits"),
     ],
 )
 def test_a_bad_device_certificate(leaf: x509.Certificate, expected: str) -> None:
@@ -179,9 +180,9 @@ def test_endpoints() -> None:
 
 
 def test_the_event_of_a_new_certificate() -> None:
-    event = devices.registered_event("ab", "cd", ONE, pki.NOW - pki.DAY, pki.NOW)
-    assert event["timestamp"] == int(pki.NOW.timestamp() * 1000)
-    registered = int((pki.NOW - pki.DAY).timestamp() * 1000)
+    event = devices.registered_event("ab", "cd", ONE, NOW - DAY, NOW)
+    assert event["timestamp"] == int(NOW.timestamp() * 1000)
+    registered = int((NOW - DAY).timestamp() * 1000)
     assert event["certificateRegistrationTimestamp"] == str(registered)
 
 

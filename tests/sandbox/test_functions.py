@@ -16,10 +16,11 @@ import pytest
 from sandbox.control import Listener, Sandbox, start
 from sandbox.functions import process
 from sandbox.functions.runner import lets_rule_in
-from tests.sandbox import fleet, pki
-from tests.sandbox.conftest import ONE, REGION, TWO, Clients
-from tests.sandbox.fleet import Maker, endpoint, id_of, register
-from tests.sandbox.refusals import refused
+from tests.support.certificates import new_ca
+from tests.support.sandbox import fleet
+from tests.support.sandbox.clients import ONE, REGION, TWO, Clients
+from tests.support.sandbox.fleet import Maker, endpoint, id_of, register
+from tests.support.sandbox.refusals import refused
 
 # What a function behind JITR has to do; the real one belongs to the module.
 ACTIVATE = """
@@ -79,7 +80,7 @@ def listener(sandbox: Sandbox) -> Listener:
 
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
-    return Maker(pki.make_ca("Fleet CA"), tmp_path)
+    return Maker(new_ca("Fleet CA"), tmp_path)
 
 
 def queue(aws: Clients, name: str = "dead") -> tuple[str, str]:

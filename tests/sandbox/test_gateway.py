@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from sandbox.control import Listener, Sandbox, SandboxError
-from tests.sandbox import fleet, pki
-from tests.sandbox.conftest import ONE, REGION, THREE, TWO, Clients
-from tests.sandbox.fleet import Maker, endpoint, id_of, register
+from tests.support.certificates import DAY, NOW, new_ca
+from tests.support.sandbox import fleet
+from tests.support.sandbox.clients import ONE, REGION, THREE, TWO, Clients
+from tests.support.sandbox.fleet import Maker, endpoint, id_of, register
 from tools.device import Closed, Device
 from tools.device import main as device_command
 
@@ -30,7 +31,7 @@ def listener(sandbox: Sandbox) -> Listener:
 
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
-    return Maker(pki.make_ca("Fleet CA"), tmp_path)
+    return Maker(new_ca("Fleet CA"), tmp_path)
 
 
 def known(aws: Clients, device: Device, account: str = ONE, *statements: dict[str, Any]) -> None:
@@ -234,7 +235,7 @@ def test_without_auto_registration_new_devices_stay_out(
 def test_ca_with_same_name_and_other_key_is_ignored(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
-    register(aws, pki.make_ca("Fleet CA"), registrationConfig=fleet.jitp(aws, ONE))
+    register(aws, new_ca("Fleet CA"), registrationConfig=fleet.jitp(aws, ONE))
     refused(sandbox, listener, maker.device("sensor-1", chain=True), endpoint(aws), "has signed")
 
 
@@ -261,9 +262,9 @@ def test_validity_of_the_device_certificate(
 ) -> None:
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
     host = endpoint(aws)
-    expired = maker.device("expired", starts=pki.NOW - 3 * pki.DAY, ends=pki.NOW - pki.DAY)
+    expired = maker.device("expired", start=NOW - 3 * DAY, end=NOW - DAY)
     refused(sandbox, listener, expired, host, "has expired")
-    early = maker.device("early", starts=pki.NOW + pki.DAY)
+    early = maker.device("early", start=NOW + DAY)
     refused(sandbox, listener, early, host, "not yet valid")
 
 

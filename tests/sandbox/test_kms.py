@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sandbox.control import Sandbox
-from tests.sandbox.conftest import ONE, REGION, THREE, TWO, Clients
-from tests.sandbox.kms_keys import HASHES, kms_ca
-from tests.sandbox.refusals import refused
+from tests.support.sandbox.clients import ONE, REGION, THREE, TWO, Clients
+from tests.support.sandbox.kms_keys import HASHES, kms_ca
+from tests.support.sandbox.refusals import refused
 
 ROOT = f"arn:aws:iam::{ONE}:root"
 
@@ -82,7 +82,7 @@ def test_ca_with_a_key_in_kms(aws: Clients, kms: Any, spec: str) -> None:
     hash_algorithm = HASHES.get(spec)
     answer = iot.register_ca_certificate(
         caCertificate=ca.pem,
-        verificationCertificate=ca.verification(code, hash_algorithm=hash_algorithm),
+        verificationCertificate=ca.verification(code, digest=hash_algorithm),
     )
     assert answer["certificateId"] == ca.id
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox import fleet, pki
-from tests.sandbox.conftest import ONE, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import CA, new_ca
+from tests.support.sandbox import fleet
+from tests.support.sandbox.clients import ONE, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 NOBODY = "ab" * 32
 
@@ -20,25 +21,25 @@ def iot(aws: Clients) -> Any:
 
 
 @pytest.fixture
-def ca(iot: Any) -> pki.CA:
+def ca(iot: Any) -> CA:
     """A CA registered in SNI_ONLY mode, inactive."""
-    made = pki.make_ca()
+    made = new_ca()
     iot.register_ca_certificate(caCertificate=made.pem, certificateMode="SNI_ONLY")
     return made
 
 
-def arn_of(ca: pki.CA) -> str:
+def arn_of(ca: CA) -> str:
     return f"arn:aws:iot:eu-west-1:{ONE}:cacert/{ca.id}"
 
 
-def described(iot: Any, ca: pki.CA) -> Any:
+def described(iot: Any, ca: CA) -> Any:
     return iot.describe_ca_certificate(certificateId=ca.id)
 
 
 # --- update and delete
 
 
-def test_update_status_and_auto_registration(iot: Any, ca: pki.CA) -> None:
+def test_update_status_and_auto_registration(iot: Any, ca: CA) -> None:
     before = described(iot, ca)["certificateDescription"]
     iot.update_ca_certificate(
         certificateId=ca.id, newStatus="ACTIVE", newAutoRegistrationStatus="ENABLE"
@@ -55,7 +56,7 @@ def test_update_status_and_auto_registration(iot: Any, ca: pki.CA) -> None:
     assert last["customerVersion"] == 3
 
 
-def test_remove_auto_registration_clears_the_config(aws: Clients, iot: Any, ca: pki.CA) -> None:
+def test_remove_auto_registration_clears_the_config(aws: Clients, iot: Any, ca: CA) -> None:
     aws.template("fleet")
     iot.update_ca_certificate(
         certificateId=ca.id,
@@ -80,13 +81,13 @@ def test_remove_auto_registration_clears_the_config(aws: Clients, iot: Any, ca: 
         ({"newAutoRegistrationStatus": "ON"}, "[ENABLE, DISABLE]"),
     ],
 )
-def test_update_refusals(iot: Any, ca: pki.CA, wanted: dict[str, Any], message: str) -> None:
+def test_update_refusals(iot: Any, ca: CA, wanted: dict[str, Any], message: str) -> None:
     with refused("InvalidRequestException", message):
         iot.update_ca_certificate(certificateId=ca.id, **wanted)
     assert described(iot, ca)["certificateDescription"]["customerVersion"] == 1
 
 
-def test_remove_excludes_a_new_config(aws: Clients, iot: Any, ca: pki.CA) -> None:
+def test_remove_excludes_a_new_config(aws: Clients, iot: Any, ca: CA) -> None:
     aws.template("fleet")
     with refused("InvalidRequestException", "removeAutoRegistration"):
         iot.update_ca_certificate(
@@ -96,7 +97,7 @@ def test_remove_excludes_a_new_config(aws: Clients, iot: Any, ca: pki.CA) -> Non
         )
 
 
-def test_delete_only_when_inactive(iot: Any, ca: pki.CA) -> None:
+def test_delete_only_when_inactive(iot: Any, ca: CA) -> None:
     iot.update_ca_certificate(certificateId=ca.id, newStatus="ACTIVE")
     with refused("CertificateStateException", ca.id, 406):
         iot.delete_ca_certificate(certificateId=ca.id)
@@ -116,7 +117,7 @@ def test_unknown_ids(iot: Any) -> None:
         iot.update_ca_certificate(certificateId=NOBODY, newStatus="ACTIVE")
 
 
-def test_accounts_and_regions_are_separate(aws: Clients, ca: pki.CA) -> None:
+def test_accounts_and_regions_are_separate(aws: Clients, ca: CA) -> None:
     for other in (aws.iot(TWO), aws.iot(ONE, "us-east-1")):
         with refused("ResourceNotFoundException"):
             described(other, ca)
@@ -126,7 +127,7 @@ def test_accounts_and_regions_are_separate(aws: Clients, ca: pki.CA) -> None:
 
 
 def test_pages_of_ca_certificates(iot: Any) -> None:
-    made = [pki.make_ca(f"CA {i}") for i in range(5)]
+    made = [new_ca(f"CA {i}") for i in range(5)]
     for one in made:
         iot.register_ca_certificate(caCertificate=one.pem, certificateMode="SNI_ONLY")
     ids = [one.id for one in made]
@@ -147,7 +148,7 @@ def test_pages_of_ca_certificates(iot: Any) -> None:
 @pytest.mark.usefixtures("ca")
 def test_list_by_template(aws: Clients, iot: Any) -> None:
     aws.template("fleet")
-    other = pki.make_ca()
+    other = new_ca()
     iot.register_ca_certificate(
         caCertificate=other.pem,
         certificateMode="SNI_ONLY",
@@ -181,7 +182,7 @@ def test_registration_code_stays_until_deleted(aws: Clients) -> None:
 # --- tags
 
 
-def test_tags(iot: Any, ca: pki.CA) -> None:
+def test_tags(iot: Any, ca: CA) -> None:
     def now() -> dict[str, str]:
         tags = iot.list_tags_for_resource(resourceArn=arn_of(ca))["tags"]
         return {tag["Key"]: tag["Value"] for tag in tags}
@@ -196,7 +197,7 @@ def test_tags(iot: Any, ca: pki.CA) -> None:
 
 
 def test_tags_are_deleted_with_the_ca(iot: Any) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     for tags in ([{"Key": "a", "Value": "1"}], []):
         iot.register_ca_certificate(
             caCertificate=ca.pem, certificateMode="SNI_ONLY", **({"tags": tags} if tags else {})
@@ -218,23 +219,23 @@ def test_tags_are_deleted_with_the_ca(iot: Any) -> None:
     ],
     ids=["key too long", "value too long", "aws:", "comma", "semicolon", "twice", "too many"],
 )
-def test_tag_refusals(iot: Any, ca: pki.CA, tags: list[dict[str, str]], code: str) -> None:
+def test_tag_refusals(iot: Any, ca: CA, tags: list[dict[str, str]], code: str) -> None:
     with refused(code):
         iot.tag_resource(resourceArn=arn_of(ca), tags=tags)
     assert iot.list_tags_for_resource(resourceArn=arn_of(ca))["tags"] == []
     with refused(code):
         iot.register_ca_certificate(
-            caCertificate=pki.make_ca().pem, certificateMode="SNI_ONLY", tags=tags
+            caCertificate=new_ca().pem, certificateMode="SNI_ONLY", tags=tags
         )
 
 
-def test_longest_tag(iot: Any, ca: pki.CA) -> None:
+def test_longest_tag(iot: Any, ca: CA) -> None:
     tags = [{"Key": "k" * 127, "Value": "v" * 255}]
     iot.tag_resource(resourceArn=arn_of(ca), tags=tags)
     assert iot.list_tags_for_resource(resourceArn=arn_of(ca))["tags"] == tags
 
 
-def test_tags_of_unknown_resources(aws: Clients, ca: pki.CA) -> None:
+def test_tags_of_unknown_resources(aws: Clients, ca: CA) -> None:
     for client, arn in (
         (aws.iot(), arn_of(ca).replace(ca.id, NOBODY)),
         (aws.iot(), arn_of(ca).replace("cacert", "cert")),

@@ -14,9 +14,9 @@ from sandbox.control import Sandbox, SandboxError
 from sandbox.identity.policies import verdict_of
 from sandbox.identity.principals import Principal
 from sandbox.permissions import tables as permissions
-from tests.sandbox import pki
-from tests.sandbox.conftest import ONE, REGION, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import new_ca
+from tests.support.sandbox.clients import ONE, REGION, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 CALLER = f"arn:aws:sts::{ONE}:assumed-role/deploy/run"
 REGISTRY = f"arn:aws:iot:{REGION}:{ONE}"
@@ -101,7 +101,7 @@ def test_an_account_has_twelve_digits(sandbox: Sandbox) -> None:
 
 
 def test_inline_policies_allow_actions_on_resources(role: Role, aws: Clients) -> None:
-    one, other = (pki.make_ca(name) for name in ("one", "other"))
+    one, other = (new_ca(name) for name in ("one", "other"))
     for ca in (one, other):
         aws.iot().register_ca_certificate(caCertificate=ca.pem, certificateMode="SNI_ONLY")
     iot = role.client("iot")

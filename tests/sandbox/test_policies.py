@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Clients
-from tests.sandbox.refusals import refused
+from tests.support.sandbox.clients import Clients
+from tests.support.sandbox.refusals import refused
 
 STATEMENT = {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}
 PADDING = 2048 - len(json.dumps({"Statement": STATEMENT}, separators=(",", ":")))

@@ -18,9 +18,9 @@ from cryptography.x509.oid import NameOID
 from sandbox.control import Sandbox
 from sandbox.errors import AWSError
 from sandbox.keys import certificate_authority
-from tests.sandbox import pki
-from tests.sandbox.conftest import ONE, THREE, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import DAY, ec_key, new_ca, new_csr, x509_name
+from tests.support.sandbox.clients import ONE, THREE, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 ROOT_TEMPLATE = "arn:aws:acm-pca:::template/RootCACertificate/V1"
 SUBORDINATE_TEMPLATE = "arn:aws:acm-pca:::template/SubordinateCACertificate_PathLen0/V1"
@@ -33,7 +33,7 @@ def pca(aws: Clients) -> Any:
     return aws.kept("acm-pca", ONE)
 
 
-def new_ca(
+def create_ca(
     pca: Any, algorithm: str = "SHA256WITHECDSA", key: str = "EC_prime256v1", **members: Any
 ) -> str:
     """The ARN of a new CA that has no certificate yet."""
@@ -97,7 +97,7 @@ def describe(pca: Any, ca: str) -> Any:
 @pytest.fixture
 def ca(pca: Any) -> str:
     """The ARN of an active root CA with an EC key."""
-    arn = new_ca(pca)
+    arn = create_ca(pca)
     activate(pca, arn)
     return arn
 
@@ -112,7 +112,7 @@ def ca(pca: Any) -> str:
 def test_root_ca_is_registered_in_iot(
     pca: Any, aws: Clients, key: str, algorithm: str, kind: type
 ) -> None:
-    arn = new_ca(pca, algorithm, key)
+    arn = create_ca(pca, algorithm, key)
     assert (describe(pca, arn)["Status"], describe(pca, arn)["UsageMode"]) == (
         "PENDING_CERTIFICATE",
         "GENERAL_PURPOSE",
@@ -132,10 +132,10 @@ def test_root_ca_is_registered_in_iot(
 
     iot = aws.iot()
     code = iot.get_registration_code()["registrationCode"]
-    device_key = pki.p256()
-    made = issue(pca, arn, pki.csr(code, device_key), SigningAlgorithm=algorithm)
+    device_key = ec_key()
+    made = issue(pca, arn, new_csr(code, device_key), SigningAlgorithm=algorithm)
     proof, chain = issued(pca, arn, made)
-    assert proof.subject == pki.name(code)
+    assert proof.subject == x509_name(code)
     assert proof.public_key() == device_key.public_key()
     assert chain == answer["Certificate"]
     proof.verify_directly_issued_by(root)
@@ -150,12 +150,12 @@ def test_issued_certificate_has_the_requested_validity(pca: Any, ca: str) -> Non
     soon = now + dt.timedelta(minutes=10)
     for validity, ends in (
         ({"Type": "ABSOLUTE", "Value": int(soon.timestamp())}, soon),
-        ({"Type": "DAYS", "Value": 30}, now + 30 * pki.DAY),
+        ({"Type": "DAYS", "Value": 30}, now + 30 * DAY),
     ):
-        certificate, _ = issued(pca, ca, issue(pca, ca, pki.csr("device"), Validity=validity))
+        certificate, _ = issued(pca, ca, issue(pca, ca, new_csr("device"), Validity=validity))
         off = certificate.not_valid_after_utc - ends
         assert dt.timedelta() <= off <= dt.timedelta(minutes=1)
-        assert now - HOUR <= certificate.not_valid_before_utc <= now - HOUR + pki.DAY / 24 / 60
+        assert now - HOUR <= certificate.not_valid_before_utc <= now - HOUR + DAY / 24 / 60
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_invalid_validity_is_refused(validity: Any) -> None:
 
 
 def test_invalid_certificates_are_not_issued(pca: Any, ca: str, aws: Clients) -> None:
-    csr = pki.csr("device")
+    csr = new_csr("device")
     past = {"Type": "ABSOLUTE", "Value": int(time.time()) - 1}
     beyond = {"Type": "YEARS", "Value": 11}
     for code, members in (
@@ -237,22 +237,22 @@ def _tampered(csr: bytes) -> bytes:
 
 def _nameless() -> bytes:
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return builder.sign(pki.p256(), hashes.SHA256()).public_bytes(Encoding.PEM)
+    return builder.sign(ec_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def test_ca_states(pca: Any) -> None:
-    arn = new_ca(pca)
+    arn = create_ca(pca)
     with refused("InvalidStateException"):
-        issue(pca, arn, pki.csr("device"))
+        issue(pca, arn, new_csr("device"))
     with refused("InvalidStateException"):
         pca.update_certificate_authority(CertificateAuthorityArn=arn, Status="DISABLED")
     activate(pca, arn)
     pca.update_certificate_authority(CertificateAuthorityArn=arn, Status="DISABLED")
     with refused("InvalidStateException"):
-        issue(pca, arn, pki.csr("device"))
+        issue(pca, arn, new_csr("device"))
     pca.get_certificate_authority_certificate(CertificateAuthorityArn=arn)
     pca.update_certificate_authority(CertificateAuthorityArn=arn, Status="ACTIVE")
-    issue(pca, arn, pki.csr("device"))
+    issue(pca, arn, new_csr("device"))
 
 
 def test_invalid_cas_are_refused(pca: Any) -> None:
@@ -263,10 +263,10 @@ def test_invalid_cas_are_refused(pca: Any) -> None:
         {"algorithm": "SHA256WITHRSA"},  # with an EC key
     ):
         with refused("InvalidArgsException"):
-            new_ca(pca, **members)
+            create_ca(pca, **members)
     for members in ({"CertificateAuthorityType": "SUBORDINATE"}, {"UsageMode": "SHORT_LIVED"}):
         with refused("ValidationException"):
-            new_ca(pca, **members)
+            create_ca(pca, **members)
 
 
 def test_other_operations_are_refused(pca: Any, ca: str) -> None:
@@ -274,18 +274,18 @@ def test_other_operations_are_refused(pca: Any, ca: str) -> None:
         lambda: pca.list_certificate_authorities(),
         lambda: pca.delete_certificate_authority(CertificateAuthorityArn=ca),
         lambda: pca.delete_policy(ResourceArn=ca),
-        lambda: issue(pca, ca, pki.csr("device"), ValidityNotBefore=TOMORROW),
+        lambda: issue(pca, ca, new_csr("device"), ValidityNotBefore=TOMORROW),
     ):
         with refused("NotImplemented", status=501):
             call()
 
 
 def test_invalid_ca_certificates_are_not_imported(pca: Any, ca: str) -> None:
-    arn = new_ca(pca)
+    arn = create_ca(pca)
     for code, wrong_pem in (
         ("MalformedCertificateException", "nothing"),
-        ("MalformedCertificateException", pki.make_ca(is_ca=False).pem),
-        ("CertificateMismatchException", pki.make_ca().pem),
+        ("MalformedCertificateException", new_ca(is_ca=False).pem),
+        ("CertificateMismatchException", new_ca().pem),
     ):
         with refused(code):
             pca.import_certificate_authority_certificate(
@@ -295,13 +295,13 @@ def test_invalid_ca_certificates_are_not_imported(pca: Any, ca: str) -> None:
     with refused("CertificateMismatchException"):
         pca.import_certificate_authority_certificate(
             CertificateAuthorityArn=ca,
-            Certificate=pki.make_ca().pem.encode(),
-            CertificateChain=pki.make_ca().pem.encode(),
+            Certificate=new_ca().pem.encode(),
+            CertificateChain=new_ca().pem.encode(),
         )
 
 
 def test_idempotency_token_issues_one_certificate(pca: Any, ca: str) -> None:
-    csr = pki.csr("device")
+    csr = new_csr("device")
     first = issue(pca, ca, csr, IdempotencyToken="one")
     assert issue(pca, ca, csr, IdempotencyToken="one") == first
     assert issue(pca, ca, csr, IdempotencyToken="two") != first
@@ -309,7 +309,7 @@ def test_idempotency_token_issues_one_certificate(pca: Any, ca: str) -> None:
 
 
 def test_ca_of_another_account(pca: Any, ca: str, aws: Clients) -> None:
-    two, csr = aws.kept("acm-pca", TWO), pki.csr("device")
+    two, csr = aws.kept("acm-pca", TWO), new_csr("device")
     with refused("AccessDeniedException", "acm-pca:IssueCertificate", 400):
         issue(two, ca, csr)
     reads = [
@@ -365,8 +365,8 @@ def test_calls_and_faults(pca: Any, ca: str, sandbox: Sandbox) -> None:
     sandbox.fault("error", code="ResourceNotFoundException", service="acm-pca")
     for code in ("ThrottlingException", "ResourceNotFoundException"):
         with refused(code, status=400):
-            issue(pca, ca, pki.csr("device"))
-    made = issue(pca, ca, pki.csr("device"))
+            issue(pca, ca, new_csr("device"))
+    made = issue(pca, ca, new_csr("device"))
     issued(pca, ca, made)
     writes = sandbox.calls(write=True)
     assert [call.operation for call in writes] == ["IssueCertificate"] * 3

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.sandbox import pki
-from tests.sandbox.conftest import BODY, ONE, REGION, TWO, Clients
+from tests.support.openssl import openssl_root, openssl_verification
+from tests.support.sandbox.clients import BODY, ONE, REGION, TWO, Clients
 from tools.engine.terraform import Terraform
 
 CONFIGURATION = """
@@ -253,12 +253,12 @@ def assert_nothing_left(aws: Clients) -> None:
 def test_create_plan_update_destroy(
     terraform: Terraform, sandbox: Sandbox, aws: Clients, role_in_two: str, tmp_path: Path
 ) -> None:
-    pem = pki.openssl_root(tmp_path).read_text()
+    pem = openssl_root(tmp_path).read_text()
     code = aws.iot().get_registration_code()["registrationCode"]
     values: dict[str, Any] = {
         "role_in_two": role_in_two,
         "ca_pem": pem,
-        "verification_pem": pki.openssl_verification(tmp_path, code).read_text(),
+        "verification_pem": openssl_verification(tmp_path, code).read_text(),
         "template_body": BODY,
     }
     variables(terraform, **values)
@@ -312,9 +312,9 @@ def test_create_plan_update_destroy(
 def test_provider_retries_faults(
     terraform: Terraform, sandbox: Sandbox, aws: Clients, role_in_two: str, tmp_path: Path
 ) -> None:
-    pem = pki.openssl_root(tmp_path).read_text()
+    pem = openssl_root(tmp_path).read_text()
     code = aws.iot().get_registration_code()["registrationCode"]
-    verification = pki.openssl_verification(tmp_path, code).read_text()
+    verification = openssl_verification(tmp_path, code).read_text()
     variables(
         terraform,
         role_in_two=role_in_two,
@@ -346,7 +346,7 @@ def test_resources_that_keep_keys(terraform: Terraform, sandbox: Sandbox, aws: C
     found = aws.kept("acm-pca", ONE).describe_certificate_authority(
         CertificateAuthorityArn=outputs["ca"]
     )
-    assert found["DesiredCa"]["Status"] == "ACTIVE"
+    assert found["CertificateAuthority"]["Status"] == "ACTIVE"
     tags = aws.iot().list_tags_for_resource(
         resourceArn=f"arn:aws:iot:{REGION}:{ONE}:thinggroup/fleet"
     )["tags"]

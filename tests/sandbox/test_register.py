@@ -11,14 +11,15 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from tests.sandbox import pki
-from tests.sandbox.conftest import BODY, ONE, THREE, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import CA, DAY, NOW, ec_key, new_ca, rsa_key
+from tests.support.openssl import openssl, openssl_root, openssl_verification
+from tests.support.sandbox.clients import BODY, ONE, THREE, TWO, Clients
+from tests.support.sandbox.refusals import refused
 from tests.unit.odd_certificates import LATIN_1_SUBJECT, ODD_EXTENSIONS, sign_verification
 from tests.unit.odd_certificates import make_ca as make_odd_ca
 
 
-def register_default(iot: Any, ca: pki.CA, **more: Any) -> Any:
+def register_default(iot: Any, ca: CA, **more: Any) -> Any:
     code = iot.get_registration_code()["registrationCode"]
     return iot.register_ca_certificate(
         caCertificate=ca.pem, verificationCertificate=ca.verification(code), **more
@@ -39,16 +40,16 @@ def describe(iot: Any, certificate_id: str) -> Any:
 @pytest.mark.parametrize(
     "ca",
     [
-        pki.make_ca(key=ec.generate_private_key(ec.SECP256R1())),
-        pki.make_ca(key=ec.generate_private_key(ec.SECP384R1()), hash_algorithm=hashes.SHA384()),
-        pki.make_ca(key=ec.generate_private_key(ec.SECP521R1()), hash_algorithm=hashes.SHA512()),
-        pki.make_ca(key=pki.rsa_key(2048)),
-        pki.make_ca(cert_sign=True),
-        pki.make_ca(cert_sign=False),
+        new_ca(key=ec.generate_private_key(ec.SECP256R1())),
+        new_ca(key=ec.generate_private_key(ec.SECP384R1()), digest=hashes.SHA384()),
+        new_ca(key=ec.generate_private_key(ec.SECP521R1()), digest=hashes.SHA512()),
+        new_ca(key=rsa_key(2048)),
+        new_ca(cert_sign=True),
+        new_ca(cert_sign=False),
     ],
     ids=["P-256", "P-384", "P-521", "RSA-2048", "key usage", "key usage without keyCertSign"],
 )
-def test_accepted_ca_certificates(aws: Clients, ca: pki.CA) -> None:
+def test_accepted_ca_certificates(aws: Clients, ca: CA) -> None:
     answer = register_sni(aws.iot(), ca.pem)
     assert answer["certificateId"] == ca.id
     assert answer["certificateArn"] == f"arn:aws:iot:eu-west-1:{ONE}:cacert/{ca.id}"
@@ -71,7 +72,7 @@ def test_a_subject_that_cryptography_refuses_is_accepted(aws: Clients, tmp_path:
 
 
 def test_certificate_id_ignores_text_and_chain(aws: Clients) -> None:
-    ca, other = pki.make_ca(), pki.make_ca()
+    ca, other = new_ca(), new_ca()
     for account, text in (
         (ONE, ca.pem.replace("\n", "\r\n")),
         (TWO, f"subject=Test CA\n\n{ca.pem}"),
@@ -84,18 +85,18 @@ def test_certificate_id_ignores_text_and_chain(aws: Clients) -> None:
 @pytest.mark.parametrize(
     ("ca", "message"),
     [
-        (pki.make_ca(key=pki.rsa_key(1024)), "RSA key of at least 2048 bits"),
-        (pki.make_ca(key=ec.generate_private_key(ec.SECP256K1())), "P-256, P-384 or P-521"),
-        (pki.make_ca(key=ed25519.Ed25519PrivateKey.generate()), "P-256, P-384 or P-521"),
-        (pki.make_ca(hash_algorithm=hashes.SHA224()), "SHA-256 or better"),
-        (pki.make_ca(is_ca=False), "does not have the basicConstraints extension as true"),
-        (pki.make_ca(is_ca=None), "does not have the basicConstraints extension as true"),
-        (pki.make_ca(ends=pki.NOW - pki.DAY / 2), "has expired"),
-        (pki.make_ca(starts=pki.NOW + pki.DAY), "not yet valid"),
+        (new_ca(key=rsa_key(1024)), "RSA key of at least 2048 bits"),
+        (new_ca(key=ec.generate_private_key(ec.SECP256K1())), "P-256, P-384 or P-521"),
+        (new_ca(key=ed25519.Ed25519PrivateKey.generate()), "P-256, P-384 or P-521"),
+        (new_ca(digest=hashes.SHA224()), "SHA-256 or better"),
+        (new_ca(is_ca=False), "does not have the basicConstraints extension as true"),
+        (new_ca(is_ca=None), "does not have the basicConstraints extension as true"),
+        (new_ca(end=NOW - DAY / 2), "has expired"),
+        (new_ca(start=NOW + DAY), "not yet valid"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_refused_ca_certificates(aws: Clients, ca: pki.CA, message: str) -> None:
+def test_refused_ca_certificates(aws: Clients, ca: CA, message: str) -> None:
     with refused("CertificateValidationException", message, 400):
         register_sni(aws.iot(), ca.pem)
     assert aws.iot().list_ca_certificates()["certificates"] == []
@@ -112,7 +113,7 @@ def test_text_without_certificate_is_refused(aws: Clients, text: str) -> None:
 
 
 def test_sha1_from_openssl_is_refused(aws: Clients, tmp_path: Path) -> None:
-    pki.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha1", "-keyout", "k.pem",
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha1", "-keyout", "k.pem",
                 "-subj", "/CN=Old", "-addext", "basicConstraints=CA:TRUE", "-out", "c.pem",
                 folder=tmp_path)  # fmt: skip
     with refused("CertificateValidationException", "SHA-256 or better"):
@@ -120,8 +121,8 @@ def test_sha1_from_openssl_is_refused(aws: Clients, tmp_path: Path) -> None:
 
 
 def test_version_1_from_openssl_is_refused(aws: Clients, tmp_path: Path) -> None:
-    pki.openssl_root(tmp_path)
-    pki.openssl("x509", "-req", "-in", "root.csr", "-signkey", "root.key", "-out", "v1.pem",
+    openssl_root(tmp_path)
+    openssl("x509", "-req", "-in", "root.csr", "-signkey", "root.key", "-out", "v1.pem",
                 folder=tmp_path)  # fmt: skip
     with refused("CertificateValidationException", "basicConstraints"):
         register_sni(aws.iot(), (tmp_path / "v1.pem").read_text())
@@ -131,11 +132,11 @@ def test_version_1_from_openssl_is_refused(aws: Clients, tmp_path: Path) -> None
 
 
 def test_openssl_root_in_three_accounts(aws: Clients, tmp_path: Path) -> None:
-    pem = pki.openssl_root(tmp_path).read_text()
+    pem = openssl_root(tmp_path).read_text()
     code = aws.iot().get_registration_code()["registrationCode"]
     first = aws.iot().register_ca_certificate(
         caCertificate=pem,
-        verificationCertificate=pki.openssl_verification(tmp_path, code).read_text(),
+        verificationCertificate=openssl_verification(tmp_path, code).read_text(),
         setAsActive=True,
         allowAutoRegistration=True,
     )
@@ -152,7 +153,7 @@ def test_openssl_root_in_three_accounts(aws: Clients, tmp_path: Path) -> None:
 
 
 def test_one_account_holds_default_in_a_region(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     register_default(aws.iot(ONE), ca)
     with refused("InvalidRequestException", "Cannot accept this CACertificate", 400):
         register_default(aws.iot(TWO), ca)
@@ -162,14 +163,14 @@ def test_one_account_holds_default_in_a_region(aws: Clients) -> None:
 
 
 def test_default_mode_is_free_after_deletion(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     register_default(aws.iot(ONE), ca)
     aws.iot(ONE).delete_ca_certificate(certificateId=ca.id)
     register_default(aws.iot(TWO), ca)
 
 
 def test_registering_twice_names_the_registered_ca(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     arn = register_sni(aws.iot(), ca.pem)["certificateArn"]
     with refused("ResourceAlreadyExistsException", status=409) as caught:
         register_sni(aws.iot(), ca.pem)
@@ -181,11 +182,11 @@ def test_registering_twice_names_the_registered_ca(aws: Clients) -> None:
 
 def test_unknown_mode(aws: Clients) -> None:
     with refused("InvalidRequestException", "[DEFAULT, SNI_ONLY]"):
-        aws.iot().register_ca_certificate(caCertificate=pki.make_ca().pem, certificateMode="SNI")
+        aws.iot().register_ca_certificate(caCertificate=new_ca().pem, certificateMode="SNI")
 
 
 def test_partition_of_the_region(aws: Clients) -> None:
-    answer = register_sni(aws.iot(ONE, "cn-north-1"), pki.make_ca().pem)
+    answer = register_sni(aws.iot(ONE, "cn-north-1"), new_ca().pem)
     assert answer["certificateArn"].startswith(f"arn:aws-cn:iot:cn-north-1:{ONE}:cacert/")
 
 
@@ -202,18 +203,18 @@ def test_default_needs_a_verification_certificate(aws: Clients) -> None:
         "InvalidRequestException",
         "Need to provide verification certificate for registering CA Certificates in DEFAULT mode",
     ):
-        aws.iot().register_ca_certificate(caCertificate=pki.make_ca().pem)
+        aws.iot().register_ca_certificate(caCertificate=new_ca().pem)
 
 
 def test_sni_only_refuses_a_verification_certificate(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     code = aws.iot().get_registration_code()["registrationCode"]
     with refused("InvalidRequestException", "SNI_ONLY"):
         register_sni(aws.iot(), ca.pem, verificationCertificate=ca.verification(code))
 
 
 def test_common_name_must_be_the_registration_code(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     aws.iot().get_registration_code()
     for foreign in (
         "0" * 64,
@@ -227,7 +228,7 @@ def test_common_name_must_be_the_registration_code(aws: Clients) -> None:
 
 
 def test_deleted_registration_code_is_refused(aws: Clients) -> None:
-    ca, iot = pki.make_ca(), aws.iot()
+    ca, iot = new_ca(), aws.iot()
     code = iot.get_registration_code()["registrationCode"]
     iot.delete_registration_code()
     with refused("RegistrationCodeValidationException"):
@@ -237,11 +238,11 @@ def test_deleted_registration_code_is_refused(aws: Clients) -> None:
 
 
 def test_verification_certificate_must_be_signed_by_the_ca(aws: Clients) -> None:
-    ca, iot = pki.make_ca(), aws.iot()
+    ca, iot = new_ca(), aws.iot()
     code = iot.get_registration_code()["registrationCode"]
     for verification, message in (
-        (ca.verification(code, signer=pki.p256()), "not signed by the CA"),
-        (pki.make_ca("Another").verification(code), "not signed by the CA"),
+        (ca.verification(code, signer=ec_key()), "not signed by the CA"),
+        (new_ca("Another").verification(code), "not signed by the CA"),
         (ca.verification(code, days=-1), "has expired"),
         ("nothing", "not a PEM-encoded certificate"),
     ):
@@ -253,7 +254,7 @@ def test_verification_certificate_must_be_signed_by_the_ca(aws: Clients) -> None
 
 
 def test_defaults_are_inactive_disabled_and_default_mode(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     register_default(aws.iot(), ca)
     found = describe(aws.iot(), ca.id)
     assert found["status"] == "INACTIVE"
@@ -262,7 +263,7 @@ def test_defaults_are_inactive_disabled_and_default_mode(aws: Clients) -> None:
 
 
 def test_description_is_complete(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     register_sni(aws.iot(), ca.pem, setAsActive=True)
     found = describe(aws.iot(), ca.id)
     assert set(found) == {
@@ -280,15 +281,15 @@ def test_description_is_complete(aws: Clients) -> None:
 
 def test_ten_with_the_same_subject(aws: Clients) -> None:
     for _ in range(10):
-        register_sni(aws.iot(), pki.make_ca("Same").pem)
+        register_sni(aws.iot(), new_ca("Same").pem)
     with refused(
         "LimitExceededException",
         "Limit reached for number of CA Certificates with same subject",
     ):
-        register_sni(aws.iot(), pki.make_ca("Same").pem)
-    register_sni(aws.iot(), pki.make_ca("Other").pem)
-    register_sni(aws.iot(TWO), pki.make_ca("Same").pem)
-    register_sni(aws.iot(ONE, "us-east-1"), pki.make_ca("Same").pem)
+        register_sni(aws.iot(), new_ca("Same").pem)
+    register_sni(aws.iot(), new_ca("Other").pem)
+    register_sni(aws.iot(TWO), new_ca("Same").pem)
+    register_sni(aws.iot(ONE, "us-east-1"), new_ca("Same").pem)
 
 
 # --- registrationConfig
@@ -296,7 +297,7 @@ def test_ten_with_the_same_subject(aws: Clients) -> None:
 
 def test_config_by_template_name(aws: Clients) -> None:
     aws.template("fleet")
-    ca = pki.make_ca()
+    ca = new_ca()
     register_sni(aws.iot(), ca.pem, registrationConfig={"templateName": "fleet"})
     answer = aws.iot().describe_ca_certificate(certificateId=ca.id)
     assert answer["registrationConfig"] == {"templateName": "fleet"}
@@ -304,14 +305,14 @@ def test_config_by_template_name(aws: Clients) -> None:
 
 def test_config_by_body_and_role(aws: Clients) -> None:
     config = {"templateBody": BODY, "roleArn": aws.role()}
-    ca = pki.make_ca()
+    ca = new_ca()
     register_sni(aws.iot(), ca.pem, registrationConfig=config)
     answer = aws.iot().describe_ca_certificate(certificateId=ca.id)
     assert answer["registrationConfig"] == config
 
 
 def test_description_without_registration_config(aws: Clients) -> None:
-    ca = pki.make_ca()
+    ca = new_ca()
     register_sni(aws.iot(), ca.pem)
     assert "registrationConfig" not in aws.iot().describe_ca_certificate(certificateId=ca.id)
 
@@ -343,5 +344,5 @@ def test_config_refusals(aws: Clients) -> None:
         ),
     ):
         with refused(code, message):
-            register_sni(aws.iot(), pki.make_ca().pem, registrationConfig=config)
+            register_sni(aws.iot(), new_ca().pem, registrationConfig=config)
     assert aws.iot().list_ca_certificates()["certificates"] == []

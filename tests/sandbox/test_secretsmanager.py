@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.sandbox.conftest import ONE, THREE, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.sandbox.clients import ONE, THREE, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 KEY = "-----BEGIN PRIVATE KEY-----\nnot really\n-----END PRIVATE KEY-----\n"
 

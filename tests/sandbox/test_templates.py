@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox import pki
-from tests.sandbox.conftest import BODY, ONE, TWO, Clients
-from tests.sandbox.refusals import refused
+from tests.support.certificates import new_ca
+from tests.support.sandbox.clients import BODY, ONE, TWO, Clients
+from tests.support.sandbox.refusals import refused
 
 ARN = f"arn:aws:iot:eu-west-1:{ONE}:provisioningtemplate/fleet"
 HOOK = {"targetArn": f"arn:aws:lambda:eu-west-1:{ONE}:function:hook"}
@@ -123,7 +123,7 @@ def test_list_templates(aws: Clients) -> None:
 
 
 def test_deleting(aws: Clients) -> None:
-    iot, ca = aws.iot(), pki.make_ca()
+    iot, ca = aws.iot(), new_ca()
     aws.template()
     iot.register_ca_certificate(
         caCertificate=ca.pem,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.control import Sandbox
-from tests.sandbox.conftest import ONE, REGION, Clients
-from tests.sandbox.refusals import refused
+from tests.support.sandbox.clients import ONE, REGION, Clients
+from tests.support.sandbox.refusals import refused
 
 ARN = f"arn:aws:iot:{REGION}:{ONE}:thinggroup/fleet:a_b-1"
 TAGS = [{"Key": "team", "Value": "a"}]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import ONE, REGION, Clients
-from tests.sandbox.refusals import refused
+from tests.support.sandbox.clients import ONE, REGION, Clients
+from tests.support.sandbox.refusals import refused
 
 KIND = {"thingTypeName": "lamp"}
 

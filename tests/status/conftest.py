@@ -12,9 +12,9 @@ from cryptography import x509
 
 from iot_ca import cli as commands
 from sandbox.control import Sandbox
-from tests.status.browser import Browser, BrowserMissingError
-from tests.status.support import Run, World
-from tests.unit.support import NOW, ec_key, issue, pem
+from tests.support.certificates import NOW, ec_key, issue, pem
+from tests.support.status.browser import Browser, BrowserMissingError
+from tests.support.status.hub import Run, World
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.status import browser
+from tests.support.status import browser
 from tools.checkout import ROOT
 
 

@@ -13,7 +13,7 @@ from iot_ca.fleet import clients as fleet_clients
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
 from iot_ca.model import Credentials, Target
 from sandbox.control import Sandbox
-from tests.status.support import Run, World, rows
+from tests.support.status.hub import Run, World, rows
 
 BOTH = {"region": None, "regions": ["eu-west-1", "us-east-1"]}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.control import Sandbox
-from tests.status.support import World
+from tests.support.status.hub import World
 from tools.checkout import ROOT
 
 SCRIPT = ROOT / "scripts" / "iot_ca"

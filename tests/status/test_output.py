@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.status.support import World
+from tests.support.status.hub import World
 from tools.checkout import ROOT
 
 SCRIPT = ROOT / "scripts" / "iot_ca"

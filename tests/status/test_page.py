@@ -12,7 +12,7 @@ import pytest
 
 from iot_ca.fleet.assessment import STATES, Report, Row
 from iot_ca.fleet.render import html as page
-from tests.status.browser import Browser
+from tests.support.status.browser import Browser
 
 NOW = datetime.now(timezone.utc)
 PHONE = (360, 740)

@@ -17,8 +17,8 @@ from cryptography import x509
 
 from iot_ca.aws.ca_certificates import CaCertificates
 from sandbox.control import Sandbox
-from tests.status.support import Run, World, rows
-from tests.unit.support import NOW, ec_key, issue, pem
+from tests.support.certificates import NOW, ec_key, issue, pem
+from tests.support.status.hub import Run, World, rows
 from tools.checkout import ROOT
 
 SCRIPT = ROOT / "scripts" / "iot_ca"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import development_requirements, project
+from tests.support.project import development_requirements, project
 from tools.checkout import ROOT
 
 SETUP = ROOT / "tools" / "setup.sh"

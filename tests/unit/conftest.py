@@ -16,10 +16,11 @@ from iot_ca.aws.session import Account
 from iot_ca.aws.snapshots import Snapshots
 from iot_ca.certificates import pem as pem_text
 from iot_ca.certificates.pem import Certificate
-from tests import repeatable
-from tests.unit.calls import TARGET
-from tests.unit.program import KEY, Program
-from tests.unit.support import FakeAws, issue, key_pem, pem
+from tests.support import repeatable
+from tests.support.certificates import issue, key_pem, pem
+from tests.support.program.aws_calls import TARGET
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import KEY, Program
 
 repeatable.load()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.support import openssl
+from tests.support.openssl import openssl
 
 _CONFIGURATION = """\
 [req]
@@ -83,16 +83,20 @@ def make_ca(
     """Return a CA's certificate as PEM, and the path of its key; both are in the folder."""
     text = _CONFIGURATION.format(options=options, subject=subject, extensions=extensions)
     (folder / "ca.cnf").write_text(text, encoding="utf-8")
-    openssl(folder, "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ca.key")
+    openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ca.key", folder=folder)
     request = ("req", "-new", "-x509", "-sha256", "-key", "ca.key", "-days", "30")
-    openssl(folder, *request, "-config", "ca.cnf", "-out", "ca.pem")
+    openssl(*request, "-config", "ca.cnf", "-out", "ca.pem", folder=folder)
     return (folder / "ca.pem").read_text(), folder / "ca.key"
 
 
 def sign_verification(folder: Path, code: str) -> str:
     """Return a verification certificate as the holder of the CA in the folder makes it."""
     subject = ("-subj", f"/CN={code}", "-out", "proof.csr")
-    openssl(folder, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "p.key", *subject)
+    openssl(
+        "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "p.key", *subject, folder=folder
+    )
     signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1")
-    openssl(folder, "x509", "-req", "-in", "proof.csr", *signer, "-sha256", "-out", "proof.pem")
+    openssl(
+        "x509", "-req", "-in", "proof.csr", *signer, "-sha256", "-out", "proof.pem", folder=folder
+    )
     return (folder / "proof.pem").read_text()

@@ -13,12 +13,8 @@ from iot_ca.aws.snapshots import Snapshots
 from iot_ca.certificates.pem import Certificate
 from iot_ca.model import Credentials, Target
 from iot_ca.reconcile.steps import Update
-from tests.unit.calls import ENDPOINT, SNAPSHOT, id_of, refusal, registration
-from tests.unit.support import (
-    ACCOUNT,
-    REGION,
-    FakeAws,
-)
+from tests.support.program.aws_calls import ENDPOINT, SNAPSHOT, id_of, refusal, registration
+from tests.support.program.fake_aws import ACCOUNT, REGION, FakeAws
 
 ACTIVATE = Update(status="ACTIVE")
 FAILED = "DescribeCACertificate failed; fix the cause that AWS reports, or run again; AWS says"

@@ -16,13 +16,10 @@ from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.model import ObservedCa, Target
 from iot_ca.reconcile.steps import Register, Update
-from tests.unit.calls import ENDPOINT, TARGET, refusal, registration
-from tests.unit.support import (
-    ACCOUNT,
-    FakeAws,
-    Refused,
-    der,
-)
+from tests.support.certificates import der
+from tests.support.program.aws_calls import ENDPOINT, TARGET, refusal, registration
+from tests.support.program.fake_aws import ACCOUNT, FakeAws
+from tests.support.program.refused import Refused
 
 
 def test_register_sends_all_settings_in_one_call(

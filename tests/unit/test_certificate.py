@@ -26,22 +26,14 @@ from iot_ca.certificates import pem as pem_text
 from iot_ca.certificates import validation
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
-from tests.unit.support import (
-    NOW,
-    assert_tells_nothing_of,
-    der,
-    ec_key,
-    everything_said,
-    issue,
-    key_pem,
-    openssl,
-    pem,
-)
+from tests.support.certificates import NOW, der, ec_key, issue, key_pem, pem
+from tests.support.messages import assert_tells_nothing_of, everything_said
+from tests.support.openssl import openssl
 
 KEY = ec_key()
 ROOT = issue(KEY)
 CHAIN = [issue(ec_key(), common_name=f"link {number}") for number in range(2)]
-LEAF = issue(KEY, common_name="device", subject_key=ec_key(), issuer=ROOT, ca=False)
+LEAF = issue(KEY, common_name="device", subject_key=ec_key(), issuer=ROOT, is_ca=False)
 
 # The last arcs of the signature algorithms <hash>WithRSAEncryption: all of one length.
 RSA_SIGNATURES = "1.2.840.113549.1.1."
@@ -192,7 +184,9 @@ def test_the_ids_of_public_roots_are_openssls_fingerprints(tmp_path: Path) -> No
         if number % 5:
             continue
         (tmp_path / "root.pem").write_text(text)
-        printed = openssl(tmp_path, "x509", "-in", "root.pem", "-noout", "-fingerprint", "-sha256")
+        printed = openssl(
+            "x509", "-in", "root.pem", "-noout", "-fingerprint", "-sha256", folder=tmp_path
+        )
         fingerprint = printed.strip().partition("=")[2].replace(":", "").lower()
         assert certificate.certificate_id == fingerprint
 
@@ -204,24 +198,26 @@ def test_a_root_made_as_in_the_aws_blog_is_accepted(tmp_path: Path) -> None:
         "[ req_distinguished_name ]\ncountryName = Country Name\n"
     )
     (tmp_path / "extensions.conf").write_text("basicConstraints = CA:TRUE\n")
-    openssl(tmp_path, "genrsa", "-out", "root.key", "2048")
+    openssl("genrsa", "-out", "root.key", "2048", folder=tmp_path)
     subject = ("-subj", "/C=DE/O=Example/CN=Example Root")
-    openssl(tmp_path, "req", "-new", "-key", "root.key", "-out", "root.csr", *subject)
+    openssl("req", "-new", "-key", "root.key", "-out", "root.csr", *subject, folder=tmp_path)
     openssl(
-        tmp_path,
         *("x509", "-req", "-in", "root.csr", "-signkey", "root.key", "-sha256"),
         *("-days", "3650", "-extfile", "extensions.conf", "-out", "root.pem"),
+        folder=tmp_path,
     )
     certificate = pem_text.read((tmp_path / "root.pem").read_text())
     validation.check(pem_text.parse(certificate), datetime.now(timezone.utc))
-    printed = openssl(tmp_path, "x509", "-in", "root.pem", "-noout", "-fingerprint", "-sha256")
+    printed = openssl(
+        "x509", "-in", "root.pem", "-noout", "-fingerprint", "-sha256", folder=tmp_path
+    )
     assert certificate.certificate_id == printed.strip().partition("=")[2].replace(":", "").lower()
 
     request = (tmp_path / "root.csr").read_text()
     assert "signing request" in refusal(request)
     key = (tmp_path / "root.key").read_text()
     assert "private key" in refusal(key)
-    with_text = openssl(tmp_path, "x509", "-in", "root.pem", "-text")
+    with_text = openssl("x509", "-in", "root.pem", "-text", folder=tmp_path)
     assert pem_text.read(with_text) == certificate
 
 
@@ -311,7 +307,7 @@ def test_a_leaf_is_refused() -> None:
 
 
 def test_a_certificate_without_basic_constraints_is_refused() -> None:
-    assert "CA:TRUE" in refusal(pem(issue(KEY, ca=None)))
+    assert "CA:TRUE" in refusal(pem(issue(KEY, is_ca=None)))
 
 
 def test_the_validity_is_exact_to_the_second() -> None:
@@ -374,7 +370,7 @@ def test_weak_signatures_are_refused(
     # Not every OpenSSL still signs with these; the signature's name is all that is looked at.
     text = patched(root, encoded(RSA_SIGNATURES + "11"), encoded(RSA_SIGNATURES + arc))
     (tmp_path / "weak.pem").write_text(text)
-    shown = openssl(tmp_path, "x509", "-in", "weak.pem", "-noout", "-text").lower()
+    shown = openssl("x509", "-in", "weak.pem", "-noout", "-text", folder=tmp_path).lower()
     assert f"signature algorithm: {name.lower()}withrsaencryption" in shown
     said = refusal(text)
     assert name in said
@@ -390,15 +386,19 @@ def test_x509_v1_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(key_pem(KEY))
     # The version is an optional field: without it the certificate is one of version 1. Newer
     # releases of OpenSSL only write that if told so.
-    openssl(tmp_path, "req", "-new", "-key", "key.pem", "-subj", "/CN=v1", "-out", "request.pem")
+    openssl(
+        "req", "-new", "-key", "key.pem", "-subj", "/CN=v1", "-out", "request.pem", folder=tmp_path
+    )
     sign = ("x509", "-req", "-in", "request.pem", "-signkey", "key.pem", "-out", "v1.pem")
-    openssl(tmp_path, *sign, "-x509v1") if _has_x509v1(tmp_path) else openssl(tmp_path, *sign)
+    openssl(*sign, "-x509v1", folder=tmp_path) if _has_x509v1(tmp_path) else openssl(
+        *sign, folder=tmp_path
+    )
     said = refusal((tmp_path / "v1.pem").read_text())
     assert "X.509 v1" in said
 
 
 def _has_x509v1(tmp_path: Path) -> bool:
-    version = openssl(tmp_path, "version").split()[1]
+    version = openssl("version", folder=tmp_path).split()[1]
     return tuple(map(int, version.split(".")[:2])) >= (3, 4)
 
 

@@ -16,7 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from iot_ca.aws import session as aws_module
 from iot_ca.certificates import pem as pem_module
 from iot_ca.certificates.pem import Certificate
-from tests.unit.program import (
+from tests.support.certificates import key_pem, pem
+from tests.support.messages import assert_tells_nothing_of
+from tests.support.program.fake_aws import ACCOUNT, FakeAws
+from tests.support.program.in_process import (
     OTHER,
     ROOT,
     TARGET,
@@ -24,13 +27,6 @@ from tests.unit.program import (
     Program,
     authority,
     identity,
-)
-from tests.unit.support import (
-    ACCOUNT,
-    FakeAws,
-    assert_tells_nothing_of,
-    key_pem,
-    pem,
 )
 
 # The real one; the fixture `aws` puts another in its place.

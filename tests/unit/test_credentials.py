@@ -13,8 +13,8 @@ from iot_ca.aws import session as aws
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.session import Account
 from iot_ca.model import Credentials, Target
-from tests.unit.calls import TARGET, refusal
-from tests.unit.support import ACCOUNT, REGION
+from tests.support.program.aws_calls import TARGET, refusal
+from tests.support.program.fake_aws import ACCOUNT, REGION
 
 FAILED = "could not obtain credentials: "
 PROCESS = f"{FAILED}credential_process of profile default "

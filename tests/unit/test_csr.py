@@ -8,8 +8,9 @@ import pytest
 from cryptography import x509
 
 from iot_ca.aws.session import Account
-from tests.unit.program import Program
-from tests.unit.support import ACCOUNT, CODE, REGION, FakeAws
+from tests.support.program.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.support.program.fake_iot import CODE
+from tests.support.program.in_process import Program
 
 OTHER_ACCOUNT = "999988887777"
 

@@ -8,16 +8,8 @@ from typing import Any
 import pytest
 
 from iot_ca.model import ORIGIN_TAG, OWNER_TAG, TAG_PREFIX
-from tests.unit.program import (
-    TARGET,
-    WHERE,
-    Program,
-    authority,
-    identity,
-)
-from tests.unit.support import (
-    FakeAws,
-)
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import TARGET, WHERE, Program, authority, identity
 
 
 def test_a_registered_ca_is_deleted(program: Program, aws: FakeAws) -> None:

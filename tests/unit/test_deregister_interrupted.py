@@ -6,20 +6,10 @@ import copy
 
 import pytest
 
-from tests.unit.program import (
-    KEY,
-    ROOT,
-    TARGET,
-    Program,
-    authority,
-    identity,
-)
-from tests.unit.support import (
-    CODE,
-    FakeAws,
-    issue,
-    pem,
-)
+from tests.support.certificates import issue, pem
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.fake_iot import CODE
+from tests.support.program.in_process import KEY, ROOT, TARGET, Program, authority, identity
 
 
 @pytest.mark.parametrize("removal_disables", [False, True])
@@ -74,7 +64,7 @@ def half_way(program: Program, aws: FakeAws, at: int) -> None:
     """A change from SNI_ONLY to DEFAULT mode that ended before its call number `at`."""
     program.register(authority(tags={"a": "1"}))
     aws.tags[identity()]["theirs"] = "1"
-    proof = {"certificate_pem": pem(issue(KEY, common_name=CODE, issuer=ROOT, ca=False))}
+    proof = {"certificate_pem": pem(issue(KEY, common_name=CODE, issuer=ROOT, is_ca=False))}
     wanted = authority(
         certificate_mode="DEFAULT", verification=proof, allow_mode_change=True, tags={"a": "1"}
     )

@@ -16,11 +16,7 @@ from iot_ca.model import (
 )
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.revision import current_revision
-from tests.unit.reconciliation import (
-    CASES,
-    Case,
-    reconciled,
-)
+from tests.support.program.reconciliation import CASES, Case, reconciled
 
 
 @settings(max_examples=500)

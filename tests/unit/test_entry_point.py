@@ -19,8 +19,9 @@ from types import ModuleType
 import pytest
 from cryptography import x509
 
-from tests.project import project
-from tests.unit.support import ACCOUNT, REGION, pem
+from tests.support.certificates import pem
+from tests.support.program.fake_aws import ACCOUNT, REGION
+from tests.support.project import project
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "scripts" / "iot_ca"

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from iot_ca.terraform.protocol import Result
-from tests.unit.program import (
+from tests.support.certificates import NOW, ec_key, issue, pem
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import (
     OTHER,
     ROOT,
     TARGET,
@@ -24,13 +26,6 @@ from tests.unit.program import (
     Program,
     authority,
     identity,
-)
-from tests.unit.support import (
-    NOW,
-    FakeAws,
-    ec_key,
-    issue,
-    pem,
 )
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -142,7 +137,7 @@ def test_one_certificate_under_two_names_is_refused(program: Program, aws: FakeA
 
 
 def test_one_plan_names_every_failing_ca(program: Program) -> None:
-    leaf = issue(ec_key(), ca=False)
+    leaf = issue(ec_key(), is_ca=False)
     status, out, err = program.query(
         {
             "good": authority(OTHER),

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from iot_ca.model import ORIGIN_TAG, TAG_PREFIX
-from tests.unit.mode_changes import (
+from tests.support.certificates import pem
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import KEY, ROOT, Program, identity
+from tests.support.program.mode_changes import (
     MODES,
     PROBE,
     UNMANAGED,
@@ -17,8 +20,6 @@ from tests.unit.mode_changes import (
     registered,
     snapshot,
 )
-from tests.unit.program import KEY, ROOT, Program, identity
-from tests.unit.support import FakeAws, pem
 
 
 @pytest.mark.parametrize("command", ["inspect", "register"])

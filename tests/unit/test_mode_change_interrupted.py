@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from iot_ca.model import REVISION_TAG
-from tests.unit.mode_changes import (
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import Program, identity
+from tests.support.program.mode_changes import (
     GROUP,
     MODES,
     assert_changed,
@@ -22,8 +24,6 @@ from tests.unit.mode_changes import (
     registered,
     snapshot,
 )
-from tests.unit.program import Program, identity
-from tests.unit.support import FakeAws
 
 
 @pytest.mark.parametrize("mode", MODES)

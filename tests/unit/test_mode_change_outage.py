@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from iot_ca.reconcile import insistence
-from tests.unit.mode_changes import (
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import Program, identity
+from tests.support.program.mode_changes import (
     GROUP,
     MODES,
     assert_changed,
@@ -14,8 +16,6 @@ from tests.unit.mode_changes import (
     registered,
     snapshot,
 )
-from tests.unit.program import Program, identity
-from tests.unit.support import FakeAws
 
 OUTAGE = "ServiceUnavailableException"
 WAITING = "iot_ca: the mode of the CA is being changed and AWS does not answer"

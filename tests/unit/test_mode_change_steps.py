@@ -23,7 +23,7 @@ from iot_ca.reconcile.steps import (
     Update,
     snapshot_of,
 )
-from tests.unit.reconciliation import (
+from tests.support.program.reconciliation import (
     CASES,
     DESIRED,
     MODE_CHANGES,

@@ -15,22 +15,12 @@ from cryptography.x509.oid import ObjectIdentifier
 from iot_ca.certificates import fields, validation
 from iot_ca.certificates import pem as pem_text
 from iot_ca.errors import Failure
-from tests.unit.odd_certificates import (
-    LATIN_1_SUBJECT,
-    ODD_EXTENSIONS,
-    make_ca,
-    sign_verification,
-)
-from tests.unit.program import WHERE, Program
-from tests.unit.support import (
-    CODE,
-    FakeAws,
-    Issuer,
-    der,
-    ec_key,
-    issue,
-    pem,
-)
+from tests.support.certificates import der, ec_key, issue, pem
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.fake_iot import CODE
+from tests.support.program.fake_signers import Issuer
+from tests.support.program.in_process import WHERE, Program
+from tests.unit.odd_certificates import LATIN_1_SUBJECT, ODD_EXTENSIONS, make_ca, sign_verification
 
 
 def cryptography_reads_extensions(text: str) -> bool:
@@ -87,7 +77,7 @@ def test_a_device_with_an_odd_extension_is_still_not_a_ca(tmp_path: Path, extens
 def test_basic_constraints_are_read_or_refused(value: str, says_ca: bool | None) -> None:
     oid = ObjectIdentifier("2.5.29.19")
     constraints = x509.UnrecognizedExtension(oid, bytes.fromhex(value))
-    certificate = issue(ec_key(), ca=None, extensions=(constraints,))
+    certificate = issue(ec_key(), is_ca=None, extensions=(constraints,))
     if says_ca is None:
         with pytest.raises(Failure, match="basicConstraints can't be read"):
             fields.is_ca(certificate)

@@ -11,8 +11,8 @@ from iot_ca.aws import pages as pages_module
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.pages import pages
 from iot_ca.certificates.pem import Certificate
-from tests.unit.calls import id_of, refusal, registration
-from tests.unit.support import FakeAws
+from tests.support.program.aws_calls import id_of, refusal, registration
+from tests.support.program.fake_aws import FakeAws
 
 ENDLESS = "AWS answers a listing that does not end"
 

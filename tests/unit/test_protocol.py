@@ -23,7 +23,7 @@ from iot_ca.model import (
 )
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import InspectRequest, Result
-from tests.unit.support import everything_said
+from tests.support.messages import everything_said
 
 TEXT = st.text(max_size=30)
 MAYBE = st.none() | TEXT

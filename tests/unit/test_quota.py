@@ -11,14 +11,9 @@ from cryptography import x509
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.snapshots import Snapshots
 from iot_ca.certificates.pem import Certificate
-from tests.unit.calls import SNAPSHOT, refusal, registration
-from tests.unit.support import (
-    NOW,
-    FakeAws,
-    ec_key,
-    issue,
-    pem,
-)
+from tests.support.certificates import NOW, ec_key, issue, pem
+from tests.support.program.aws_calls import SNAPSHOT, refusal, registration
+from tests.support.program.fake_aws import FakeAws
 
 
 def fill(aws: FakeAws, *certificates_: x509.Certificate, active: bool = True) -> list[str]:

@@ -11,20 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from iot_ca.model import ORIGIN_TAG, OWNER_TAG, REVISION_TAG
-from tests.unit.program import (
-    WHERE,
-    Program,
-    authority,
-    identity,
-)
-from tests.unit.support import (
-    FakeAws,
-    Refused,
-    assert_tells_nothing_of,
-    ec_key,
-    issue,
-    key_pem,
-)
+from tests.support.certificates import ec_key, issue, key_pem
+from tests.support.messages import assert_tells_nothing_of
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import WHERE, Program, authority, identity
+from tests.support.program.refused import Refused
 
 
 @pytest.mark.parametrize("command", ["inspect", "register"])
@@ -154,7 +145,7 @@ def test_late_tags_do_not_turn_a_registration_into_adoption(
 
 
 def test_a_device_certificate_is_not_registered(program: Program, aws: FakeAws) -> None:
-    wanted = authority(issue(ec_key(), ca=False))
+    wanted = authority(issue(ec_key(), is_ca=False))
     status, _, err = program.request("register", program.request_to_register(wanted))
     assert status == 1
     assert len(err) == 1

@@ -15,7 +15,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, Rea
 from iot_ca.aws.retries import is_temporary
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure, Unavailable
-from tests.unit.calls import TARGET
+from tests.support.program.aws_calls import TARGET
 
 Answer = tuple[int, bytes] | Exception
 OK: Answer = (200, b"{}")

@@ -24,7 +24,7 @@ from iot_ca.reconcile.revision import (
     is_drift,
     new_revision,
 )
-from tests.unit.reconciliation import (
+from tests.support.program.reconciliation import (
     INLINE,
     MAYBE_CASES,
     TOKENS,

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.mode_changes import (
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import Program, identity
+from tests.support.program.mode_changes import (
     GROUP,
     MODES,
     assert_changed,
@@ -16,8 +18,6 @@ from tests.unit.mode_changes import (
     registered,
     snapshot,
 )
-from tests.unit.program import Program, identity
-from tests.unit.support import FakeAws
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -12,14 +12,10 @@ from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 from iot_ca.model import Credentials, Target
-from tests.unit.calls import TARGET, refusal
-from tests.unit.support import (
-    ACCOUNT,
-    CODE,
-    REGION,
-    FakeAws,
-    everything_said,
-)
+from tests.support.messages import everything_said
+from tests.support.program.aws_calls import TARGET, refusal
+from tests.support.program.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.support.program.fake_iot import CODE
 
 
 def test_registration_code_is_read_after_an_account_check(

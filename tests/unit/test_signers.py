@@ -31,28 +31,18 @@ from iot_ca.model import Credentials, DesiredCa, Target, Verification
 from iot_ca.ownership import csr, missing, private_ca
 from iot_ca.ownership.kms import KmsKey
 from iot_ca.ownership.proof import Claim
-from tests.unit.support import (
-    ACCOUNT,
-    CODE,
-    NOW,
-    REGION,
-    CaKey,
-    FakeAws,
-    Issuer,
-    assert_tells_nothing_of,
-    ec_key,
-    everything_said,
-    issue,
-    key_pem,
-    openssl,
-    pem,
-)
+from tests.support.certificates import NOW, Key, ec_key, issue, key_pem, pem
+from tests.support.messages import assert_tells_nothing_of, everything_said
+from tests.support.openssl import openssl
+from tests.support.program.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.support.program.fake_iot import CODE
+from tests.support.program.fake_signers import Issuer
 
 KEY = ec_key()
 OTHER = ec_key()
 ROOT = issue(KEY)
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-KEYS: dict[str, CaKey] = {
+KEYS: dict[str, Key] = {
     "p256": KEY,
     "p384": ec.generate_private_key(ec.SECP384R1()),
     "p521": ec.generate_private_key(ec.SECP521R1()),
@@ -134,13 +124,13 @@ def refusal(given: Verification | None, authority: x509.Certificate = ROOT) -> s
     return said
 
 
-def private_part(key: CaKey) -> str:
+def private_part(key: Key) -> str:
     """A key as PEM without what is public: the modulus stands at the beginning."""
     lines = key_pem(key).splitlines()
     return "\n".join(lines[len(lines) // 2 :] if isinstance(key, rsa.RSAPrivateKey) else lines)
 
 
-def key_der(key: CaKey, password: bytes | None = None) -> bytes:
+def key_der(key: Key, password: bytes | None = None) -> bytes:
     """The private key as PKCS#8 in DER."""
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password:
@@ -228,7 +218,7 @@ def test_a_verification_with_none_or_several_proofs_is_refused(names: tuple[str,
 
 def given_proof(**options: Any) -> str:
     """A verification certificate as the security team hands it over."""
-    issuer = {"issuer": ROOT, "ca": False, "subject_key": ec_key()}
+    issuer = {"issuer": ROOT, "is_ca": False, "subject_key": ec_key()}
     return pem(issue(KEY, **{"common_name": CODE, **issuer, **options}))
 
 
@@ -277,7 +267,7 @@ def test_the_start_of_the_program_imports_no_way() -> None:
 def test_no_claim_is_made_for_a_certificate_that_aws_refuses() -> None:
     for given in (None, Verification(given_proof())):
         with pytest.raises(Failure, match="not a CA's"):
-            claim(given, issue(KEY, ca=False))
+            claim(given, issue(KEY, is_ca=False))
 
 
 @pytest.mark.usefixtures("aws")
@@ -324,7 +314,7 @@ def test_a_key_in_a_file_can_be_der(
 
 def test_a_key_of_openssl_ecparam_is_read(key_file: KeyFile, tmp_path: Path) -> None:
     # With a block of curve parameters in front of the key.
-    text = openssl(tmp_path, "ecparam", "-name", "prime256v1", "-genkey")
+    text = openssl("ecparam", "-name", "prime256v1", "-genkey", folder=tmp_path)
     assert text.startswith("-----BEGIN EC PARAMETERS-----")
     key = serialization.load_pem_private_key(text.encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
@@ -445,7 +435,7 @@ def test_a_key_pasted_as_location_is_called_exposed(attribute: str) -> None:
     assert "treat the key as exposed" in said
 
 
-def what_is_left_of(key: CaKey, form: PrivateFormat) -> dict[str, str]:
+def what_is_left_of(key: Key, form: PrivateFormat) -> dict[str, str]:
     """A key in the forms in which one is pasted by mistake."""
     text = key_pem(key, form)
     lines = text.splitlines()

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from iot_ca.aws import snapshots as snapshots_module
 from iot_ca.aws.snapshots import Snapshots
 from iot_ca.model import Snapshot
-from tests.unit.calls import SNAPSHOT, refusal
-from tests.unit.support import (
-    FakeAws,
-)
+from tests.support.program.aws_calls import SNAPSHOT, refusal
+from tests.support.program.fake_aws import FakeAws
 
 
 def test_a_snapshot_is_loaded_until_deleted(snapshots: Snapshots, aws: FakeAws) -> None:

@@ -21,7 +21,7 @@ from iot_ca.reconcile.steps import (
     Update,
     only_run_tags,
 )
-from tests.unit.reconciliation import (
+from tests.support.program.reconciliation import (
     MAYBE_CASES,
     OWNER,
     TOKENS,

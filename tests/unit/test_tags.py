@@ -15,13 +15,7 @@ from iot_ca.model import (
     DesiredCa,
 )
 from iot_ca.reconcile import tags as tag_rules
-from tests.unit.reconciliation import (
-    CASES,
-    DESIRED,
-    TAGS,
-    Case,
-    reconciled,
-)
+from tests.support.program.reconciliation import CASES, DESIRED, TAGS, Case, reconciled
 
 
 @given(CASES)

@@ -15,7 +15,9 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from iot_ca.certificates import pem as pem_text
 from iot_ca.errors import Failure
 from iot_ca.ownership import verification_certificate as verification
-from tests.unit.support import CODE, NOW, CaKey, der, ec_key, issue, key_pem, openssl, pem
+from tests.support.certificates import NOW, Key, der, ec_key, issue, key_pem, pem
+from tests.support.openssl import openssl
+from tests.support.program.fake_iot import CODE
 
 KEY = ec_key()
 _SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -36,13 +38,13 @@ def refusal(text: str, authority: x509.Certificate = ROOT) -> str:
     return said
 
 
-def proof(key: CaKey = KEY, **options: object) -> str:
+def proof(key: Key = KEY, **options: object) -> str:
     """A verification certificate as PEM text."""
     chosen: dict[str, object] = {
         "common_name": CODE,
         "subject_key": ec_key(),
         "issuer": ROOT,
-        "ca": False,
+        "is_ca": False,
         **options,
     }
     return pem(issue(key, **chosen))  # type: ignore[arg-type]
@@ -62,7 +64,7 @@ def proof(key: CaKey = KEY, **options: object) -> str:
     ids=["p256", "p384", "p521", "rsa"],
 )
 def test_a_proof_is_signed_with_the_hash_that_fits_the_key(
-    key: CaKey, digest: type[hashes.HashAlgorithm]
+    key: Key, digest: type[hashes.HashAlgorithm]
 ) -> None:
     authority = issue(key)
     text = verification.sign(key, authority, CODE, NOW)
@@ -81,7 +83,7 @@ def test_a_new_proof_passes_openssl_and_the_check(tmp_path: Path) -> None:
     text = verification.sign(KEY, ROOT, CODE, NOW)
     (tmp_path / "root.pem").write_text(pem(ROOT))
     (tmp_path / "proof.pem").write_text(text)
-    assert "proof.pem: OK" in openssl(tmp_path, "verify", "-CAfile", "root.pem", "proof.pem")
+    assert "proof.pem: OK" in openssl("verify", "-CAfile", "root.pem", "proof.pem", folder=tmp_path)
     assert check(text) == text
 
 
@@ -125,7 +127,7 @@ def test_a_request_signed_with_openssl_is_a_proof(tmp_path: Path) -> None:
     (tmp_path / "root.key").write_text(key_pem(KEY))
     (tmp_path / "verification.csr").write_text(verification.request(CODE))
     arguments = "x509 -req -in verification.csr -CA root.pem -CAkey root.key -days 1"
-    text = openssl(tmp_path, *arguments.split(), "-CAcreateserial")
+    text = openssl(*arguments.split(), "-CAcreateserial", folder=tmp_path)
     # Made a moment after this file was loaded.
     now = datetime.now(NOW.tzinfo)
     certified = verification.check(text, ROOT, CODE, now)

@@ -14,16 +14,9 @@ from iot_ca.fleet.assessment import Row, assess, describe_drift
 from iot_ca.fleet.inventory import AccountRegion, Fleet
 from iot_ca.model import DesiredCa, ObservedCa, Target
 from iot_ca.reconcile.steps import Goal, Register, State, decide
-from tests.unit.fleet.support import (
-    CERTIFICATE,
-    IN_SYNC,
-    NOW,
-    ROOT,
-    TAGS,
-    a_report,
-    a_row,
-    configured,
-)
+from tests.support.certificates import NOW
+from tests.support.status.reports import CERTIFICATE, IN_SYNC, TAGS, a_report, a_row, configured
+from tests.support.status.variable_files import ROOT
 
 
 def assessed(

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 
 from iot_ca.fleet import inventory
-from tests.unit.fleet.support import ONE, ROOT, account, failure_text, write_json
+from tests.support.status.variable_files import ONE, ROOT, account, failure_text, write_json
 
 
 def test_cas_of_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

@@ -21,15 +21,9 @@ from iot_ca.fleet import inventory
 from iot_ca.fleet.assessment import Report, assess
 from iot_ca.fleet.render import html, table
 from iot_ca.fleet.render import json as json_report
-from tests.unit.fleet.support import (
-    IN_SYNC,
-    NOW,
-    a_report,
-    a_row,
-    failure_text,
-    write_json,
-)
-from tests.unit.support import der, ec_key, issue, pem
+from tests.support.certificates import NOW, der, ec_key, issue, pem
+from tests.support.status.reports import IN_SYNC, a_report, a_row
+from tests.support.status.variable_files import failure_text, write_json
 
 # RFC 5280, 4.1.2.5: the end of a certificate without a well-defined expiry.
 NO_EXPIRY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)

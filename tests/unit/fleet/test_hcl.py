@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from iot_ca.errors import Failure
 from iot_ca.fleet import hcl, inventory
 from iot_ca.fleet.inventory import Fleet
-from tests.unit.fleet.support import ROOT, account, hcl_literal, write_hcl, write_json
-from tests.unit.support import pem
+from tests.support.certificates import pem
+from tests.support.status.variable_files import ROOT, account, hcl_literal, write_hcl, write_json
 
 
 def facts(fleet: Fleet) -> list[Any]:

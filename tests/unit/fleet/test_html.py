@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from iot_ca.fleet.assessment import STATES
 from iot_ca.fleet.render import html
 from iot_ca.fleet.render.text import visible
-from tests.unit.fleet.support import NOW, a_report, a_row
+from tests.support.certificates import NOW
+from tests.support.status.reports import a_report, a_row
 
 
 class Page(HTMLParser):

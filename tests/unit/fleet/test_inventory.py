@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,16 @@ import pytest
 from iot_ca.fleet import inventory
 from iot_ca.fleet.inventory import Fleet
 from iot_ca.model import Credentials
-from tests.unit.fleet.support import ONE, ROOT, account, failure_text, write_hcl, write_json
-from tests.unit.support import pem
+from tests.support.certificates import pem
+from tests.support.readmes import code_blocks
+from tests.support.status.variable_files import (
+    ONE,
+    ROOT,
+    account,
+    failure_text,
+    write_hcl,
+    write_json,
+)
 from tools.checkout import ROOT as REPOSITORY
 
 
@@ -24,7 +31,7 @@ def fleet_of_one(folder: Path, **more: Any) -> Fleet:
 
 def test_the_file_of_the_workspaces_example_is_read(tmp_path: Path) -> None:
     readme = (REPOSITORY / "examples" / "workspaces" / "README.md").read_text()
-    (block,) = re.findall(r"```hcl\n# terraform.tfvars\n(.*?)```", readme, re.DOTALL)
+    (block,) = [b for b in code_blocks(readme, "hcl") if b.startswith("# terraform.tfvars\n")]
     (tmp_path / "ca.pem").write_text(pem(ROOT))
     (tmp_path / "terraform.tfvars").write_text(block)
 

@@ -9,7 +9,8 @@ import pytest
 
 from iot_ca import utc
 from iot_ca.fleet.render import json as json_report
-from tests.unit.fleet.support import NOW, a_report, a_row
+from tests.support.certificates import NOW
+from tests.support.status.reports import a_report, a_row
 
 
 def test_json_has_every_fact_by_name() -> None:

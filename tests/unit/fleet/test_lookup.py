@@ -14,7 +14,7 @@ from iot_ca.fleet import lookup
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount
 from iot_ca.fleet.inventory import AccountRegion, Fleet
 from iot_ca.model import ObservedCa, Target
-from tests.unit.fleet.support import CERTIFICATE, IN_SYNC, configured
+from tests.support.status.reports import CERTIFICATE, IN_SYNC, configured
 
 
 class Rendezvous:

@@ -11,7 +11,7 @@ import pytest
 
 from iot_ca.fleet import inventory
 from iot_ca.fleet.settings import SETTINGS
-from tests.unit.fleet.support import ONE, account, failure_text, write_json
+from tests.support.status.variable_files import ONE, account, failure_text, write_json
 from tools.checkout import ROOT as REPOSITORY
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iot_ca.fleet.render.summary import findings
-from tests.unit.fleet.support import a_report, a_row
+from tests.support.status.reports import a_report, a_row
 
 
 def test_a_finding_of_several_rows_is_reported_once() -> None:

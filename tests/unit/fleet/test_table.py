@@ -10,7 +10,7 @@ from rich.console import Console
 
 from iot_ca.fleet.assessment import Report
 from iot_ca.fleet.render import table
-from tests.unit.fleet.support import a_report, a_row
+from tests.support.status.reports import a_report, a_row
 
 
 def printed(report: Report, width: int, terminal: bool = True) -> str:

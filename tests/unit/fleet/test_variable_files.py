@@ -8,7 +8,7 @@ import pytest
 
 from iot_ca.errors import Failure
 from iot_ca.fleet import inventory
-from tests.unit.fleet.support import ONE, account, write_json
+from tests.support.status.variable_files import ONE, account, write_json
 
 
 @pytest.mark.parametrize(

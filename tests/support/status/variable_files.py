@@ -1,33 +1,21 @@
-"""What the unit tests of a fleet share: files of variables, and rows of a report."""
+"""Files of variables, as the users of `status` write them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iot_ca import model
-from iot_ca.certificates import pem as pem_text
 from iot_ca.errors import Failure
 from iot_ca.fleet import inventory
-from iot_ca.fleet.assessment import Report, Row
-from iot_ca.fleet.inventory import ConfiguredCa
-from iot_ca.model import DesiredCa, ObservedCa
-from tests.unit.support import ec_key, issue, pem
+from tests.support.certificates import NOW, ec_key, issue, pem
 
-NOW = datetime.now(timezone.utc)
 ROOT = issue(ec_key(), end=NOW + timedelta(days=400, hours=1))
 OTHER = issue(ec_key(), common_name="other")
-CERTIFICATE = pem_text.read(pem(ROOT))
-
-TAGS = {model.ORIGIN_TAG: "registered", model.OWNER_TAG: "me", model.REVISION_TAG: "register 1"}
-# ROOT in AWS as `configured()` configures it.
-IN_SYNC = ObservedCa("SNI_ONLY", "ACTIVE", True, tags=TAGS)
 
 
 def hcl_literal(value: Any) -> str:
@@ -78,39 +66,3 @@ def failure_text(variables: Mapping[str, Any], folder: Path, **more: Any) -> str
     with pytest.raises(Failure) as failed:
         inventory.read([write_json(folder, variables)], **more)
     return str(failed.value)
-
-
-def configured(**more: Any) -> ConfiguredCa:
-    """ROOT as a file configures it."""
-    desired = DesiredCa(CERTIFICATE.pem, **more)
-    return ConfiguredCa(desired, "template_name" in more, "auto_registration" in more)
-
-
-def a_row(**more: Any) -> Row:
-    """A row of a CA in sync, but for `more`."""
-    row = Row(
-        account="production",
-        account_id="111111111111",
-        region="eu-west-1",
-        ca="root",
-        certificate_id="ab" * 32,
-        state="in sync",
-        wrong=(),
-        wanted_mode="SNI_ONLY",
-        wanted_status="ACTIVE",
-        not_after=NOW + timedelta(days=400, hours=1),
-        days=400,
-        registered=True,
-        mode="SNI_ONLY",
-        status="ACTIVE",
-        auto_registration=True,
-        template="factory",
-        managed="registered",
-        revision="register 1",
-    )
-    return replace(row, **more)
-
-
-def a_report(*rows: Row, **more: Any) -> Report:
-    """A report of these rows."""
-    return Report(rows, NOW, **more)

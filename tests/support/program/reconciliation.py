@@ -31,8 +31,8 @@ from iot_ca.reconcile.steps import (
     Update,
     decide,
 )
-from tests.unit.program import ROOT
-from tests.unit.support import pem
+from tests.support.certificates import pem
+from tests.support.program.in_process import ROOT
 
 OWNER = "a-record-in-the-state"
 CERTIFICATE = pem_text.read(pem(ROOT))

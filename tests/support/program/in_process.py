@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 
 from iot_ca.cli import run
-from tests.unit.support import ACCOUNT, REGION, ec_key, issue, pem
+from tests.support.certificates import ec_key, issue, pem
+from tests.support.program.fake_aws import ACCOUNT, REGION
 
 TARGET = {"account_id": ACCOUNT, "region": REGION}
 WHERE = f"account {ACCOUNT}, {REGION}"

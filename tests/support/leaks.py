@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from tests.e2e.support import Key
+from tests.support.certificates import Key
 
 FORMS = {"PKCS #8": PrivateFormat.PKCS8, "the traditional": PrivateFormat.TraditionalOpenSSL}
 PIECE = 16  # bytes of a secret that must not be found in any spelling

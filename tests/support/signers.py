@@ -26,8 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tests.e2e.support import CA, Account, Key, new_ca, openssl
-from tests.sandbox.kms_keys import kms_ca
+from tests.support.accounts import Account
+from tests.support.certificates import CA, Key, new_ca
+from tests.support.openssl import openssl
+from tests.support.sandbox.kms_keys import kms_ca
 from tools.checkout import ROOT
 
 PASSPHRASE_VARIABLE = "CA_KEY_PASSPHRASE"
@@ -76,7 +78,7 @@ class Signer:
     def ca(self) -> CA:
         """The CA; it can sign only if its key was made here."""
         certificate = x509.load_pem_x509_certificate(self.pem.encode())
-        return CA(self.pem, self.key, certificate)  # type: ignore[arg-type]
+        return CA(certificate, self.key)  # type: ignore[arg-type]
 
     @property
     def attribute(self) -> str:

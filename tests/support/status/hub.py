@@ -12,8 +12,8 @@ from cryptography import x509
 
 from iot_ca import model
 from sandbox.control import Sandbox
-from tests.examples.support import Cloud
-from tests.unit.support import pem
+from tests.support.accounts import Account
+from tests.support.certificates import pem
 
 TAGS = {model.ORIGIN_TAG: "registered", model.OWNER_TAG: "me", model.REVISION_TAG: "register 1"}
 
@@ -49,7 +49,7 @@ class World:
             ],
         }
         made = (
-            Cloud(self.sandbox, account, "us-east-1")
+            Account(self.sandbox, account, "us-east-1")
             .client("iam")
             .create_role(RoleName="status", AssumeRolePolicyDocument=json.dumps(trust))
         )
@@ -70,7 +70,7 @@ class World:
         tags: dict[str, str] | None = None,
     ) -> None:
         """Register a CA in SNI_ONLY mode, as the module would."""
-        cloud = Cloud(self.sandbox, self.accounts[name]["account_id"], region)
+        cloud = Account(self.sandbox, self.accounts[name]["account_id"], region)
         cloud.client("iot").register_ca_certificate(
             caCertificate=pem(certificate),
             certificateMode="SNI_ONLY",

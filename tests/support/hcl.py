@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import hcl2
 
+from tools.checkout import ROOT
 from tools.docs.types import Type, parse_type
 
-ROOT = Path(__file__).parents[2]
 MODULES = (
     ".",
     "modules/_device_policy",

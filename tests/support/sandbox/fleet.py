@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import Name, NameAttribute
 from cryptography.x509.oid import NameOID
 
-from tests.sandbox import pki
-from tests.sandbox.conftest import ONE, REGION, Clients
+from tests.support.certificates import CA, ec_key
+from tests.support.sandbox.clients import ONE, REGION, Clients
 from tools.device import Device
 
 THINGS_REGISTRATION = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
@@ -84,11 +84,11 @@ def template_body(account: str, region: str = REGION, **thing: Any) -> str:
 class Maker:
     """Makes devices of one CA, as PEM files in ``folder``."""
 
-    ca: pki.CA
+    ca: CA
     folder: Path
 
     def device(self, name: str, *, chain: bool = False, **validity: Any) -> Device:
-        key = pki.p256()
+        key = ec_key()
         subject = Name(
             [
                 NameAttribute(NameOID.ORGANIZATION_NAME, "Example"),
@@ -138,7 +138,7 @@ def jitp(
 
 def register(
     aws: Clients,
-    ca: pki.CA,
+    ca: CA,
     account: str = ONE,
     mode: str = "SNI_ONLY",
     *,

@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from tests.sandbox import pki
+from tests.support.certificates import CA, Hash, new_ca
 
 # The only hash that KMS signs with; SHA-256 is the tests' default.
-HASHES: dict[str, pki.Hash] = {
+HASHES: dict[str, Hash] = {
     "ECC_NIST_P384": hashes.SHA384(),
     "ECC_NIST_P521": hashes.SHA512(),
 }
@@ -73,8 +73,8 @@ class KMSRSAKey(_KMSKey, rsa.RSAPrivateKey):  # type: ignore[misc]
         return self._sign(data, f"RSASSA_PKCS1_V1_5_SHA_{algorithm.digest_size * 8}")
 
 
-def kms_ca(kms: Any, spec: str, **policy: str) -> tuple[str, pki.CA]:
+def kms_ca(kms: Any, spec: str, **policy: str) -> tuple[str, CA]:
     """A new KMS key's ARN, and a CA certificate that KMS has signed with it."""
     made = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY", **policy)["KeyMetadata"]["Arn"]
     key = KMSRSAKey(kms, made) if spec.startswith("RSA") else KMSECKey(kms, made)
-    return made, pki.make_ca(f"CA in KMS, {spec}", key=key, hash_algorithm=HASHES.get(spec))
+    return made, new_ca(f"CA in KMS, {spec}", key=key, digest=HASHES.get(spec))

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from iot_ca.model import ORIGIN_TAG, REVISION_TAG
-from tests.unit.program import KEY, WHERE, Program, authority, identity
-from tests.unit.support import FakeAws, Refused, assert_tells_nothing_of, key_pem
+from tests.support.certificates import key_pem
+from tests.support.messages import assert_tells_nothing_of
+from tests.support.program.fake_aws import FakeAws
+from tests.support.program.in_process import KEY, WHERE, Program, authority, identity
+from tests.support.program.refused import Refused
 
 UNMANAGED = {"theirs": "1", "cost centre": "42", "x": ""}
 GROUP = f"iot-ca-mode-change-{identity()}"

@@ -10,10 +10,7 @@ from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure
 from iot_ca.model import Snapshot, Target
 from iot_ca.reconcile.steps import Register
-from tests.unit.support import (
-    ACCOUNT,
-    REGION,
-)
+from tests.support.program.fake_aws import ACCOUNT, REGION
 
 TARGET = Target(ACCOUNT, REGION)
 SNAPSHOT = Snapshot(

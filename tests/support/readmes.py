@@ -1,0 +1,31 @@
+"""The fenced blocks of code in a document."""
+
+from __future__ import annotations
+
+import re
+
+_HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
+# In an item of a list a block is indented, which Markdown takes off.
+_FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+def code_blocks(document: str, language: str) -> list[str]:
+    """The blocks of a language, without their fences."""
+    return [
+        re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
+        for indent, tongue, text in _FENCED.findall(document)
+        if tongue == language
+    ]
+
+
+def code_blocks_below(document: str, heading: str, language: str) -> list[str]:
+    """The blocks of a language between a heading of a document and its next heading.
+
+    ValueError for a heading that is not there exactly once.
+    """
+    # A comment in a block looks like a heading; offsets stay as they are.
+    outside = _FENCED.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), document)
+    headings = list(_HEADING.finditer(outside))
+    (found,) = (each for each in headings if each[1] == heading)
+    end = min((each.start() for each in headings if each.start() > found.start()), default=None)
+    return code_blocks(document[found.end() : end], language)
