@@ -88,6 +88,8 @@ def test_a_ca_comes_after_its_rule_and_goes_before_it(
 
     authorities["joins"]["provisioning"] = {"type": "JITR"}
     authorities["leaves"].pop("provisioning")
+    # Without it, auto-registration would end with the provisioning.
+    authorities["leaves"]["auto_registration"] = True
     authorities["moves"]["provisioning"] = JITP
     stack.want(authorities)
 
