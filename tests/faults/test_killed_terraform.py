@@ -20,9 +20,9 @@ from functools import partial
 import pytest
 
 from sandbox.control import Sandbox
-from tests.faults.slow_line import slow_line
 from tests.support.accounts import Account
 from tests.support.certificates import CA, new_ca
+from tests.support.faults.slow_line import slow_line
 from tools.engine.terraform import Terraform
 
 # A few in every run of the tests; with 20 some are sure to fall where the template is lost.

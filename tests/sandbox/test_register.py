@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from tests.support.certificates import CA, DAY, NOW, ec_key, new_ca, rsa_key
+from tests.support.odd_certificates import LATIN_1_SUBJECT, ODD_EXTENSIONS, sign_verification
+from tests.support.odd_certificates import make_ca as make_odd_ca
 from tests.support.openssl import openssl, openssl_root, openssl_verification
 from tests.support.sandbox.clients import BODY, ONE, THREE, TWO, Clients
 from tests.support.sandbox.refusals import refused
-from tests.unit.odd_certificates import LATIN_1_SUBJECT, ODD_EXTENSIONS, sign_verification
-from tests.unit.odd_certificates import make_ca as make_odd_ca
 
 
 def register_default(iot: Any, ca: CA, **more: Any) -> Any:

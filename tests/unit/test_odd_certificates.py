@@ -16,11 +16,16 @@ from iot_ca.certificates import fields, validation
 from iot_ca.certificates import pem as pem_text
 from iot_ca.errors import Failure
 from tests.support.certificates import der, ec_key, issue, pem
+from tests.support.odd_certificates import (
+    LATIN_1_SUBJECT,
+    ODD_EXTENSIONS,
+    make_ca,
+    sign_verification,
+)
 from tests.support.program.fake_aws import FakeAws
 from tests.support.program.fake_iot import CODE
 from tests.support.program.fake_signers import Issuer
 from tests.support.program.in_process import WHERE, Program
-from tests.unit.odd_certificates import LATIN_1_SUBJECT, ODD_EXTENSIONS, make_ca, sign_verification
 
 
 def cryptography_reads_extensions(text: str) -> bool:
