@@ -119,7 +119,7 @@ def test_the_links_of_the_documents_lead_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document}: {target}"
 
 
-def test_the_changelog_says_what_is_new() -> None:
+def test_the_changelog_has_a_section_for_new_changes() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## \[(Unreleased|\d+\.\d+\.\d+)\]", changelog, re.MULTILINE)
     assert sections
@@ -127,7 +127,7 @@ def test_the_changelog_says_what_is_new() -> None:
     assert re.search(r"^- ", changelog, re.MULTILINE)
 
 
-def test_what_the_tests_need_is_what_continuous_integration_installs() -> None:
+def test_continuous_integration_installs_the_programs_that_tests_need() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n", " ")
     (installed,) = re.findall(r"^ *apt-get install (.*)$", script, re.MULTILINE)
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -155,7 +155,7 @@ def test_the_hooks_before_a_commit_are_targets_of_the_makefile() -> None:
         assert re.search(hook["files"], "scripts/iot_ca/drift.py")
 
 
-def test_tflint_asks_for_nothing_that_does_not_come_with_it() -> None:
+def test_tflint_needs_no_plugin_but_the_bundled_one() -> None:
     settings = hcl2.loads((ROOT / ".tflint.hcl").read_text(encoding="utf-8"))
     (plugin,) = settings["plugin"]
     assert {name.strip('"') for name in plugin} == {"terraform"}
@@ -166,7 +166,7 @@ def test_tflint_asks_for_nothing_that_does_not_come_with_it() -> None:
     assert all(rule.startswith("terraform_") for rule in rules)
 
 
-def test_the_header_of_the_program_names_the_dependencies_of_the_package() -> None:
+def test_the_programs_header_names_the_packages_dependencies() -> None:
     (line,) = re.findall(r"dependencies = (\[.*\])", _header())
     assert ast.literal_eval(line) == project()["dependencies"]
     (version,) = re.findall(r'requires-python = "(.*)"', _header())

@@ -17,7 +17,7 @@ PACKAGE = (MODULE / "function.zip").read_bytes()
 SOURCE = {path.name: path.read_text(encoding="utf-8") for path in MODULE.glob("function/*.py")}
 
 
-def test_the_zip_file_is_that_of_the_sources() -> None:
+def test_the_zip_file_is_made_of_the_sources() -> None:
     assert pack(MODULE / "function") == PACKAGE, "the sources have changed: run `make function`"
 
 

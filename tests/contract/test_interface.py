@@ -86,7 +86,7 @@ def test_credentials_are_the_programs_credentials(credentials: Type, where: str)
     assert all(attribute.optional for _, attribute in credentials.attributes)
 
 
-def test_the_lookup_takes_what_the_program_takes() -> None:
+def test_the_lookup_takes_the_attributes_that_the_program_takes() -> None:
     assert LOOKUP_CAS.names == attributes(DesiredCa)
 
 
@@ -122,7 +122,7 @@ def test_the_root_module_means_the_same_by_the_same_names() -> None:
         assert ROOT_CAS.attribute(name) == REGISTRATION_CAS.attribute(name), name
 
 
-def test_what_the_module_may_not_do_unasked_is_off_by_default() -> None:
+def test_dangerous_settings_are_off_by_default() -> None:
     for name in ("allow_mode_change", "force_mode_change", "force_destroy"):
         assert ROOT_CAS.attribute(name).default == "false"
 
@@ -262,18 +262,18 @@ def test_a_setting_of_jitr_that_is_null_is_as_if_left_out(engine: Engine, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["jitp", "jitr"])
-def test_what_provisions_is_made_from_what_the_lookup_answered(kind: str) -> None:
+def test_provisioning_resources_come_from_the_lookups_answer(kind: str) -> None:
     call = _call(kind)
     for name in ("certificate_id", "certificate_arn", "certificate_mode"):
         assert re.fullmatch(rf"\${{module\.lookup\.{CAS}\[each\.\w+]\.{name}}}", call[name])
 
 
-def test_no_ca_before_what_answers_its_events() -> None:
+def test_a_ca_is_registered_after_the_function_for_its_events() -> None:
     (call,) = [block["registration"] for block in read(".")["module"] if "registration" in block]
     assert call["depends_on"] == ["${module.jitr}"]
 
 
-def test_what_terraform_reads_of_an_answer_is_in_it_and_all_of_it_is_read() -> None:
+def test_terraform_reads_exactly_the_attributes_of_an_answer() -> None:
     results = attributes(Result)
     looked_up = re.findall(rf"module\.lookup\.{CAS}\[[\w.]+\]\.(\w+)", text("."))
     checked = re.findall(r"\bca\.(\w+)", " ".join(map(str, read("modules/lookup")["check"])))
@@ -303,7 +303,7 @@ def test_the_output_of_jitr_is_named_as_that_of_its_module() -> None:
     assert set(re.findall(r"`(\w+)`", described)) == written
 
 
-def test_what_terraform_sends_is_what_the_program_reads(
+def test_terraform_sends_exactly_the_requests_that_the_program_reads(
     engine: Engine, providers: Providers, tmp_path: Path
 ) -> None:
     """The real requests, caught by a stand-in for Python on their way to the program."""

@@ -113,7 +113,7 @@ def test_versions_are_the_same_everywhere() -> None:
     }
 
 
-def test_the_root_module_requires_what_the_modules_that_it_calls_require() -> None:
+def test_the_root_module_requires_the_versions_of_its_modules() -> None:
     def providers(folder: str) -> set[str]:
         return {
             name

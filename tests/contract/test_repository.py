@@ -73,7 +73,7 @@ def test_actions_are_pinned_and_permissions_are_least(name: str) -> None:
     )
 
 
-def test_an_archive_has_what_users_need_and_no_more() -> None:
+def test_an_archive_has_only_the_files_that_users_need() -> None:
     archive = git("archive", "--format=tar", "--worktree-attributes", "HEAD")
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         archived = {member.name for member in tar.getmembers() if member.isfile()}
@@ -95,7 +95,7 @@ def test_git_treats_a_zip_as_binary() -> None:
     assert "text: unset" in answer
 
 
-def test_what_tests_share_is_in_their_support_package() -> None:
+def test_code_that_tests_share_is_in_their_support_package() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         folder = path.relative_to(ROOT / "tests").parts[0]
         if folder != "support":

@@ -66,7 +66,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # The root calls every other module.
 @pytest.mark.parametrize("folder", [".", "modules/iam-policies", *EXAMPLES])
-def test_the_oldest_terraform_validates_what_it_may(
+def test_the_oldest_terraform_validates_the_configurations_for_it(
     folder: str, oldest: Engine, checkout: Path, providers: Providers
 ) -> None:
     terraform = Terraform(checkout / folder, oldest, environment(providers))

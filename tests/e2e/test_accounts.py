@@ -28,7 +28,7 @@ def provider_of(account: str) -> str:
 """
 
 
-def test_credentials_of_another_account_write_nothing_and_report_nothing_absent(
+def test_credentials_of_another_account_write_and_report_nothing(
     workspace: Terraform, sandbox: Sandbox, region: str, account: str, new_account_by_hand: Accounts
 ) -> None:
     stack = Stack(workspace, sandbox, account, region, provider=provider_of(account))

@@ -25,7 +25,7 @@ def _lines_of(text: str) -> list[str]:
     return [line for line in text.splitlines() if len(line) >= 40 and "-----" not in line]
 
 
-def test_every_text_that_is_no_good_ca_gets_its_own_line(
+def test_every_unusable_text_has_a_line_of_its_own(
     stack: Stack, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     good = new_ca("good")
@@ -118,7 +118,7 @@ def test_a_private_key_is_refused_and_not_echoed(stack: Stack, tmp_path: Path) -
         assert line not in refused.text
 
 
-def test_what_only_aws_can_tell_fails_in_the_plan_too(
+def test_a_fault_that_only_aws_knows_fails_in_the_plan_too(
     stack: Stack, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     account = stack.account

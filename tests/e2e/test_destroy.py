@@ -15,9 +15,7 @@ from tools.engine.terraform import Terraform
 
 
 @pytest.mark.one_engine("what leaving means is the program's doing; order is tested on both")
-def test_each_ca_leaves_as_it_came_or_as_on_destroy_says(
-    stack: Stack, subtests: pytest.Subtests
-) -> None:
+def test_each_ca_is_restored_or_follows_on_destroy(stack: Stack, subtests: pytest.Subtests) -> None:
     account = stack.account
     jitp = {"type": "JITP"}
     wishes: dict[str, dict[str, Any]] = {
@@ -79,7 +77,7 @@ def test_each_ca_leaves_as_it_came_or_as_on_destroy_says(
 
 
 @pytest.mark.one_engine("what a CA carries, and what that means, is the program's doing")
-def test_a_ca_that_one_state_retains_is_not_deleted_by_the_next_that_adopts_it(
+def test_a_retained_ca_is_not_deleted_by_the_state_that_adopts_the_ca(
     new_workspace: Callable[[str, str], Terraform], sandbox: Sandbox, account: str, region: str
 ) -> None:
     first, second = (
@@ -136,7 +134,7 @@ def test_the_module_block_is_removed_after_its_map_and_leaves_nothing(stack: Sta
 
 
 @pytest.mark.one_engine("what is refused, and before which call, is the program's doing")
-def test_a_ca_whose_devices_are_registered_stays_whole_until_force_destroy_is_applied(
+def test_a_ca_with_devices_is_kept_until_force_destroy_is_applied(
     stack: Stack, subtests: pytest.Subtests
 ) -> None:
     account = stack.account

@@ -15,7 +15,7 @@ from tools.engine.terraform import Terraform
 pytestmark = pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
 
 
-def test_a_plan_in_another_account_is_refused_in_one_line_and_writes_nothing(
+def test_a_plan_in_another_account_is_one_line_and_writes_nothing(
     stack: Stack, new_account_by_hand: Callable[[], Account]
 ) -> None:
     first, other = stack.account, new_account_by_hand()
@@ -73,7 +73,7 @@ def test_a_plan_in_another_region_is_refused(stack: Stack) -> None:
     assert refused.writes == []
 
 
-def test_nothing_that_provisions_devices_changes_before_the_guard_has_passed(
+def test_provisioning_resources_change_after_the_guard_has_passed(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     stack = Stack(

@@ -16,7 +16,7 @@ from tests.support.terraform.stack import Stack
 TAGS = {"stage": "production", "team": "devices"}
 
 
-def test_only_what_changes_is_touched(stack: Stack, tmp_path: Path) -> None:
+def test_only_changed_cas_are_written(stack: Stack, tmp_path: Path) -> None:
     account = stack.account
     names = ["jitp", "default", "changed", "removed", "added"]
     cas = {name: new_ca(name) for name in names}
@@ -71,7 +71,7 @@ def test_only_what_changes_is_touched(stack: Stack, tmp_path: Path) -> None:
 
 
 @pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
-def test_another_certificate_under_the_same_name_is_refused_and_takes_nothing_out(
+def test_another_certificate_under_a_name_is_refused(
     stack: Stack,
 ) -> None:
     account = stack.account

@@ -328,7 +328,7 @@ CODE_CHANGED = {
 }
 
 
-def test_another_path_of_the_module_is_no_change_and_new_code_comes_from_there(
+def test_another_path_of_the_module_is_no_change(
     new_workspace: Callable[[str, str], Terraform], sandbox: Sandbox, account: str, region: str
 ) -> None:
     ca = new_ca()

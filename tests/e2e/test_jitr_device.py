@@ -155,7 +155,7 @@ def actions_of(statement: Mapping[str, Any]) -> list[str]:
 
 
 @pytest.mark.one_engine("what devices meet does not depend on Terraform's version")
-def test_devices_are_let_in_refused_or_kept_for_later(
+def test_devices_are_admitted_refused_or_kept_for_later(
     new_workspace: Callable[[str], Terraform], providers: Providers, tmp_path: Path
 ) -> None:
     """With no more than the roles that the module makes: permissions are enforced all along."""

@@ -27,7 +27,7 @@ def policies_of(account: Account, device: str) -> dict[str, str]:
     return {name: str(account.iot.get_policy(policyName=name)["policyDocument"]) for name in names}
 
 
-def test_devices_keep_what_the_policy_allows_when_their_ca_leaves_jitr(
+def test_devices_keep_their_policy_when_their_ca_leaves_jitr(
     stack: Stack, subtests: pytest.Subtests
 ) -> None:
     account = stack.account

@@ -12,7 +12,7 @@ from tests.support.terraform.stack import Stack
 pytestmark = pytest.mark.one_engine("which record owns a CA is in its tags, for any engine")
 
 
-def test_a_record_that_is_forgotten_or_tainted_is_replaced_by_one_that_owns_the_ca(
+def test_the_successor_of_a_forgotten_or_tainted_record_owns_the_ca(
     stack: Stack, subtests: pytest.Subtests
 ) -> None:
     account = stack.account

@@ -55,7 +55,7 @@ def writes(sandbox: Sandbox) -> Counter[str]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("`removed` is tested with the example; `state rm` is older than both")
-def test_there_with_state_rm_and_back_with_a_record_written_by_hand(
+def test_migration_and_back_with_a_record_written_by_hand(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     aws = Account(sandbox, account, region)
@@ -108,7 +108,7 @@ def test_there_with_state_rm_and_back_with_a_record_written_by_hand(
 
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("which provisioners run when a record is forgotten is tested on both")
-def test_from_the_cli_with_state_rm_and_back_with_a_script_that_looks_first(
+def test_migration_from_the_cli_and_back_with_a_script_as_record(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     """The template of a JITP CA goes along; the CA's records alone are forgotten."""
@@ -145,7 +145,7 @@ def test_from_the_cli_with_state_rm_and_back_with_a_script_that_looks_first(
 
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("what a provider replaces, imports and propagates is its own doing")
-def test_what_the_guide_says_of_aws_iot_ca_certificate_is_so(
+def test_the_guide_is_right_about_aws_iot_ca_certificate(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     aws = Account(sandbox, account, region)

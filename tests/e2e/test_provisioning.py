@@ -88,7 +88,7 @@ def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> No
 
 
 @pytest.mark.one_engine("check blocks are older than both engines")
-def test_provisioning_without_auto_registration_is_warned_about_in_the_plan(stack: Stack) -> None:
+def test_a_plan_warns_of_provisioning_without_auto_registration(stack: Stack) -> None:
     jitp = {"type": "JITP"}
     jitr = {"type": "JITR"}
     stack.want(

@@ -137,7 +137,7 @@ def test_a_copy_below_dot_terraform_without_run_bits(
     assert stack.account.see(ca.id).status == "ACTIVE"
 
 
-def test_from_a_folder_that_nobody_may_write_to(
+def test_from_a_read_only_folder(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     """With JITR, whose package is read from there. Nothing in the folder changes."""
@@ -229,7 +229,7 @@ module "other" {{
     assert stack.plan().status == 0
 
 
-def test_under_for_each(
+def test_the_module_works_under_for_each(
     workspace: Terraform, repository: str, sandbox: Sandbox, account: str, region: str
 ) -> None:
     """An instance that leaves takes its own CA out and no other."""
@@ -265,7 +265,7 @@ def test_under_for_each(
 # --- each module alone, by the address that a registry or a git repository gives it
 
 
-def test_the_lookup_alone(
+def test_the_lookup_module_works_alone(
     workspace: Terraform, repository: str, sandbox: Sandbox, account: str, region: str
 ) -> None:
     """For a team that may look, and nothing else."""
@@ -306,7 +306,7 @@ output "differences" {{
     assert outcome.writes == []
 
 
-def test_the_registration_alone(
+def test_the_registration_module_works_alone(
     workspace: Terraform, repository: str, sandbox: Sandbox, account: str, region: str
 ) -> None:
     """Without any provider and lookup: the caller writes the request."""
@@ -351,7 +351,7 @@ module "registration" {{
         ("jitr", 'name = "fleet"', "aws_iot_topic_rule.registered"),
     ],
 )
-def test_provisioning_alone(
+def test_a_provisioning_module_works_alone(
     module: str,
     settings: str,
     makes: str,

@@ -15,7 +15,7 @@ from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 
-def test_saved_plans_refresh_only_and_target_converge(stack: Stack) -> None:
+def test_saved_plans_refresh_only_and_target_reconcile(stack: Stack) -> None:
     account = stack.account
     a, b = new_ca("a"), new_ca("b")
     stack.want({"a": {"certificate_pem": a.pem}, "b": {"certificate_pem": b.pem}})
@@ -105,7 +105,7 @@ resource "terraform_data" "upstream" {
 
 
 @pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
-def test_a_certificate_that_no_plan_knows_is_registered_once_and_never_exchanged(
+def test_a_certificate_unknown_at_plan_is_registered_once(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     stack = Stack(
@@ -232,7 +232,7 @@ def test_throttled_and_cut_calls_are_made_again_unnoticed(stack: Stack, sandbox:
 
 
 @pytest.mark.one_engine("two processes race in AWS; Terraform only starts them")
-def test_two_applies_at_once_converge_in_both_states(
+def test_two_applies_at_once_end_in_sync_in_both_states(
     new_workspace: Callable[[str, str], Terraform], sandbox: Sandbox, account: str, region: str
 ) -> None:
     ca = new_ca()

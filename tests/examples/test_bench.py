@@ -15,7 +15,7 @@ from tools.checkout import ROOT
 
 
 @pytest.mark.timeout(600)
-def test_it_measures_everything(tmp_path: Path) -> None:
+def test_the_benchmark_measures_everything(tmp_path: Path) -> None:
     options = ("--json", "--lookups", "2", "--plans", "1", "--many", "2", "--fleet", "4")
     done = subprocess.run(
         [sys.executable, "-m", "tools.bench", *options],
@@ -36,7 +36,7 @@ def test_it_measures_everything(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_ratio_is_the_median_turn_and_its_spread_their_middle_half() -> None:
+def test_a_ratio_is_the_median_of_the_turns() -> None:
     measured = compare("lookup", "other", [1.0, 2.0, 9.0], [4.0, 4.0, 3.0], 0.6)
 
     assert measured.ratio == 0.5

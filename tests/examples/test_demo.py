@@ -104,7 +104,7 @@ def place(tmp_path: Path, engine: Engine) -> Iterator[Place]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("the demo runs what is tested on both; how it ends either, is below")
-def test_every_claim_holds(place: Place, engine: Engine) -> None:
+def test_every_claim_of_the_demo_holds(place: Place, engine: Engine) -> None:
     status, output = place.run("-m", "tools.demo")
 
     assert status == 0, output
@@ -145,7 +145,7 @@ def test_help_starts_nothing(place: Place) -> None:
 
 
 @pytest.mark.one_engine("the claims are of the demo's own making")
-def test_a_claim_that_does_not_hold_ends_it_with_a_word_and_a_status(place: Place) -> None:
+def test_a_false_claim_ends_the_demo_with_a_message(place: Place) -> None:
     """The demo expects another template than the example makes."""
     status, output = place.run(
         "-c",

@@ -156,7 +156,7 @@ def test_accounts_that_can_not_be_read_fail_the_first_job(
 
 
 @pytest.mark.timeout(600)
-def test_one_summary_of_accounts_in_sync_drifted_failing_and_out_of_reach(
+def test_one_summary_of_accounts_in_sync_drifted_and_failing(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
     pipeline = Account(sandbox, new_account(), REGION)
@@ -352,7 +352,7 @@ def written(folder: Path, **reports: str) -> list[str]:
         ('{"status": 0, "errors": [1]}', "is no report of"),
     ],
 )
-def test_a_report_that_can_not_be_read_costs_its_account_one_line_and_no_other(
+def test_an_unreadable_report_is_one_line_for_one_account(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], report: str, wanted: str
 ) -> None:
     arguments = written(tmp_path, broken=report, fine='{"status": 0}')
@@ -375,7 +375,7 @@ def test_a_report_that_can_not_be_read_costs_its_account_one_line_and_no_other(
         ('{"accounts": {"one": {"account_id": "1"}}}', ["chek"], "invalid choice: 'chek'"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_no_drift(
+def test_an_error_is_one_line_and_not_drift(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     accounts: str | None,
@@ -392,7 +392,7 @@ def test_what_is_wrong_is_one_line_and_no_drift(
     assert wanted in line
 
 
-def test_more_accounts_than_a_matrix_takes_are_refused_and_may_be_checked_in_a_loop(
+def test_more_accounts_than_a_matrix_takes_are_checked_in_a_loop(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(count: int, command: str) -> tuple[int, str, str]:

@@ -28,7 +28,7 @@ OTHER_REGION = "us-east-1"
 EXAMPLES = {"hand-over", "migration", "multi-account", "rotation", "single-account", "workspaces"}
 
 
-def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> None:
+def test_each_example_is_tested_and_has_the_usual_files() -> None:
     folders = [folder for folder in (ROOT / "examples").iterdir() if any(folder.glob("*.tf"))]
     assert {folder.name for folder in folders} == EXAMPLES
     wanted = {"README.md", "main.tf", "outputs.tf", "variables.tf", "versions.tf"}
@@ -39,7 +39,9 @@ def test_each_example_is_tested_here_and_has_a_readme_and_the_same_files() -> No
 
 
 @pytest.mark.one_engine("the module is tested on both; an example only calls it")
-def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
+def test_one_account_registers_two_cas(
+    new_example: NewExample, account: str, sandbox: Sandbox
+) -> None:
     example = new_example("single-account", account)
     cloud = Account(sandbox, account, REGION)
     make_ca(example.folder)
@@ -77,7 +79,9 @@ def test_single_account(new_example: NewExample, account: str, sandbox: Sandbox)
 
 
 @pytest.mark.one_engine("a change of mode is tested on both; an example only calls it")
-def test_hand_over(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
+def test_a_hand_over_goes_as_its_readme_says(
+    new_example: NewExample, account: str, sandbox: Sandbox
+) -> None:
     example = new_example("hand-over", account)
     cloud = Account(sandbox, account, REGION)
     make_ca(example.folder)
@@ -131,7 +135,9 @@ def test_the_readme_of_rotation_names_each_step() -> None:
 
 
 @pytest.mark.one_engine("the steps differ in the map alone; replacing and removing run on both")
-def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> None:
+def test_a_rotation_goes_as_its_readme_says(
+    new_example: NewExample, account: str, sandbox: Sandbox
+) -> None:
     """Every step as the README says, and after each: what AWS has, and nothing left to do."""
     example = new_example("rotation", account)
     cloud = Account(sandbox, account, REGION)
@@ -214,7 +220,7 @@ def test_rotation(new_example: NewExample, account: str, sandbox: Sandbox) -> No
 
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("the module is tested on both; an example only calls it")
-def test_workspaces(
+def test_each_workspace_has_its_account_and_region(
     new_example: NewExample, new_account: Callable[[], str], sandbox: Sandbox
 ) -> None:
     """Modes that differ by account and by region; the environment's credentials, or by a role."""
@@ -331,7 +337,7 @@ def test_multi_account_as_typed(new_example: NewExample, sandbox: Sandbox) -> No
 
 
 @pytest.mark.one_engine("the module is tested on both; an example only calls it")
-def test_workspaces_refuse_a_workspace_without_an_account_and_the_wrong_account(
+def test_a_workspace_without_its_account_is_refused(
     new_example: NewExample, account: str, sandbox: Sandbox
 ) -> None:
     example = new_example("workspaces", account)

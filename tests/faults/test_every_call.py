@@ -21,7 +21,7 @@ from tests.support.faults.record import leftovers, seen, template_of
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PATHS)
-def test_every_fault_ends_converged(
+def test_every_fault_ends_in_the_desired_state(
     name: str,
     program: FaultyProgram,
     account: Account,
@@ -61,7 +61,7 @@ def test_every_fault_ends_converged(
             assert trouble == "killed", told
         if kind in ("cut", "busy") or (kind == "storm" and call == _registration(path, calls)):
             assert trouble is None, told
-        if kind == "refuse" and _has_a_way_back(path):
+        if kind == "refuse" and _can_be_rolled_back(path):
             now = seen(account, ca)
             assert now is not None, told
             assert now == before or now.mode == path.wanted["certificate_mode"], told
@@ -88,12 +88,12 @@ def _registration(path: Way, calls: list[Call]) -> Call | None:
     return [call for call in calls if call.operation == "RegisterCACertificate"][-1]
 
 
-def _has_a_way_back(path: Way) -> bool:
+def _can_be_rolled_back(path: Way) -> bool:
     """Whether a change of mode that AWS refuses in the middle can be taken back."""
     return "allow_mode_change" in path.wanted and "force_mode_change" not in path.wanted
 
 
-def test_the_calls_of_a_change_of_mode_are_the_least_there_can_be(
+def test_a_mode_change_makes_no_needless_call(
     program: FaultyProgram, account: Account, tmp_path: Path
 ) -> None:
     terraform = begin(PATHS["change to DEFAULT"], program, account, tmp_path)

@@ -45,7 +45,7 @@ WRITES = [
     ("mode", "when"),
     [("DEFAULT", "before"), ("DEFAULT", "after"), ("SNI_ONLY", "after")],
 )
-def test_the_next_run_finishes_what_a_killed_one_began(
+def test_the_next_run_finishes_the_work_of_a_killed_one(
     mode: str,
     when: str,
     program: FaultyProgram,

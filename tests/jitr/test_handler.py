@@ -47,7 +47,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 # --- the way of a device
 
 
-def test_a_device_gets_its_thing_its_policy_and_last_of_all_is_activated(
+def test_a_device_gets_thing_and_policy_before_activation(
     fleet: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = fleet.meet(name("device-1", SERIAL_NUMBER="17"))
@@ -67,7 +67,7 @@ def test_a_device_gets_its_thing_its_policy_and_last_of_all_is_activated(
 
 
 @pytest.mark.usefixtures("sandbox_in_this_process")
-def test_these_tests_do_not_depend_on_those_before_them(fleet: Fleet) -> None:
+def test_tests_of_the_function_do_not_depend_on_earlier_tests(fleet: Fleet) -> None:
     assert fleet.call(fleet.meet(name()))["outcome"] == "activated"
 
 
@@ -83,7 +83,7 @@ def test_the_same_event_twice_changes_nothing(fleet: Fleet) -> None:
     assert fleet.state(event) == before == provisioned(fleet)
 
 
-def test_a_certificate_that_was_activated_by_hand_gets_what_it_lacks(fleet: Fleet) -> None:
+def test_a_certificate_activated_by_hand_gets_thing_and_policy(fleet: Fleet) -> None:
     event = fleet.meet(name())
     fleet.set_status(event, "ACTIVE")
 
@@ -93,9 +93,7 @@ def test_a_certificate_that_was_activated_by_hand_gets_what_it_lacks(fleet: Flee
 
 
 @pytest.mark.parametrize("status", LEFT_ALONE)
-def test_a_certificate_that_somebody_has_decided_about_is_left_alone(
-    fleet: Fleet, status: str
-) -> None:
+def test_a_certificate_with_a_status_set_by_hand_is_left_alone(fleet: Fleet, status: str) -> None:
     event = fleet.meet(name())
     fleet.set_status(event, status)
 
@@ -106,7 +104,7 @@ def test_a_certificate_that_somebody_has_decided_about_is_left_alone(
     assert fleet.status(event) == status
 
 
-def test_a_status_that_nobody_knows_yet_is_kept_as_a_dead_letter(fleet: Fleet) -> None:
+def test_an_unknown_status_is_kept_as_a_dead_letter(fleet: Fleet) -> None:
     event = fleet.meet(name())
     fleet.set_status(event, "SUSPENDED")
 
@@ -215,7 +213,7 @@ def test_a_revocation_during_a_long_run_is_not_undone(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("operation", ["describe_certificate", *PROVISIONED])
-def test_the_next_run_completes_what_one_left_half_done(
+def test_the_next_run_completes_a_half_provisioned_device(
     fleet: Fleet, operation: str, after: bool
 ) -> None:
     event = fleet.meet(name("device-1", SERIAL_NUMBER="17"))
@@ -272,7 +270,7 @@ def test_a_little_throttling_is_waited_out(fleet: Fleet, monkeypatch: pytest.Mon
     assert fleet.call(event)["outcome"] == "activated"
 
 
-def test_a_missing_policy_is_an_error_and_not_a_missing_certificate(fleet: Fleet) -> None:
+def test_a_missing_policy_is_not_taken_for_a_missing_certificate(fleet: Fleet) -> None:
     event = fleet.meet(name())
     fleet.iot.delete_policy(policyName=POLICY)
 
@@ -282,7 +280,7 @@ def test_a_missing_policy_is_an_error_and_not_a_missing_certificate(fleet: Fleet
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
-def test_a_missing_thing_type_is_an_error_and_not_a_missing_certificate(
+def test_a_missing_thing_type_is_not_taken_for_a_missing_certificate(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JITR_THING_TYPE_NAME", "sensor")
@@ -328,7 +326,7 @@ def test_a_device_with_a_new_certificate_keeps_its_thing(fleet: Fleet) -> None:
     assert fleet.state(first) == fleet.state(second) == provisioned(fleet, serial_number="2")
 
 
-def test_a_thing_of_somebody_elses_keeps_its_attributes(fleet: Fleet) -> None:
+def test_an_unmanaged_thing_keeps_its_attributes(fleet: Fleet) -> None:
     theirs = {"color": "red", "size": "s"}
     fleet.iot.create_thing(thingName="device-1", attributePayload={"attributes": theirs})
     event = fleet.meet(name("device-1", SERIAL_NUMBER="17"))
@@ -430,7 +428,7 @@ def test_a_refused_device_is_counted_in_the_embedded_metric_format(
 
 
 @pytest.mark.parametrize("failure", ["subject", "CA"])
-def test_the_status_of_a_device_that_cannot_be_provisioned_may_be_kept(
+def test_a_device_that_cannot_be_provisioned_may_keep_its_status(
     fleet: Fleet, failure: str
 ) -> None:
     fleet.monkeypatch.setenv("JITR_ON_PERMANENT_FAILURE", "KEEP")
@@ -485,7 +483,7 @@ def test_a_certificate_for_which_aws_names_no_ca_is_not_activated(fleet: Fleet) 
     }
 
 
-def test_a_certificate_at_work_for_which_aws_names_no_ca_gets_no_policy(fleet: Fleet) -> None:
+def test_an_active_certificate_without_a_known_ca_gets_no_policy(fleet: Fleet) -> None:
     event = fleet.meet(name())
     fleet.forget_ca(event)
     fleet.set_status(event, "ACTIVE")
@@ -542,7 +540,7 @@ def test_a_certificate_of_another_ca_is_left_to_that_ca(fleet: Fleet) -> None:
         {"base64OriginalPayload": base64.b64encode(b"text").decode()},
     ],
 )
-def test_what_is_no_event_goes_to_the_dead_letters(fleet: Fleet, document: object) -> None:
+def test_an_invalid_event_goes_to_the_dead_letters(fleet: Fleet, document: object) -> None:
     with pytest.raises(UnknownInput):
         fleet.call(document)
 
@@ -595,7 +593,7 @@ def from_the_rule(event: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "wrap", [from_lambda, from_the_rule, lambda event: from_lambda(from_the_rule(event))]
 )
-def test_a_dead_letter_is_taken_as_it_is(fleet: Fleet, wrap: Any) -> None:
+def test_a_dead_letter_is_accepted_unchanged(fleet: Fleet, wrap: Any) -> None:
     event = fleet.meet(name())
 
     assert fleet.call(wrap(event))["outcome"] == "activated"
@@ -616,7 +614,7 @@ def test_an_event_may_be_sent_by_hand(fleet: Fleet) -> None:
 # --- the hook
 
 
-def test_the_hook_is_asked_first_and_told_what_is_known(fleet: Fleet) -> None:
+def test_the_hook_is_called_first_with_the_known_facts(fleet: Fleet) -> None:
     fleet.hook({"allowProvisioning": True})
     event = fleet.meet(name("device-1", SERIAL_NUMBER="17"))
 
@@ -691,7 +689,7 @@ def test_a_refusal_does_not_stop_a_device_that_is_at_work(fleet: Fleet) -> None:
         ("", None),
     ],
 )
-def test_a_hook_that_fails_or_answers_nonsense_lets_nobody_in(
+def test_a_hook_that_fails_or_answers_nonsense_admits_no_device(
     fleet: Fleet, answer: object, error: str | None
 ) -> None:
     fleet.hook(answer, error)
@@ -704,7 +702,7 @@ def test_a_hook_that_fails_or_answers_nonsense_lets_nobody_in(
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
-def test_a_hook_that_is_not_there_lets_nobody_in(fleet: Fleet) -> None:
+def test_a_missing_hook_admits_no_device(fleet: Fleet) -> None:
     fleet.hook({"allowProvisioning": True})
     event = fleet.meet(name())
     fleet.monkeypatch.setattr(
@@ -717,7 +715,7 @@ def test_a_hook_that_is_not_there_lets_nobody_in(fleet: Fleet) -> None:
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
-def test_a_hook_that_is_late_lets_nobody_in_and_is_not_asked_twice(fleet: Fleet) -> None:
+def test_a_late_hook_admits_no_device_and_is_not_called_twice(fleet: Fleet) -> None:
     fleet.hook({"allowProvisioning": True})
     event = fleet.meet(name())
     calls: list[object] = []
@@ -785,7 +783,7 @@ def test_a_throttled_hook_is_asked_again(fleet: Fleet) -> None:
         ("ServiceException", 0, 1),
     ],
 )
-def test_a_hook_that_stays_throttled_lets_nobody_in(
+def test_a_hook_that_stays_throttled_admits_no_device(
     fleet: Fleet, code: str, seconds: float, tries: int
 ) -> None:
     fleet.hook({"allowProvisioning": True})
@@ -800,7 +798,7 @@ def test_a_hook_that_stays_throttled_lets_nobody_in(
     assert fleet.status(event) == "PENDING_ACTIVATION"
 
 
-def test_the_hook_is_not_asked_about_what_is_refused_anyway(fleet: Fleet) -> None:
+def test_the_hook_is_not_called_for_a_device_that_is_refused_anyway(fleet: Fleet) -> None:
     fleet.hook({"allowProvisioning": True})
     assert fleet.call(fleet.meet(name("no name")))["cause"] == "subject"
     revoked = fleet.meet(name())

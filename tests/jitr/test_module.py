@@ -32,13 +32,13 @@ def test_the_function_may_call_exactly_what_it_calls() -> None:
     assert granted == {"".join(word.title() for word in call.split("_")) for call in called}
 
 
-def test_the_function_reads_exactly_what_it_is_told() -> None:
+def test_the_function_reads_exactly_the_settings_of_the_module() -> None:
     told = set(re.findall(r"^ *(JITR_\w+) +=", MODULE, re.MULTILINE))
     assert told == set(re.findall(r'"(JITR_\w+)"', SOURCE))
     assert len(told) == len(Settings.__dataclass_fields__)
 
 
-def test_what_the_module_leaves_empty_is_the_functions_default() -> None:
+def test_a_setting_that_the_module_omits_has_the_functions_default() -> None:
     needed = {
         "JITR_CA_CERTIFICATE_ID": "1f1a",
         "JITR_CA_CERTIFICATE_MODE": "DEFAULT",

@@ -102,7 +102,7 @@ def run(shell: str, there: Account, folder: Path) -> str:
     return done.stdout
 
 
-def test_dead_letters_are_sent_again_and_deleted_only_where_that_helped(tmp_path: Path) -> None:
+def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) -> None:
     ca = new_ca()
     with start(run_functions=True) as sandbox:
         there = Account(sandbox, ACCOUNT, REGION)
@@ -226,7 +226,7 @@ def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) 
     assert described["status"] == "PENDING_ACTIVATION"
 
 
-def test_devices_whose_event_reached_nobody_are_let_in(tmp_path: Path) -> None:
+def test_devices_with_a_lost_event_are_admitted(tmp_path: Path) -> None:
     ca, other = new_ca("ours"), new_ca("theirs")
     with start(run_functions=True) as sandbox:
         there = Account(sandbox, ACCOUNT, REGION)

@@ -81,7 +81,7 @@ def test_every_encoding_of_a_text_is_read(kind: _ASN1Type, text: str) -> None:
     assert subject_of(pem(certificate(x509.Name([attribute])))) == {"Organization": [text]}
 
 
-def test_the_fields_have_the_names_of_provisioning_templates() -> None:
+def test_the_fields_are_named_as_in_provisioning_templates() -> None:
     subject = name(
         "device-1",
         COUNTRY_NAME="DE",
@@ -163,12 +163,12 @@ def outcome(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", ["", "device-1", "-----BEGIN CERTIFICATE-----\n???"])
-def test_what_is_no_pem_is_refused_without_quoting_it(text: str) -> None:
+def test_a_text_that_is_not_pem_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not a certificate in PEM$"):
         subject_of(text)
 
 
-def test_what_is_in_the_pem_is_not_quoted() -> None:
+def test_the_content_of_the_pem_is_not_quoted() -> None:
     text = "-----BEGIN CERTIFICATE-----\nsecret!\n-----END CERTIFICATE-----"
     with pytest.raises(ValueError, match=r"^the certificate's subject cannot be read$") as caught:
         subject_of(text)

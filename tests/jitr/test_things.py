@@ -56,7 +56,7 @@ def test_an_attribute_stays_readable() -> None:
 @example("x" * 128)
 @example("x" * 129)
 @example("")
-def test_a_common_name_is_the_things_name_exactly_if_the_api_takes_it(text: str) -> None:
+def test_a_common_name_that_the_api_takes_is_the_name_of_the_thing(text: str) -> None:
     if accepted("ThingName", text):
         assert thing_name_of({"CommonName": [text]}) == text
     else:
@@ -72,7 +72,7 @@ def test_exactly_one_common_name_is_needed(names: list[str], said: str) -> None:
         thing_name_of({"CommonName": names} if names else {})
 
 
-def test_the_attributes_are_the_ca_and_what_was_asked_for() -> None:
+def test_the_attributes_are_the_ca_and_the_requested_subject() -> None:
     wanted = {"maker": "Organization", "units": "OrganizationalUnit", "state": "StateName"}
     settings = Settings("1f1a", "DEFAULT", "111122223333", "policy", subject_attributes=wanted)
     subject = {"Organization": ["Example Inc"], "OrganizationalUnit": ["a", "b"], "Country": ["DE"]}
@@ -85,7 +85,7 @@ def test_the_attributes_are_the_ca_and_what_was_asked_for() -> None:
 
 
 @given(VALUES, VALUES, st.booleans())
-def test_a_thing_that_is_there_keeps_what_others_gave_it(
+def test_an_existing_thing_keeps_the_attributes_of_others(
     present: dict[str, str], wanted: dict[str, str], has_type: bool
 ) -> None:
     limit = ATTRIBUTES_WITH_TYPE if has_type else ATTRIBUTES_WITHOUT_TYPE

@@ -46,7 +46,7 @@ def learn(world: World, name: str, folder: Path) -> set[Need]:
     return {need for need in asked if need[1] not in case.spares}
 
 
-def test_every_case_works_and_fails_without_any_one_permission_and_none_is_left_over(
+def test_each_case_needs_all_its_permissions_and_no_others_exist(
     world: World, tmp_path: Path
 ) -> None:
     used: set[Need] = set()
@@ -68,9 +68,7 @@ def test_every_case_works_and_fails_without_any_one_permission_and_none_is_left_
     assert used == needs(world.documents["program"]["apply_json"])
 
 
-def test_what_plans_can_plan_everything_and_needs_all_that_it_may(
-    world: World, tmp_path: Path
-) -> None:
+def test_the_plan_policy_is_enough_for_plans_and_not_too_much(world: World, tmp_path: Path) -> None:
     broken: set[Need] = set()
     for name, case in CASES.items():
         terraform = world.begin(case, tmp_path)
@@ -93,7 +91,7 @@ def test_what_plans_can_plan_everything_and_needs_all_that_it_may(
     assert broken == needs(world.documents["program"]["plan_json"])
 
 
-def test_what_plans_leaves_everything_as_it_is(world: World, tmp_path: Path) -> None:
+def test_the_plan_policy_changes_nothing(world: World, tmp_path: Path) -> None:
     for name, case in CASES.items():
         terraform = world.begin(case, tmp_path)
         document = world.document(terraform.ca, "plan_json")
@@ -108,7 +106,7 @@ def test_what_plans_leaves_everything_as_it_is(world: World, tmp_path: Path) -> 
         assert world.account.look(terraform.ca.id) == before, name
 
 
-def test_without_any_one_permission_the_call_that_takes_it_is_refused_and_names_it(
+def test_a_call_without_its_permission_is_refused_and_names_it(
     world: World,
 ) -> None:
     """All permissions there can be, those of the aws provider for JITP and JITR among them.

@@ -52,7 +52,7 @@ def meddle(account: Account) -> None:
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "60"})
 
 
-def test_roles_with_these_policies_plan_and_apply_and_no_permission_is_left_over(
+def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
     workspace: Terraform,
     sandbox: Sandbox,
     account: str,

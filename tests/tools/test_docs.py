@@ -106,7 +106,7 @@ def test_attributes_of_an_object_have_types_and_defaults() -> None:
 
 
 @pytest.mark.parametrize("constraint", ["object({a = })", "map(string", "string)", "object(a)", ""])
-def test_what_is_not_a_type_is_refused(constraint: str) -> None:
+def test_a_text_that_is_not_a_type_is_refused(constraint: str) -> None:
     with pytest.raises(ToolError, match="is not a type constraint"):
         parse_type(f"${{{constraint}}}")
 
@@ -260,7 +260,7 @@ def test_conditions_do_not_disturb(tmp_path: Path) -> None:
     ]
 
 
-def test_only_what_is_between_the_markers_changes(checkout: Path) -> None:
+def test_only_the_text_between_the_markers_changes(checkout: Path) -> None:
     assert main([], checkout) == 0
     for readme in (checkout / "README.md", checkout / "modules" / "one" / "README.md"):
         text = readme.read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def check(tree: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_line_may_import_the_fleet_report_when_it_needs_it(tree: Path) -> None:
+def test_the_command_line_may_import_the_fleet_report_late(tree: Path) -> None:
     lazily = "def run() -> None:\n    from iot_ca import fleet\n"
     (tree / "scripts/iot_ca/cli.py").write_text(lazily, encoding="utf-8")
     done = check(tree)

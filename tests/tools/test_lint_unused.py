@@ -104,7 +104,7 @@ def test_all_configurations_of_the_checkout_are_read() -> None:
     assert {ROOT / "modules" / "jitp", ROOT / "examples" / "migration" / "before"} <= set(folders)
 
 
-def test_the_command_names_what_it_found_and_fails(
+def test_the_command_names_its_findings_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lint_unused, "ROOT", tmp_path)

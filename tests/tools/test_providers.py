@@ -95,7 +95,7 @@ def test_the_users_own_configuration_comes_first(
 
 
 @needs_stand_ins
-def test_a_variable_that_names_a_missing_file_counts_as_no_configuration(
+def test_a_variable_with_a_missing_file_is_no_configuration(
     engine: Engine, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     environ["TF_CLI_CONFIG_FILE"] = str(tmp_path / "nothing")
@@ -125,7 +125,7 @@ def test_a_provider_is_linked_not_copied(
     assert next(installed.glob(f"*/{platform_name()}")).is_symlink()
 
 
-def test_nothing_found_says_where_and_what_to_do(
+def test_a_missing_provider_is_named_with_its_places(
     engine: Engine, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with pytest.raises(ToolError) as caught:
@@ -162,7 +162,7 @@ def test_the_search_is_bounded(tmp_path: Path, environ: dict[str, str]) -> None:
     assert list(mirrors(environ)) == []
 
 
-def test_without_the_stand_ins_framework_the_message_names_both_remedies(
+def test_without_the_stand_ins_framework_a_message_has_two_remedies(
     engine: Engine, tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tf", None)

@@ -43,7 +43,7 @@ def test_a_shim_that_fails_is_passed_over(tmp_path: Path) -> None:
     assert _run(tmp_path, "--check").returncode == 0
 
 
-def test_no_python(tmp_path: Path) -> None:
+def test_without_python_the_setup_names_the_remedy(tmp_path: Path) -> None:
     done = _run(tmp_path, "venv")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -95,7 +95,7 @@ def test_the_lock_names_every_dependency() -> None:
         assert re.search(rf"^{re.escape(name)}==", locked, re.MULTILINE), requirement
 
 
-def test_the_tools_install_only_what_the_lock_names() -> None:
+def test_the_tools_install_only_packages_of_the_lock() -> None:
     setup = SETUP.read_text(encoding="utf-8")
     assert "--require-hashes -r requirements-dev.txt" in setup
     assert "--ignore-requires-python" not in setup
@@ -130,7 +130,7 @@ def test_the_package_holds_the_program_and_its_data(wheel: zipfile.ZipFile) -> N
     assert all(name.startswith(("iot_ca/", "terraform_aws_iot_ca-")) for name in wheel.namelist())
 
 
-def test_the_package_requires_what_pyproject_names(wheel: zipfile.ZipFile) -> None:
+def test_the_package_requires_the_dependencies_of_pyproject(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     metadata = message_from_bytes(wheel.read(name))
     required = metadata.get_all("Requires-Dist") or []

@@ -94,7 +94,7 @@ def test_a_query_goes_in_and_a_result_comes_out(prepared: Prepare, tmp_path: Pat
     assert terraform.plan().status == 0
 
 
-def test_a_read_waits_for_what_is_unknown(prepared: Prepare) -> None:
+def test_a_read_waits_for_unknown_values(prepared: Prepare) -> None:
     terraform = prepared(
         query="{ id = terraform_data.other.id }", more='resource "terraform_data" "other" {}'
     )
@@ -122,14 +122,14 @@ def test_a_failure_without_a_word(prepared: Prepare) -> None:
     assert "State: exit status 3" in failed.stderr
 
 
-def test_an_answer_that_is_no_map_of_strings(prepared: Prepare) -> None:
+def test_an_answer_with_a_number_fails_the_plan(prepared: Prepare) -> None:
     failed = prepared("print('{\"a\": 1}')").plan(check=False)
     assert failed.status == 1
     assert "Error: Unexpected External Program Results" in failed.stderr
     assert "Program output must be a JSON encoded map of string keys" in failed.output
 
 
-def test_a_program_that_is_not_there(terraform: Terraform) -> None:
+def test_a_missing_program_fails_the_plan(terraform: Terraform) -> None:
     terraform.write(REQUIRED + 'data "external" "it" { program = ["no-such-program"] }')
     terraform.init()
     failed = terraform.plan(check=False)
@@ -138,7 +138,7 @@ def test_a_program_that_is_not_there(terraform: Terraform) -> None:
     assert "Program: no-such-program" in failed.stderr
 
 
-def test_no_program_at_all(terraform: Terraform) -> None:
+def test_an_empty_program_is_refused(terraform: Terraform) -> None:
     terraform.write(REQUIRED + 'data "external" "it" { program = [] }')
     terraform.init()
     assert "must contain at least 1" in terraform.run("validate", check=False).output
@@ -206,14 +206,14 @@ def test_a_long_temporary_folder(prepared: Prepare, tmp_path: Path) -> None:
     ("output", "result"),
     [(b'{"a": "b"}\n', {"a": "b"}), (b"{}", {}), (b'{"a": null}', {"a": ""}), (b"null", {})],
 )
-def test_answers(output: bytes, result: dict[str, str]) -> None:
+def test_an_answer_is_a_map_of_strings(output: bytes, result: dict[str, str]) -> None:
     assert parse_result(output) == result
 
 
 @pytest.mark.parametrize(
     "output", [b"", b" ", b"[]", b'"a"', b'{"a": true}', b'{"a": {}}', b'{"a": "b"} {}', b"oops"]
 )
-def test_answers_that_are_none(output: bytes) -> None:
+def test_an_answer_of_another_type_is_refused(output: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_result(output)
 

@@ -16,7 +16,7 @@ def report(**properties: object) -> pytest.TestReport:
     )
 
 
-def test_the_summary_counts_what_was_proved() -> None:
+def test_the_summary_counts_faults_permissions_and_rules() -> None:
     reports = [
         report(faults=7),
         report(faults=5, other="of a plugin"),
@@ -28,5 +28,5 @@ def test_the_summary_counts_what_was_proved() -> None:
     assert proved(reports) == ["proved: 12 faults on 2 paths, 2 permissions, 4 rules"]
 
 
-def test_a_run_that_proves_nothing_has_no_line() -> None:
+def test_a_run_without_proofs_has_no_line() -> None:
     assert proved([report()]) == []

@@ -32,7 +32,7 @@ def terraform(tmp_path: Path, engine: Engine, providers: Providers) -> Terraform
     return made
 
 
-def test_a_round(terraform: Terraform) -> None:
+def test_validate_plan_apply_and_output_work(terraform: Terraform) -> None:
     assert terraform.validate().status == 0
     assert terraform.plan().status == 2
     lines: list[str] = []
@@ -75,7 +75,7 @@ def test_output_arrives_unchanged(terraform: Terraform) -> None:
     assert terraform.run("output", "-raw", "input").stdout == "ü"
 
 
-def test_what_takes_too_long_is_ended(terraform: Terraform) -> None:
+def test_a_command_that_takes_too_long_is_ended(terraform: Terraform) -> None:
     command = "sleep 60 & echo $! > pid; wait"
     terraform.write(CONFIGURATION.replace("echo said; echo complained >&2", command))
     started = time.monotonic()
