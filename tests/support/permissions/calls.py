@@ -21,6 +21,7 @@ def parameters_of(arn: str) -> dict[str, Any]:
     kind, _, name = resource.replace(":", "/", 1).partition("/")
     by_kind: dict[str, dict[str, Any]] = {
         "cacert": {"certificateId": name, "caCertificateId": name, "resourceArn": arn},
+        "cert": {"target": arn},
         "thinggroup": {"thingGroupName": name},
         "provisioningtemplate": {"templateName": name, "resourceArn": arn},
         "policy": {"policyName": name, "resourceArn": arn},
