@@ -14,6 +14,7 @@ import pytest
 from sandbox.control import Sandbox
 from tests.support.accounts import Account
 from tests.support.certificates import new_ca
+from tests.support.readmes import code_blocks
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
@@ -24,7 +25,7 @@ def recovery(kind: str) -> str:
     """The block of the README that recovers what provisions devices by JITP or JITR."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## State lost or apply killed")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    blocks = code_blocks(section, "sh")
     (block,) = [block for block in blocks if f"module.{kind.lower()}[" in block]
     return str(block)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.permissions.policies import (
     HINT,
     Need,
     allowed_by,
+    names,
     needs,
     render,
     without,
@@ -47,7 +49,7 @@ def learn(world: World, name: str, folder: Path) -> set[Need]:
 
 
 def test_each_case_needs_all_its_permissions_and_no_others_exist(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     used: set[Need] = set()
     for name, case in CASES.items():
@@ -66,9 +68,12 @@ def test_each_case_needs_all_its_permissions_and_no_others_exist(
                 terraform = None
         used |= needed
     assert used == needs(world.documents["program"]["apply_json"])
+    record_property("permissions", names(used))
 
 
-def test_the_plan_policy_is_enough_for_plans_and_not_too_much(world: World, tmp_path: Path) -> None:
+def test_the_plan_policy_is_enough_for_plans_and_not_too_much(
+    world: World, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     broken: set[Need] = set()
     for name, case in CASES.items():
         terraform = world.begin(case, tmp_path)
@@ -89,6 +94,7 @@ def test_the_plan_policy_is_enough_for_plans_and_not_too_much(world: World, tmp_
                 assert re.search(rf"\b{need[1]}\b", trouble), trouble
                 broken.add(need)
     assert broken == needs(world.documents["program"]["plan_json"])
+    record_property("permissions", names(broken))
 
 
 def test_the_plan_policy_changes_nothing(world: World, tmp_path: Path) -> None:
@@ -107,7 +113,7 @@ def test_the_plan_policy_changes_nothing(world: World, tmp_path: Path) -> None:
 
 
 def test_a_call_without_its_permission_is_refused_and_names_it(
-    world: World,
+    world: World, record_property: Callable[[str, object], None]
 ) -> None:
     """All permissions there can be, those of the aws provider for JITP and JITR among them.
 
@@ -127,6 +133,7 @@ def test_a_call_without_its_permission_is_refused_and_names_it(
         world.role.grant(without(applying, need))
         refused = f"is not authorized to perform: {need[1]} on resource: "
         assert refused in (caller.refusal(need) or ""), need
+    record_property("permissions", names(everything))
 
     # What plans may do all of its own, and nothing of the rest.
     world.role.grant(planning)
