@@ -28,7 +28,8 @@ from tests.support.status.variable_files import failure_text, write_json
 # RFC 5280, 4.1.2.5: the end of a certificate without a well-defined expiry.
 NO_EXPIRY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 LONG_EXPIRED = datetime(1950, 1, 1, tzinfo=timezone.utc)
-SOON = (NOW + timedelta(days=30)).replace(microsecond=0)
+# A second less than 30 days: 29 whole days.
+SOON = NOW + timedelta(days=30) - timedelta(seconds=1)
 
 
 @pytest.fixture(
