@@ -229,7 +229,7 @@ def test_a_change_of_the_configuration_is_announced_without_a_warning(
     steady = stack.plan()
     assert (steady.status, steady.changes, steady.warnings) == (0, {}, [])
 
-    # What is undone outside Terraform now is drift, whoever had made the change.
+    # A setting that is undone outside Terraform now is drift, no matter where the change came from.
     for name in ("status", "by-hand-already"):
         account.update(cas[name], newStatus="ACTIVE")
     drifted = stack.plan()

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from iot_ca.errors import Failure
+from iot_ca.errors import DEBUG_VARIABLE, Failure, as_failure
 
 T = TypeVar("T")
 
@@ -19,8 +19,6 @@ def result_or_failure(call: Callable[[], T]) -> T | Failure:
     except Failure as failure:
         return failure
     except Exception as error:
-        if os.environ.get("IOT_CA_DEBUG") == "1":
+        if os.environ.get(DEBUG_VARIABLE) == "1":
             traceback.print_exception(error)
-        # The class name alone: the text of an unexpected error could quote a secret.
-        name = type(error).__name__
-        return Failure(f"unforeseen {name}; run with IOT_CA_DEBUG=1 and report it")
+        return as_failure(error)

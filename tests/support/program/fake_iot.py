@@ -143,7 +143,7 @@ class FakeIot:
         assert kind == "cacert"
         self._get(resource)
         tags = self.tags[resource]
-        # Pages of two: whoever reads only the first one is found out.
+        # Pages of two: a caller that reads only the first one misses tags.
         start = int(nextToken)
         page = list(itertools.islice(tags.items(), start, start + 2))
         more = start + 2 < len(tags)

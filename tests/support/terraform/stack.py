@@ -40,7 +40,7 @@ class Stack:
         """Write the configuration, and initialise.
 
         `provider` goes into the aws provider's block, `arguments` into the module's, `extra`
-        beside both; `authorities` is the map of CAs where it is not what `want` sets.
+        next to both; `authorities` is the map of CAs where it is not what `want` sets.
         """
         self.terraform = terraform
         self.sandbox = sandbox
