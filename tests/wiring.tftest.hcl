@@ -549,8 +549,8 @@ run "a_template_that_the_state_has_lost_is_to_be_imported" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": [], \"template_exists\": true, \"address_prefix\": \"module.iot_ca.\"}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"warnings\": [], \"template_exists\": false, \"address_prefix\": \"\"}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": [], \"template_exists\": true, \"address_prefix\": \"module.iot_ca.\"}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": [], \"template_exists\": false, \"address_prefix\": \"\"}"
       }
     }
   }

@@ -18,6 +18,7 @@ MODULES = (
     "iot_ca/errors.py",
     "iot_ca/model.py",
     "iot_ca/utc.py",
+    "iot_ca/waiting.py",
     *(
         f"iot_ca/{package}/{name}.py"
         for package in ("terraform", "reconcile", "certificates", "ownership", "aws", "fleet")
