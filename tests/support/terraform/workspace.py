@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.terraform.provider_proxy import ProviderProxy
 from tools.engine.terraform import Completed, Terraform
 from tools.providers.resolution import NEEDED
 
@@ -17,58 +18,38 @@ LOCK = ".terraform.lock.hcl"
 PACKAGES = ".terraform/providers/*/*/*/*/*"  # host, namespace, name, version, platform
 HASHES = re.compile(r"^  hashes = \[.*?^  \]\n", re.MULTILINE | re.DOTALL)
 
-# A plan starts each provider three times, an apply four times: a third of what they cost.
-SHARING = {"apply", "destroy", "plan"}
-ATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
+# The commands that use providers and take them from where `init` has put them.
+WITH_PROVIDERS = {"apply", "console", "destroy", "import", "plan", "refresh", "show", "test"}
+WITH_PROVIDERS |= {"output", "state", "taint", "untaint", "validate"}
 
 
 class RunningProviders:
-    """The providers, kept running for the commands of a working folder.
+    """The providers of one folder and environment, each behind a proxy, until `stop`."""
 
-    That is HashiCorp's own way to debug a provider: Terraform connects to it, configures it anew
-    for each of its walks, and leaves it running. It has one configuration, and the folder and the
-    environment that it was started in: it is not for commands that have others.
-    """
-
-    def __init__(self, installed: Path, folder: Path, environment: Mapping[str, str]) -> None:
-        """They are started when they are first asked for."""
+    def __init__(
+        self, installed: Path, folder: Path, environment: Mapping[str, str], *, shared: bool = True
+    ) -> None:
+        """Start nothing yet; `shared` as for `ProviderProxy`."""
         self.folder = folder
         self.environment = environment
         self._installed = installed
-        self._processes: list[subprocess.Popen[str]] = []
-        self._addresses = ""
+        self._shared = shared
+        self._proxies: dict[str, ProviderProxy] = {}
 
     def addresses(self) -> str:
         """What Terraform has to be told in TF_REATTACH_PROVIDERS."""
-        if not self._addresses:
-            self._processes += map(self._start, self._installed.glob(f"{PACKAGES}/terraform-*"))
-            told = [json.loads(self._address(process)) for process in self._processes]
-            merged = {name: address for each in told for name, address in each.items()}
-            self._addresses = json.dumps(merged)
-        return self._addresses
+        if not self._proxies:
+            for executable in self._installed.glob(f"{PACKAGES}/terraform-*"):
+                host, namespace, name = executable.parts[-6:-3]
+                self._proxies[f"{host}/{namespace}/{name}"] = ProviderProxy(
+                    executable, self.folder, self.environment, self._shared
+                )
+        return json.dumps({name: proxy.address for name, proxy in self._proxies.items()})
 
     def stop(self) -> None:
         """End those that were started."""
-        for process in self._processes:
-            process.kill()
-            process.communicate()
-
-    def _start(self, executable: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [executable, "-debug"],
-            cwd=self.folder,
-            env={**self.environment, "TF_LOG_SDK": "off", "TF_LOG_PROVIDER": "off"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-
-    def _address(self, process: subprocess.Popen[str]) -> str:
-        assert process.stdout is not None
-        found = (ATTACH.search(line) for line in process.stdout)
-        return next(each[1] for each in found if each)
+        for proxy in self._proxies.values():
+            proxy.stop()
 
 
 @dataclass(frozen=True)
@@ -87,12 +68,29 @@ class Workspace(Terraform):
     def start(
         self, *arguments: str, env: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[str]]:
-        """As `Terraform.start`; the commands that may share their providers do."""
-        shared = {}
-        if self.running and arguments[0] in SHARING and self._may_share(self.running, env or {}):
-            shared = {"TF_REATTACH_PROVIDERS": self.running.addresses()}
-        with super().start(*arguments, env={**shared, **(env or {})}) as process:
-            yield process
+        """As `Terraform.start`; the commands that use providers get them through the proxy."""
+        settings = env or {}
+        if (
+            self.running is None
+            or arguments[0] not in WITH_PROVIDERS
+            or "TF_REATTACH_PROVIDERS" in settings
+        ):
+            with super().start(*arguments, env=env) as process:
+                yield process
+            return
+        shared = self._may_share(self.running, settings)
+        running = self.running if shared else self._providers_of_its_own(settings)
+        attached = {"TF_REATTACH_PROVIDERS": running.addresses()}
+        try:
+            with super().start(*arguments, env={**attached, **settings}) as process:
+                yield process
+        finally:
+            if not shared:
+                running.stop()
+
+    def _providers_of_its_own(self, settings: Mapping[str, str]) -> RunningProviders:
+        environment = {**self.environment, **settings}
+        return RunningProviders(self.installed, self.folder, environment, shared=False)
 
     def _may_share(self, running: RunningProviders, env: Mapping[str, str]) -> bool:
         texts = [path.read_text(encoding="utf-8") for path in self.folder.glob("*.tf")]
