@@ -156,6 +156,18 @@ class Sandbox:
         """Forget the faults still to come."""
         self._control("DELETE", "faults")
 
+    def enforce_quotas(self, *, per_second: float = 10, burst: int = 10) -> None:
+        """From now on, throttle what exceeds AWS IoT's quotas; see :mod:`sandbox.server.quotas`.
+
+        Each operation has a quota of its own in each account and Region: ``per_second`` calls a
+        second, and ``burst`` at once.
+        """
+        self._control("POST", "quotas", {"per_second": per_second, "burst": burst})
+
+    def lift_quotas(self) -> None:
+        """Throttle no call any more."""
+        self._control("DELETE", "quotas")
+
     def devices(self, region: str, port: int = 0) -> Listener:
         """Let devices connect in ``region``: starts its listener on first use.
 

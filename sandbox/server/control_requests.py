@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 
 from sandbox.server.faults import parse_fault
 from sandbox.server.local_aws import LocalAws
+from sandbox.server.quotas import parse_rate
 from sandbox.server.requests import ApiRequest
 
 PREFIX = "/_sandbox/"
@@ -56,6 +57,15 @@ def _order_fault(aws: LocalAws, request: ApiRequest) -> Response:
         return _json({"error": str(error)}, 400)
     aws.faults.order(fault)
     return _json(asdict(fault), 201)
+
+
+def _enforce_quotas(aws: LocalAws, request: ApiRequest) -> Response:
+    try:
+        rate = parse_rate(request.json_object)
+    except ValueError as error:
+        return _json({"error": str(error)}, 400)
+    aws.quotas.enforce(rate)
+    return _json(asdict(rate), 201)
 
 
 def _enforce_permissions(aws: LocalAws, request: ApiRequest) -> Response:
@@ -105,6 +115,8 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("GET", "faults"): lambda aws, _: _json({"faults": aws.faults.pending()}),
     ("POST", "faults"): _order_fault,
     ("DELETE", "faults"): _then_nothing(lambda aws: aws.faults.forget()),
+    ("POST", "quotas"): _enforce_quotas,
+    ("DELETE", "quotas"): _then_nothing(lambda aws: aws.quotas.enforce(None)),
     ("GET", "permissions"): lambda aws, _: _json({"accounts": sorted(aws.enforced)}),
     ("POST", "permissions"): _enforce_permissions,
     ("POST", "devices"): _listen_for_devices,

@@ -1,7 +1,8 @@
-"""The local AWS: who calls, ordered faults, enforced permissions, then moto.
+"""The local AWS: who calls, ordered faults, enforced quotas and permissions, then moto.
 
-The order of a call: it is authenticated, recorded, hit by any fault, carried out by moto's own
-WSGI application, and its outcome is recorded before the answer leaves.
+The order of a call: it is authenticated, recorded, hit by any fault, throttled where quotas are
+enforced, carried out by moto's own WSGI application, and its outcome is recorded before the answer
+leaves.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from sandbox.iot import service as iot
 from sandbox.server.authentication import Credential, credential_of, principal_of_session, refusal
 from sandbox.server.calls import Call, CallLog, is_write, kept_parameters
 from sandbox.server.device_side import DeviceSide
-from sandbox.server.faults import FaultList, error_of
+from sandbox.server.faults import Fault, FaultList, error_of
+from sandbox.server.quotas import Quotas
 from sandbox.server.requests import (
     ApiRequest,
     error_code_of,
@@ -90,6 +92,7 @@ class LocalAws:
         default_user_config.setdefault("iot", {})["use_valid_cert"] = True
         self.calls = CallLog()
         self.faults = FaultList()
+        self.quotas = Quotas()
         self.enforced: set[str] = set()  # accounts in which policies of roles and users count
         self.started = time.time()
         self._moto = _MotoApplication()
@@ -99,7 +102,7 @@ class LocalAws:
         self.devices = DeviceSide(self._one_call_at_a_time)
 
     def reset(self) -> None:
-        """Forget all resources, sessions, calls, faults, enforced accounts, and devices."""
+        """Forget all resources, sessions, calls, faults, quotas, enforced accounts, and devices."""
         with self._one_call_at_a_time:
             BackendDict.reset()
             reset_model_data()
@@ -107,6 +110,7 @@ class LocalAws:
             self.enforced.clear()
             self.calls.forget()
             self.faults.forget()
+            self.quotas.enforce(None)
         self.devices.reset()
 
     def respond(self, request: ApiRequest) -> Response | None:
@@ -132,6 +136,9 @@ class LocalAws:
             return _finish(record, error_response(error_of(hits[-1], protocol), protocol))
         if record.fault == "cut_before":
             return None
+        if not self.quotas.admit(record):
+            throttled = error_of(Fault("throttling"), protocol)
+            return _finish(record, error_response(throttled, protocol))
         response = _finish(record, self._answer(incoming))
         return None if record.fault == "cut_after" else response
 

@@ -47,6 +47,11 @@ class Patience:
         return pause
 
 
+def now() -> float:
+    """Return the seconds since some moment. The tests replace it, as they replace `sleep`."""
+    return time.monotonic()
+
+
 def sleep(seconds: float) -> None:
     """Sleep. The tests replace it, so that they need not wait."""
     time.sleep(seconds)

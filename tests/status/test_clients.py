@@ -116,8 +116,7 @@ def test_a_call_is_retried_when_others_used_up_the_quota(
             account=account,
             region="eu-west-1",
             times=times,
-            code="ThrottlingException",
-            status=429,
+            code="ServiceUnavailableException",
         )
     sandbox.forget_calls()
 

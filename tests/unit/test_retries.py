@@ -119,11 +119,11 @@ def test_reads_give_up_after_ten_seconds_and_writes_after_thirty(
         assert seconds - 1 < sum(wire.pauses) <= seconds + 0.01
 
 
-def test_throttling_is_waited_out_for_a_minute(wire: Wire, read: Callable[[], Any]) -> None:
+def test_throttling_is_waited_out_for_five_minutes(wire: Wire, read: Callable[[], Any]) -> None:
     wire.answers = [error(429, "ThrottlingException")]
     with pytest.raises(Unavailable, match="AWS throttles DescribeThingGroup"):
         read()
-    assert 59 < sum(wire.pauses) <= 60.01
+    assert 299 < sum(wire.pauses) <= 300.01
     assert wire.pauses[0] >= 0.25
 
 

@@ -45,11 +45,12 @@ class CaCertificates:
         ids = list(dict.fromkeys(certificate_ids))
         arns = {certificate_id: self.arn(certificate_id) for certificate_id in ids}
         _ = self._iot  # created here, since it can't be in several threads
+        described, tagged = {}, {}
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
-            described = {key: pool.submit(observation.describe, self.account, key) for key in ids}
-            tagged = {
-                key: pool.submit(observation.read_tags, self.account, arns[key]) for key in ids
-            }
+            # In turns: each operation has a quota of its own, and both are used at the same time.
+            for key in ids:
+                described[key] = pool.submit(observation.describe, self.account, key)
+                tagged[key] = pool.submit(observation.read_tags, self.account, arns[key])
         observed: dict[str, ObservedCa | Failure | None] = {}
         for key in ids:
             try:

@@ -17,6 +17,7 @@ from iot_ca import utc
 from iot_ca.aws.credentials import load as load_credentials
 from iot_ca.aws.endpoints import check_endpoint, endpoint_setting, without_password
 from iot_ca.aws.errors import translate_errors
+from iot_ca.aws.pacing import Pacer, SlownessNotice, pace
 from iot_ca.aws.retries import is_temporary, retry
 from iot_ca.errors import Failure, Unavailable, one_line
 from iot_ca.model import Credentials, Target
@@ -41,6 +42,7 @@ class Account:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self._notice = SlownessNotice()
         self._clients: dict[tuple[str, str], Any] = {}
 
     @cached_property
@@ -49,7 +51,7 @@ class Account:
         session = new_session(credentials.profile)
         load_credentials(session)
         if credentials.role_arn:
-            sts = _patient_client(session, "sts", self.target.region)
+            sts = self._patient_client(session, "sts", self.target.region)
             issued = sts.assume_role(**role_request(credentials))["Credentials"]
             session.set_credentials(
                 issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
@@ -65,7 +67,7 @@ class Account:
         key = (service, region or self.target.region)
         if key not in self._clients:
             with self.failures(service):
-                self._clients[key] = _patient_client(self._session, *key)
+                self._clients[key] = self._patient_client(self._session, *key)
                 _ = self._clients[key].exceptions
         return self._clients[key]
 
@@ -73,8 +75,16 @@ class Account:
     def caller(self) -> str:
         """The account that the credentials belong to, as AWS STS reports it."""
         with self.failures("sts"):
-            sts = _patient_client(self._session, "sts", self.target.region)
+            sts = self._patient_client(self._session, "sts", self.target.region)
             return str(sts.get_caller_identity()["Account"])
+
+    def _patient_client(self, session: Session, service: str, region: str) -> Any:
+        client = _client(session, service, region)
+        retry(client, self._notice)
+        if service == "iot":
+            # One for each client: there is one client for each Region.
+            pace(client, Pacer(self._notice))
+        return client
 
     @property
     def partition(self) -> str:
@@ -170,12 +180,6 @@ def _loader(session: Session) -> Loader:
 
     usual = create_loader(session.get_config_variable("data_path"))
     return QuickLoader(usual.search_paths, include_default_search_paths=False)
-
-
-def _patient_client(session: Session, service: str, region: str) -> Any:
-    client = _client(session, service, region)
-    retry(client)
-    return client
 
 
 def _client(session: Session, service: str, region: str, connections: int = _CONNECTIONS) -> Any:

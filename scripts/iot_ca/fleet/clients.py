@@ -5,16 +5,17 @@ is one client for each Region. A call through it is signed with the credentials 
 the calling thread works for, and its connections serve all accounts.
 
 botocore's retry quota ("standard" mode) belongs to a client, so all accounts of a Region share it:
-a Region that does not answer is soon given up, no matter which account calls. An error response,
-such as throttling, concerns one account only. So a call that got one and finds the quota used up,
-perhaps by other accounts, is retried outside the quota.
+a Region that does not answer is soon given up, no matter which account calls. An error response
+concerns one account only. So a call that got one and finds the quota used up, perhaps by other
+accounts, is retried outside the quota. A call that AWS throttles is retried for minutes.
+
+AWS IoT's own quotas belong to an account and Region, and so does the pace of the calls.
 """
 
 from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
+from iot_ca import waiting
 from iot_ca.aws import session as aws
 from iot_ca.aws.credentials import load as load_credentials
 from iot_ca.aws.errors import translate_errors
+from iot_ca.aws.pacing import Pacer, SlownessNotice
+from iot_ca.aws.retries import is_throttled, throttled_patience
 from iot_ca.aws.session import Account
 from iot_ca.errors import Denied, Failure
 
@@ -86,6 +90,7 @@ class Clients:
         self._lock = threading.RLock()
         self._profile_locks: dict[str | None, threading.Lock] = {}
         self._signer = _ThreadCredentials()
+        self.notice = SlownessNotice()
         self._loader: Loader | None = None
         # By profile: its credentials, and the key of the session that fits it.
         self._profiles: dict[str | None, tuple[Credentials | None, str]] = {}
@@ -101,9 +106,17 @@ class Clients:
         return self._sessions[self._load_profile(profile)[1]]
 
     def client(
-        self, profile: str | None, service: str, region: str, credentials: Credentials | None
+        self,
+        profile: str | None,
+        service: str,
+        region: str,
+        credentials: Credentials | None,
+        pacer: Pacer | None = None,
     ) -> Any:
-        """Return the client of a service in a Region, which signs with these credentials."""
+        """Return the client of a service in a Region, which signs with these credentials.
+
+        With a pacer, the calls keep within the quotas of AWS IoT.
+        """
         session_key = self._load_profile(profile)[1]
         with self._lock:
             client = self._clients.get((session_key, service, region))
@@ -112,7 +125,7 @@ class Clients:
                 client = aws._client(session, service, region, self._max_connections)
                 _ = client.exceptions  # created at the first use, which is not thread-safe
                 self._clients[session_key, service, region] = client
-        return _AccountClient(client, self._signer, credentials)
+        return _AccountClient(client, self._signer, credentials, self.notice, pacer)
 
     def _load_profile(self, profile: str | None) -> tuple[Credentials | None, str]:
         with self._lock:
@@ -154,6 +167,7 @@ class FleetAccount(Account):
         super().__init__(target)
         self._shared_clients = clients
         self._identity = identity
+        self._pacer = Pacer(clients.notice)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the shared client, signing for this account; for any number of threads."""
@@ -163,6 +177,7 @@ class FleetAccount(Account):
                 service,
                 region or self.target.region,
                 self._identity.credentials,
+                self._pacer if service == "iot" else None,
             )
 
     # No cached_property: before Python 3.12 all objects of a class share its lock, and one account
@@ -251,11 +266,18 @@ class _AccountClient:
     """A shared client whose calls are signed with one account's credentials."""
 
     def __init__(
-        self, client: Any, signer: _ThreadCredentials, credentials: Credentials | None
+        self,
+        client: Any,
+        signer: _ThreadCredentials,
+        credentials: Credentials | None,
+        notice: SlownessNotice,
+        pacer: Pacer | None,
     ) -> None:
         self._client = client
         self._signer = signer
         self._credentials = credentials
+        self._notice = notice
+        self._pacer = pacer
 
     @property
     def exceptions(self) -> Any:
@@ -263,25 +285,42 @@ class _AccountClient:
 
     def __getattr__(self, operation: str) -> Any:
         method = getattr(self._client, operation)
+        name = self._client.meta.method_to_api_mapping[operation]
 
         def call(**request: Any) -> Any:
+            def paced() -> Any:
+                if self._pacer is not None:
+                    self._pacer.wait(name)
+                return method(**request)
+
             with self._signer.signing_with(self._credentials):
-                return _retry_outside_quota(lambda: method(**request))
+                return _retry_outside_quota(paced, self._notice)
 
         return call
 
 
-def _retry_outside_quota(call: Callable[[], Any]) -> Any:
-    """Return the result of a call, retried if the shared retry quota kept botocore from it."""
-    for max_delay_seconds in _MAX_RETRY_DELAYS_SECONDS:
+def _retry_outside_quota(call: Callable[[], Any], notice: SlownessNotice) -> Any:
+    """Return the result of a call, retried if AWS throttles it.
+
+    Also if the shared retry quota kept botocore from retrying it.
+    """
+    delays = (random.uniform(0, seconds) for seconds in _MAX_RETRY_DELAYS_SECONDS)
+    patience = throttled_patience()
+    while True:
         try:
             return call()
         except ClientError as error:
+            if is_throttled(error.response):
+                pause = patience.next_pause()
+                notice.pause(pause or 0)
             # botocore marks an error response so if it would have retried.
-            if not error.response.get("ResponseMetadata", {}).get("RetryQuotaReached"):
+            elif error.response.get("ResponseMetadata", {}).get("RetryQuotaReached"):
+                pause = next(delays, None)
+            else:
                 raise
-        time.sleep(random.uniform(0, max_delay_seconds))
-    return call()
+            if pause is None:
+                raise
+        waiting.sleep(pause)
 
 
 def _session_key(profile_settings: Mapping[str, Any]) -> str:
