@@ -168,6 +168,13 @@ class Sandbox:
         """Throttle no call any more."""
         self._control("DELETE", "quotas")
 
+    def count_event_configurations(self) -> None:
+        """From now on, publish the events of JITR only where CA_CERTIFICATE is enabled.
+
+        With ``UpdateEventConfigurations``, in each account and Region. Ends with a reset.
+        """
+        self._control("POST", "event-configurations")
+
     def devices(self, region: str, port: int = 0) -> Listener:
         """Let devices connect in ``region``: starts its listener on first use.
 

@@ -15,7 +15,8 @@ class DeviceEvent:
 
     kind, outcome:
         ``connection``: ``refused``, ``provisioned``, ``provisioning-failed`` or ``registered``
-        (all three a first contact, which ends the connection), ``connected``, ``disconnected``;
+        (all three a first contact, which ends the connection), ``connected``, ``disconnected``,
+        ``not-published`` (of the event of JITR);
         ``rule``: ``failed``, of a topic rule;
         ``function``: ``succeeded`` or ``failed``, one entry for each try.
     name: the client ID, the rule or the function.

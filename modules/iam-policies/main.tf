@@ -182,9 +182,10 @@ locals {
       Resource = [for prefix in local.iot_arn_prefixes : "${prefix}:cert/*" if local.has_jitr]
     },
     {
-      # The aws provider looks for the rule among all before it reads it.
-      Sid       = "JitrRulesList"
-      Plan      = local.has_jitr ? ["iot:ListTopicRules"] : []
+      # The aws provider looks for the rule among all before it reads it. The program warns if the events are disabled
+      # that call the function.
+      Sid       = "JitrReads"
+      Plan      = local.has_jitr ? ["iot:DescribeEventConfigurations", "iot:ListTopicRules"] : []
       Apply     = []
       Resource  = ["*"]
       Condition = local.in_regions

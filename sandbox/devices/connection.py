@@ -124,6 +124,11 @@ class Connection:
             self._publish_event(device.ca_id, device.registered, now)
 
     def _publish_event(self, ca_id: str, registered: datetime, now: datetime) -> None:
+        with self._broker.lock:
+            events = backend_of(self._account, self._region).events
+            if not events.publish("CA_CERTIFICATE"):
+                self._log("not-published", "events of the type CA_CERTIFICATE are disabled")
+                return
         certificate_id = str(self._event.certificate_id)
         event = admission.registered_event(certificate_id, ca_id, self._account, registered, now)
         message = mqtt.Message(REGISTERED + ca_id, json.dumps(event).encode(), 1)

@@ -16,8 +16,8 @@ from moto.iot.models import IoTBackend as MotoIoTBackend
 
 from sandbox.identity.principals import partition_of
 from sandbox.iot import ca_certificates as ca
+from sandbox.iot import events, thing_groups, things
 from sandbox.iot import provisioning_templates as templates
-from sandbox.iot import thing_groups, things
 from sandbox.iot.certificates import certificate_id_of, load_certificate
 from sandbox.iot.endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from sandbox.iot.policies import check_document
@@ -37,6 +37,7 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         # Of moto's policies, topic rules and thing groups.
         self.tags_by_arn: dict[str, dict[str, str]] = {}
         self.device_modes: dict[str, str] = {}  # by the ID of a device certificate
+        self.events = events.EventConfigurations()
 
     def _find_ca_certificate(self, ca_certificate_pem: str | None) -> str | None:
         """Return the registered CA that a device certificate's registration names (for moto)."""

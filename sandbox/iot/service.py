@@ -11,6 +11,7 @@ from moto.iot.models import iot_backends
 from sandbox.iot.backend import IoTBackend
 from sandbox.iot.operations.ca_certificates import CaCertificateOperations
 from sandbox.iot.operations.device_certificates import DeviceCertificateOperations
+from sandbox.iot.operations.event_configurations import EventConfigurationOperations
 from sandbox.iot.operations.provisioning_templates import (
     ProvisioningTemplateOperations,
     TemplateVersionOperations,
@@ -22,6 +23,7 @@ from sandbox.iot.operations.thing_groups import ThingGroupOperations
 class IoTOperations(
     CaCertificateOperations,
     DeviceCertificateOperations,
+    EventConfigurationOperations,
     ProvisioningTemplateOperations,
     TagOperations,
     TemplateVersionOperations,

@@ -147,6 +147,8 @@ IOT: dict[str, Rule] = {
     "CreateThingGroup": _iot_tagged("thinggroup/{thingGroupName}"),
     "DescribeThingGroup": _GROUP,
     "DescribeEndpoint": _iot("*"),
+    "DescribeEventConfigurations": _iot("*"),
+    "UpdateEventConfigurations": _iot("*"),
     "UpdateThingGroup": _GROUP,
     "DeleteThingGroup": _GROUP,
     "ListThingGroups": _iot("*"),

@@ -14,6 +14,7 @@ from importlib import metadata
 
 from werkzeug.wrappers import Response
 
+from sandbox.iot.events import EventConfigurations
 from sandbox.server.faults import parse_fault
 from sandbox.server.local_aws import LocalAws
 from sandbox.server.quotas import parse_rate
@@ -76,6 +77,10 @@ def _enforce_permissions(aws: LocalAws, request: ApiRequest) -> Response:
     return _json({})
 
 
+def _count_event_configurations(_: LocalAws) -> None:
+    EventConfigurations.count = True
+
+
 def _listen_for_devices(aws: LocalAws, request: ApiRequest) -> Response:
     region = str(request.json_object.get("region"))
     port = request.json_object.get("port", 0)
@@ -117,6 +122,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("DELETE", "faults"): _then_nothing(lambda aws: aws.faults.forget()),
     ("POST", "quotas"): _enforce_quotas,
     ("DELETE", "quotas"): _then_nothing(lambda aws: aws.quotas.enforce(None)),
+    ("POST", "event-configurations"): _then_nothing(_count_event_configurations),
     ("GET", "permissions"): lambda aws, _: _json({"accounts": sorted(aws.enforced)}),
     ("POST", "permissions"): _enforce_permissions,
     ("POST", "devices"): _listen_for_devices,

@@ -31,6 +31,7 @@ from sandbox.identity import iam, sts
 from sandbox.identity.evaluation import denial_reason
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, partition_of, root_of
 from sandbox.iot import service as iot
+from sandbox.iot.events import EventConfigurations
 from sandbox.server.authentication import Credential, credential_of, principal_of_session, refusal
 from sandbox.server.calls import Call, CallLog, is_write, kept_parameters
 from sandbox.server.device_side import DeviceSide
@@ -102,7 +103,7 @@ class LocalAws:
         self.devices = DeviceSide(self._one_call_at_a_time)
 
     def reset(self) -> None:
-        """Forget all resources, sessions, calls, faults, quotas, enforced accounts, and devices."""
+        """Forget all resources, sessions, calls, faults and settings, and all devices."""
         with self._one_call_at_a_time:
             BackendDict.reset()
             reset_model_data()
@@ -111,6 +112,7 @@ class LocalAws:
             self.calls.forget()
             self.faults.forget()
             self.quotas.enforce(None)
+            EventConfigurations.count = False
         self.devices.reset()
 
     def respond(self, request: ApiRequest) -> Response | None:

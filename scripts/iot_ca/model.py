@@ -94,6 +94,11 @@ class DesiredCa:
         """The registrationConfig of RegisterCACertificate; empty without a template."""
         return {} if self.template_name is None else {"templateName": self.template_name}
 
+    @property
+    def has_jitr(self) -> bool:
+        """Whether AWS IoT announces new devices by an event, for lack of a template for them."""
+        return self.auto_registration and self.template_name is None
+
 
 @dataclass(frozen=True)
 class RegisterRequest:

@@ -142,6 +142,25 @@ def test_jitr_without_a_rule_leaves_the_device_pending(
     assert reasons == [("registered", None), pending, pending]
 
 
+def test_event_is_published_only_if_enabled_where_that_counts(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    register(aws, maker.ca)
+    arn = fleet.function(aws, SHOW)
+    fleet.rule(aws, f"$aws/events/certificates/registered/{maker.ca.id}", arn)
+    device = maker.device("sensor-1")
+    sandbox.count_event_configurations()
+    for event_type in ("CERTIFICATE", "CA_CERTIFICATE"):
+        types = {event_type: {"Enabled": True}}
+        aws.iot().update_event_configurations(eventConfigurations=types)
+        device.visit(listener, endpoint(aws), attempts=1)
+        sandbox.settle()
+        expected = [] if event_type == "CERTIFICATE" else ["succeeded"]
+        assert [run.outcome for run in sandbox.device_log(kind="function")] == expected
+    (entry,) = sandbox.device_log(outcome="not-published")
+    assert entry.certificate_id == id_of(device)
+
+
 def test_event_is_published_at_each_attempt_of_a_device_that_waits_for_activation(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:

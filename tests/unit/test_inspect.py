@@ -199,6 +199,8 @@ def endpoint(aws: FakeAws) -> Iterator[str]:
         def do_GET(self) -> None:
             if self.path.startswith("/cacertificate/"):
                 answer: Any = aws.cas[self.path.rpartition("/")[2]]
+            elif self.path == "/event-configurations":
+                answer = {"eventConfigurations": {"CA_CERTIFICATE": {"Enabled": True}}}
             else:
                 (tags,) = aws.tags.values()
                 answer = {"tags": [{"Key": key, "Value": tags[key]} for key in tags]}
@@ -299,3 +301,47 @@ def test_a_template_that_cannot_be_read_is_not_mentioned(
     aws.faults["DescribeProvisioningTemplate"] = fault
     result = program.inspect({"root": authority(template_name="t")})["root"]
     assert (result["template_exists"], result["warnings"]) == (False, [])
+
+
+# --- events of JITR
+
+
+def test_disabled_events_are_warned_of_once_where_a_ca_has_jitr(
+    aws: FakeAws, program: Program
+) -> None:
+    aws.event_types = {"CERTIFICATE"}
+    cas = {
+        "jitp": authority(issue(ec_key(), common_name="jitp"), template_name="fleet"),
+        "none": {"certificate_pem": pem(issue(ec_key(), common_name="none"))},
+        "one": authority(),
+        "two": authority(OTHER),
+    }
+    warnings = {name: ca["warnings"] for name, ca in program.inspect(cas).items()}
+    assert warnings == {
+        "jitp": [],
+        "none": [],
+        "one": [
+            "JITR needs events of the type CA_CERTIFICATE, which AWS IoT might not publish in this "
+            "account and Region because they are disabled; enable them: aws iot "
+            "update-event-configurations --region eu-west-1 --event-configurations "
+            """'{"CA_CERTIFICATE":{"Enabled":true}}'"""
+        ],
+        "two": [],
+    }
+    assert aws.calls.count("DescribeEventConfigurations") == 1
+
+
+def test_events_are_not_looked_up_without_jitr(aws: FakeAws, program: Program) -> None:
+    aws.event_types = set()
+    with_template = program.inspect({"root": authority(template_name="fleet")})
+    without = program.inspect({"root": authority(auto_registration=False)})
+    assert with_template["root"]["warnings"] == without["root"]["warnings"] == []
+    assert "DescribeEventConfigurations" not in aws.calls
+
+
+def test_a_missing_permission_to_read_event_configurations_is_no_trouble(
+    aws: FakeAws, program: Program
+) -> None:
+    aws.event_types = set()
+    aws.faults["DescribeEventConfigurations"] = ("AccessDeniedException", "no")
+    assert program.inspect({"root": authority()})["root"]["warnings"] == []

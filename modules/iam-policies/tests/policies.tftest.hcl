@@ -149,7 +149,7 @@ run "what_jitr_makes_goes_by_its_name" {
     condition = alltrue([
       for resource in flatten([
         for statement in jsondecode(output.apply_json).Statement : statement.Resource
-        if startswith(statement.Sid, "Jitr") && !contains(["JitrAlarmsList", "JitrDevices", "JitrLogsList", "JitrRulesList"], statement.Sid)
+        if startswith(statement.Sid, "Jitr") && !contains(["JitrAlarmsList", "JitrDevices", "JitrLogsList", "JitrReads"], statement.Sid)
       ]) : can(regex("iot[-_]jitr[-_](rule-)?root[-_]1", resource))
     ])
     error_message = "Something of another name may be changed."

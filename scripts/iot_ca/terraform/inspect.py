@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from iot_ca import ownership, utc
 from iot_ca.aws.ca_certificates import CaCertificates
+from iot_ca.aws.events import jitr_warning
 from iot_ca.aws.session import Account
 from iot_ca.aws.templates import existing_templates
 from iot_ca.certificates import pem, validation
@@ -23,6 +24,7 @@ from iot_ca.terraform import module_address, protocol
 from iot_ca.terraform.protocol import Result
 
 T = TypeVar("T")
+Observations = Mapping[str, ObservedCa | Failure | None]
 Validity = tuple[datetime, datetime]
 
 
@@ -48,11 +50,13 @@ def inspect(query: str) -> str:
     certificates, failures = _by_name(wanted, lambda name: pem.read(wanted[name].certificate_pem))
     failures.update(_duplicates(certificates))
     ca_certificates = CaCertificates(Account(request.target))
-    observed: Mapping[str, ObservedCa | Failure | None] = {}
+    observed: Observations = {}
+    warning: str | None = None
+    with_jitr = [name for name in certificates if wanted[name].has_jitr]
     if certificates:
         ids = [certificate.certificate_id for certificate in certificates.values()]
         try:
-            observed = ca_certificates.observe(ids)
+            observed, warning = _observe(ca_certificates, ids, bool(with_jitr))
         except BaseException as error:
             by_name = {**dict.fromkeys(certificates, as_failure(error)), **failures}
             raise Failures(request.target, by_name) from error
@@ -69,7 +73,11 @@ def inspect(query: str) -> str:
         template = wanted[name].template_name
         exists = template in templates or _is_attached(template, answer)
         lookup = Lookup(name, wanted[name], certificate, answer, ca_certificates.account, exists)
-        return _printable(_result(lookup, ca_certificates.arn(certificate.certificate_id)))
+        result = _result(lookup, ca_certificates.arn(certificate.certificate_id))
+        # It concerns the account and Region, so one CA is enough to say it once.
+        if warning is not None and name == with_jitr[0]:
+            result = replace(result, warnings=[*result.warnings, warning])
+        return _printable(result)
 
     results, failed = _by_name(certificates, result)
     failures = {**failed, **failures}
@@ -78,10 +86,25 @@ def inspect(query: str) -> str:
     return protocol.write_results(results)
 
 
+def _observe(
+    ca_certificates: CaCertificates, certificate_ids: list[str], has_jitr: bool
+) -> tuple[Observations, str | None]:
+    """Return each CA by its ID; at the same time, look for what concerns all CAs with JITR."""
+    if not has_jitr:
+        return ca_certificates.observe(certificate_ids), None
+    from concurrent.futures import ThreadPoolExecutor
+
+    account = ca_certificates.account
+    account.client("iot")  # created here, since it can't be in several threads
+    with ThreadPoolExecutor(1) as pool:
+        warning = pool.submit(jitr_warning, account)
+        return ca_certificates.observe(certificate_ids), warning.result()
+
+
 def _unattached_templates(
     wanted: Mapping[str, DesiredCa],
     certificates: Mapping[str, Certificate],
-    observed: Mapping[str, ObservedCa | Failure | None],
+    observed: Observations,
 ) -> set[str]:
     """Return the templates that may not exist yet: those that their CA does not name already."""
     answers = {name: observed[certificates[name].certificate_id] for name in certificates}

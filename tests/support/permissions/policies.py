@@ -49,9 +49,10 @@ def statements(document: str) -> list[dict[str, Any]]:
     return found
 
 
-# A plan that may not do this leaves out a hint, see aws/templates.py: these policies lack it, since
-# with JITP the aws provider needs it too, and then the policies have it for both.
-HINT = "iot:DescribeProvisioningTemplate "
+# A plan that may not do these leaves out a hint, see aws/templates.py and aws/events.py: these
+# policies lack them, and have them with JITP, where the aws provider needs the first one too, and
+# with JITR.
+HINT = ("iot:DescribeProvisioningTemplate ", "iot:DescribeEventConfigurations ")
 
 
 def needs(document: str) -> set[Need]:

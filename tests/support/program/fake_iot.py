@@ -28,6 +28,7 @@ class FakeIot:
         groups: the attributes of each thing group, by its name.
         late: how many of the next DescribeThingGroup are answered as if there was no group yet.
         devices: how many certificates of devices are registered, by the CA's ID.
+        event_types: the event messages that AWS IoT publishes.
         endless: whether each listing answers that there is more, with the same token.
         empty_pages: how many pages with nothing on them ListCertificatesByCA begins with.
     """
@@ -43,6 +44,7 @@ class FakeIot:
         self.templates: set[str] = set()
         self.late = 0
         self.devices: dict[str, int] = {}
+        self.event_types = {"CA_CERTIFICATE"}
         self.endless = False
         self.empty_pages = 0
 
@@ -101,6 +103,9 @@ class FakeIot:
         }
         self.tags[certificate_id] = {tag["Key"]: tag["Value"] for tag in tags}
         return identity
+
+    def _DescribeEventConfigurations(self) -> dict[str, Any]:
+        return {"eventConfigurations": {name: {"Enabled": True} for name in self.event_types}}
 
     def _DescribeCACertificate(self, *, certificateId: str) -> dict[str, Any]:
         return self._get(certificateId)

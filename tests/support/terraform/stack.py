@@ -45,6 +45,10 @@ class Stack:
         self.terraform = terraform
         self.sandbox = sandbox
         self.account = Account(sandbox, account, region)
+        # Else each plan of a CA that registers devices without a template has a warning.
+        self.account.iot.update_event_configurations(
+            eventConfigurations={"CA_CERTIFICATE": {"Enabled": True}}
+        )
         self.want({})
         terraform.write(
             f"""
