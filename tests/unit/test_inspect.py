@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,7 +106,13 @@ def test_expiry_is_a_warning_only_for_a_registered_ca(
     program.register(authority())
     monkeypatch.setattr("iot_ca.utc.now", lambda: NOW + timedelta(days=1000))
     (warning,) = program.inspect({"root": authority()})["root"]["warnings"]
-    assert warning.startswith("expired at ")
+    # AWS IoT developer guide, "Deactivate a CA certificate", of the registered certificates.
+    assert re.fullmatch(
+        r"expired at [-0-9T:]+Z; its new devices are not provisioned, and registered device "
+        "certificates keep working until they are revoked; remove it once its devices have "
+        "certificates of its successor",
+        warning,
+    )
     status, out, err = program.query({"root": authority(), "other": authority(OTHER)})
     assert (status, out) == (1, "")
     assert len(err) == 1

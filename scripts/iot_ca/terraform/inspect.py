@@ -208,8 +208,9 @@ def _check_registered(lookup: Lookup) -> tuple[Validity, list[str]]:
         warnings += mode_change.check(desired, claim)
     if utc.now() > validity[1]:
         warnings.append(
-            f"expired at {utc.rfc3339(validity[1])}; it stays registered, but its "
-            "devices' certificates no longer verify"
+            f"expired at {utc.rfc3339(validity[1])}; its new devices are not provisioned, and "
+            "registered device certificates keep working until they are revoked; remove it once "
+            "its devices have certificates of its successor"
         )
     return validity, warnings
 
