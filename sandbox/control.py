@@ -175,6 +175,10 @@ class Sandbox:
         """
         self._control("POST", "event-configurations")
 
+    def delay_roles(self, seconds: float) -> None:
+        """From now on, AWS IoT knows a role only when it is so old; 0 or a reset ends that."""
+        self._control("POST", "role-delay", {"seconds": seconds})
+
     def devices(self, region: str, port: int = 0) -> Listener:
         """Let devices connect in ``region``: starts its listener on first use.
 

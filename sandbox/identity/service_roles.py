@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar
 
 from moto.sts.models import sts_backends
 
@@ -17,6 +17,22 @@ from sandbox.identity.principals import Principal, Session
 
 class NotAllowed(Exception):
     """The role can't be used for this, and why."""
+
+
+class Propagation:
+    """How long it takes until AWS IoT knows a role that was just created; by default not at all.
+
+    IAM is eventually consistent (IAM user guide, "Troubleshoot IAM"); how long it takes is not
+    documented.
+    """
+
+    seconds: ClassVar[float] = 0.0
+
+    @classmethod
+    def knows(cls, role: Any, now: datetime) -> bool:
+        """Return whether a role of moto's is known by now."""
+        created = role.create_date.replace(tzinfo=timezone.utc)
+        return bool(now - created >= timedelta(seconds=cls.seconds))
 
 
 def source(arn: str) -> dict[str, str | None]:

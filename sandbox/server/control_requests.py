@@ -14,6 +14,7 @@ from importlib import metadata
 
 from werkzeug.wrappers import Response
 
+from sandbox.identity.service_roles import Propagation
 from sandbox.iot.events import EventConfigurations
 from sandbox.server.faults import parse_fault
 from sandbox.server.local_aws import LocalAws
@@ -77,6 +78,14 @@ def _enforce_permissions(aws: LocalAws, request: ApiRequest) -> Response:
     return _json({})
 
 
+def _delay_roles(_: LocalAws, request: ApiRequest) -> Response:
+    seconds = request.json_object.get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        return _json({"error": "seconds must be a number, at least 0"}, 400)
+    Propagation.seconds = seconds
+    return _json({})
+
+
 def _count_event_configurations(_: LocalAws) -> None:
     EventConfigurations.count = True
 
@@ -123,6 +132,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "quotas"): _enforce_quotas,
     ("DELETE", "quotas"): _then_nothing(lambda aws: aws.quotas.enforce(None)),
     ("POST", "event-configurations"): _then_nothing(_count_event_configurations),
+    ("POST", "role-delay"): _delay_roles,
     ("GET", "permissions"): lambda aws, _: _json({"accounts": sorted(aws.enforced)}),
     ("POST", "permissions"): _enforce_permissions,
     ("POST", "devices"): _listen_for_devices,

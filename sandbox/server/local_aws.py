@@ -30,6 +30,7 @@ from sandbox.errors import AWSError
 from sandbox.identity import iam, sts
 from sandbox.identity.evaluation import denial_reason
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, partition_of, root_of
+from sandbox.identity.service_roles import Propagation
 from sandbox.iot import service as iot
 from sandbox.iot.events import EventConfigurations
 from sandbox.server.authentication import Credential, credential_of, principal_of_session, refusal
@@ -113,6 +114,7 @@ class LocalAws:
             self.faults.forget()
             self.quotas.enforce(None)
             EventConfigurations.count = False
+            Propagation.seconds = 0
         self.devices.reset()
 
     def respond(self, request: ApiRequest) -> Response | None:

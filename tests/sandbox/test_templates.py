@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.control import Sandbox, SandboxError
 from tests.support.certificates import new_ca
 from tests.support.sandbox.clients import BODY, ONE, TWO, Clients
 from tests.support.sandbox.refusals import refused
@@ -239,3 +240,22 @@ def test_unknown_templates(aws: Clients) -> None:
     ):
         with refused("ResourceNotFoundException", "missing", 404):
             call(templateName="missing", **more)
+
+
+def test_a_new_role_is_refused_until_aws_iot_knows_it(sandbox: Sandbox, aws: Clients) -> None:
+    role, ca = aws.role(), new_ca()
+    aws.template("old", provisioningRoleArn=role)
+    sandbox.delay_roles(3600)
+    with refused("InvalidRequestException", "The provisioning role cannot be assumed by AWS IoT"):
+        aws.template("new", provisioningRoleArn=role)
+    wanted = {"caCertificate": ca.pem, "certificateMode": "SNI_ONLY"}
+    config = {"templateName": "old"}
+    with refused("InvalidRequestException", "The provisioning role cannot be assumed by AWS IoT"):
+        aws.iot().register_ca_certificate(**wanted, registrationConfig=config)
+    aws.iot().register_ca_certificate(**wanted)
+    with refused("InvalidRequestException", "The provisioning role cannot be assumed by AWS IoT"):
+        aws.iot().update_ca_certificate(certificateId=ca.id, registrationConfig=config)
+    sandbox.delay_roles(0)
+    aws.iot().update_ca_certificate(certificateId=ca.id, registrationConfig=config)
+    with pytest.raises(SandboxError, match="seconds must be"):
+        sandbox.delay_roles(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -41,9 +42,9 @@ class Wire:
         return response
 
 
-def error(status: int, code: str) -> Answer:
+def error(status: int, code: str, message: str = "sorry") -> Answer:
     """An error as AWS IoT answers it."""
-    return status, f'{{"__type": "{code}", "message": "sorry"}}'.encode()
+    return status, f'{{"__type": "{code}", "message": "{message}"}}'.encode()
 
 
 @pytest.fixture
@@ -125,6 +126,75 @@ def test_throttling_is_waited_out_for_five_minutes(wire: Wire, read: Callable[[]
         read()
     assert 299 < sum(wire.pauses) <= 300.01
     assert wire.pauses[0] >= 0.25
+
+
+@pytest.fixture
+def update(wire: Wire) -> Callable[[], Any]:
+    """A call that gives a CA a template, and so a role."""
+    del wire
+    account = Account(TARGET)
+    iot = account.client("iot")
+
+    def call() -> Any:
+        with account.failures():
+            return iot.update_ca_certificate(
+                certificateId="a" * 64, registrationConfig={"templateName": "fleet"}
+            )
+
+    return call
+
+
+NOT_ASSUMED = [
+    "The provisioning role cannot be assumed by AWS IoT",
+    "AWS IoT (iot.amazonaws.com) is unable to assume role (sts:AssumeRole) on resource: "
+    "arn:aws:iam::111122223333:role/new. If the role was just created or updated, please try again",
+]
+
+
+@pytest.mark.parametrize("message", NOT_ASSUMED)
+def test_a_role_that_was_just_created_is_waited_for(
+    wire: Wire, update: Callable[[], Any], message: str
+) -> None:
+    wire.answers = [error(400, "InvalidRequestException", message)] * 4 + [OK]
+    update()
+    assert wire.attempts == 5
+
+
+@pytest.mark.parametrize("message", NOT_ASSUMED)
+def test_a_role_that_stays_refused_is_reported_after_a_minute(
+    wire: Wire, update: Callable[[], Any], message: str
+) -> None:
+    wire.answers = [error(400, "InvalidRequestException", message)]
+    with pytest.raises(Failure, match=re.escape(message)) as caught:
+        update()
+    assert not isinstance(caught.value, Unavailable)
+    assert 59 < sum(wire.pauses) <= 60.01
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Cannot accept this CACertificate",
+        "The template fleet is not of type JITP",
+        "User is not authorized to pass the role",
+    ],
+)
+def test_another_refusal_of_a_ca_with_a_template_is_reported_at_once(
+    wire: Wire, update: Callable[[], Any], message: str
+) -> None:
+    wire.answers = [error(400, "InvalidRequestException", message)]
+    with pytest.raises(Failure):
+        update()
+    assert wire.attempts == 1
+
+
+def test_a_role_is_waited_for_in_the_calls_only_that_take_one(
+    wire: Wire, write: Callable[[], Any]
+) -> None:
+    wire.answers = [error(400, "InvalidRequestException", NOT_ASSUMED[0])]
+    with pytest.raises(Failure):
+        write()
+    assert wire.attempts == 1
 
 
 def test_each_call_has_its_own_patience(wire: Wire, read: Callable[[], Any]) -> None:

@@ -10,7 +10,11 @@ from moto.iot.models import iot_backends
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import provisioning_templates as templates
 from sandbox.iot.backend import IoTBackend
-from sandbox.iot.operations.provisioning_templates import check_role, find_template
+from sandbox.iot.operations.provisioning_templates import (
+    check_is_known,
+    check_role,
+    find_template,
+)
 from sandbox.iot.operations.request import IoTRequest, utc_now
 from sandbox.iot.refusals import invalid_request
 
@@ -139,6 +143,7 @@ class CaCertificateOperations(IoTRequest):
                 raise invalid_request(f"The template {template.name} is not of type JITP")
             if not template.enabled:  # stricter: nothing says when AWS finds out
                 raise invalid_request(f"The template {template.name} is not enabled")
+            check_is_known(template.role_arn)
         if config.template_body is not None and config.role_arn is not None:
             templates.check_body(config.template_body)
             check_role(config.role_arn, self.backend)

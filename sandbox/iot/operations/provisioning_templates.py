@@ -9,6 +9,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from sandbox.errors import AWSError
 from sandbox.identity.iam import ROLE_ARN, find_role
 from sandbox.identity.policies import trusts_service
+from sandbox.identity.service_roles import Propagation
 from sandbox.iot import provisioning_templates as templates
 from sandbox.iot.backend import IoTBackend
 from sandbox.iot.operations.request import IoTRequest, utc_now
@@ -37,7 +38,18 @@ def check_role(role_arn: str, backend: IoTBackend) -> str:
     role = find_role(role_arn)
     if role is None or not trusts_service(role.assume_role_policy_document, "iot.amazonaws.com"):
         raise invalid_request(f"The provisioning role {role_arn} cannot be assumed by AWS IoT")
+    check_is_known(role_arn)
     return role_arn
+
+
+def check_is_known(role_arn: str) -> None:
+    """Refuse a role that was just created, where that is asked for (the aws provider's sources).
+
+    The same words for a call that takes a CA's template are a guess.
+    """
+    role = find_role(role_arn)
+    if role is not None and not Propagation.knows(role, utc_now()):
+        raise invalid_request("The provisioning role cannot be assumed by AWS IoT")
 
 
 class ProvisioningTemplateOperations(IoTRequest):

@@ -1,10 +1,12 @@
 """Which failures of AWS pass by themselves, and how long a call is tried again because of them.
 
-botocore's own pauses after an answer such as 503 add up to less than a second.
+botocore's own pauses after an answer such as 503 add up to less than a second, and it takes the
+refusal of a role that was just created for final.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,6 +53,16 @@ _READS = ("Describe", "List", "Get", "AssumeRole")
 # within four minutes.
 _THROTTLED_SECONDS = 300
 _FIRST_THROTTLED_PAUSE_SECONDS = 0.5
+# For IAM to make a role that was just created known to AWS IoT. The aws provider waits for two
+# minutes, and for every InvalidRequestException.
+_NEW_ROLE_SECONDS = 60
+_FIRST_NEW_ROLE_PAUSE_SECONDS = 1
+_TAKE_A_ROLE = {"RegisterCACertificate", "UpdateCACertificate"}
+# What AWS IoT answers is known of other calls that take a role. CreateProvisioningTemplate: "The
+# provisioning role cannot be assumed by AWS IoT" (sources of the aws provider). CreateTopicRule:
+# "AWS IoT (iot.amazonaws.com) is unable to assume role (sts:AssumeRole) on resource: ARN. If the
+# role was just created or updated, please try again in a few seconds" (published by users).
+_NOT_ASSUMED = re.compile(r"\brole\b.*\bbe assumed\b|\bassume\b.*\brole\b", re.IGNORECASE)
 # If each times out.
 _MIN_ATTEMPTS = 3
 
@@ -86,11 +98,16 @@ def _pause_before_retry(
     """Return the seconds until a call is tried again; None if it is not (event needs-retry)."""
     answer = response[1] if response is not None else {}
     throttled = is_throttled(answer)
-    if not (throttled or _is_unavailable(answer) or _is_lost(caught_exception)):
+    if throttled:
+        make = throttled_patience
+    elif _is_unavailable(answer) or _is_lost(caught_exception):
+        make = _patience_of(operation.name)
+    elif operation.name in _TAKE_A_ROLE and _has_new_role(answer):
+        make = _new_role_patience
+    else:
         return None
     # The context belongs to the call, and its attempts share it.
-    make = throttled_patience if throttled else _patience_of(operation.name)
-    patience = request_dict["context"].setdefault(f"{_PATIENCE}_{throttled}", make())
+    patience = request_dict["context"].setdefault(f"{_PATIENCE}_{make.__name__}", make())
     assert isinstance(patience, Patience)
     pause = patience.next_pause()
     if throttled and pause is not None:
@@ -99,8 +116,19 @@ def _pause_before_retry(
 
 
 def _patience_of(operation: str) -> Callable[[], Patience]:
-    seconds = _READ_SECONDS if operation.startswith(_READS) else _WRITE_SECONDS
-    return lambda: Patience(seconds, attempts=_MIN_ATTEMPTS)
+    return _read_patience if operation.startswith(_READS) else _write_patience
+
+
+def _read_patience() -> Patience:
+    return Patience(_READ_SECONDS, attempts=_MIN_ATTEMPTS)
+
+
+def _write_patience() -> Patience:
+    return Patience(_WRITE_SECONDS, attempts=_MIN_ATTEMPTS)
+
+
+def _new_role_patience() -> Patience:
+    return Patience(_NEW_ROLE_SECONDS, first=_FIRST_NEW_ROLE_PAUSE_SECONDS)
 
 
 def throttled_patience() -> Patience:
@@ -117,6 +145,12 @@ def is_throttled(answer: Mapping[str, Any]) -> bool:
 
 def _is_unavailable(answer: Mapping[str, Any]) -> bool:
     return _code(answer) in _UNAVAILABLE or _status(answer) >= _SERVER_ERROR
+
+
+def _has_new_role(answer: Mapping[str, Any]) -> bool:
+    """Return whether AWS IoT can't assume a role, perhaps because it was just created."""
+    message = str(answer.get("Error", {}).get("Message", ""))
+    return _code(answer) == "InvalidRequestException" and bool(_NOT_ASSUMED.search(message))
 
 
 def _is_lost(error: BaseException | None) -> bool:
