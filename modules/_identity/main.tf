@@ -14,32 +14,38 @@ resource "terraform_data" "identity" {
   }
 }
 
-locals {
-  moved_names = [
-    for name, identity in terraform_data.identity : name
-    if identity.input.account_id != var.account_id || identity.input.region != var.region
-  ]
-  # As a rule one account and Region: the names in a state are applied together.
-  moved_from = distinct([
-    for name in local.moved_names :
-    "account ${terraform_data.identity[name].input.account_id}, ${terraform_data.identity[name].input.region}"
-  ])
+# Refuses another account or Region, also in a destroy.
+module "account" {
+  source = "../_account"
 
+  accounts = {
+    current = { account_id = var.account_id, region = var.region }
+    recorded = merge(
+      {
+        for name, identity in terraform_data.identity :
+        name => { account_id = identity.input.account_id, region = identity.input.region }
+      },
+      # Also if the last CA has been removed from the map. A guard of an earlier version has recorded nothing.
+      { for recorded in [terraform_data.guard.input] : "" => recorded if recorded != null },
+    )
+  }
+}
+
+locals {
   changed_names = [
     for name, identity in terraform_data.identity : name
     if identity.input.certificate_digest != var.certificate_digests[name]
   ]
 }
 
-# Refuses another account, Region or certificate before anything is changed. One resource for all CAs:
-# with a condition for each record, Terraform would decode all records for each of them. The
-# certificates are compared by digests, not by IDs: an ID is unknown in a plan that defers the lookup.
+# Refuses another certificate before anything is changed. One resource for all CAs: with a condition for each
+# record, Terraform would decode all records for each of them. The certificates are compared by digests, not by
+# IDs: an ID is unknown in a plan that defers the lookup.
 resource "terraform_data" "guard" {
+  input = { account_id = var.account_id, region = var.region }
+
   lifecycle {
-    precondition {
-      condition     = length(local.moved_names) == 0
-      error_message = "${join(", ", local.moved_names)} (${join("; ", local.moved_from)}): the state belongs to this account and Region, and the aws provider works in account ${var.account_id}, ${var.region}. Select the workspace and credentials that belong together. To move a CA, destroy it there first, or forget the module there with terraform state rm; to have it in both, use a workspace for each."
-    }
+    ignore_changes = [input]
 
     precondition {
       condition     = length(local.changed_names) == 0

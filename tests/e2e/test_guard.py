@@ -12,10 +12,10 @@ from tests.support.certificates import new_ca
 from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
-pytestmark = pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
+pytestmark = pytest.mark.one_engine("validations and preconditions are older than both engines")
 
 
-def test_a_plan_in_another_account_is_one_line_and_writes_nothing(
+def test_another_account_is_refused_in_one_line_and_nothing_is_changed(
     stack: Stack, new_account_by_hand: Callable[[], Account]
 ) -> None:
     first, other = stack.account, new_account_by_hand()
@@ -33,16 +33,23 @@ def test_a_plan_in_another_account_is_one_line_and_writes_nothing(
     env = {"AWS_ACCESS_KEY_ID": other.number}
 
     refused = stack.plan(fails=True, env=env)
-    applied = stack.apply(fails=True, env=env)
+    destroyed = stack.destroy(fails=True, env=env)
+    configuration = (stack.terraform.folder / "terraform.tfvars.json").read_text(encoding="utf-8")
+    stack.want({})
+    emptied = stack.apply(fails=True, env=env)
+    stack.terraform.write(configuration, "terraform.tfvars.json")
 
-    for outcome in (refused, applied):
-        lines = [line for line in outcome.errors if line.startswith("jitp, jitr")]
+    for outcome, names in (
+        (refused, "jitp, jitr"),
+        (destroyed, "jitp, jitr"),
+        (emptied, "certificate_authorities"),
+    ):
+        lines = [line for line in outcome.errors if line.startswith("The state belongs to")]
         assert len(lines) == 1, outcome.errors
-        assert lines[0].startswith(
-            f"jitp, jitr (account {first.number}, {first.region}): the state belongs to this "
-            f"account and Region, and the aws provider works in account {other.number}, "
-            f"{other.region}."
-        )
+        assert (
+            f"Region. {names} (account {first.number}, {first.region}): the aws provider works in "
+            f"account {other.number}, {other.region}."
+        ) in lines[0]
         assert "workspace" in lines[0], "the line says nothing about what to do"
         assert "terraform state rm" in lines[0], "the line says nothing about a move"
         assert outcome.writes == []
@@ -54,6 +61,10 @@ def test_a_plan_in_another_account_is_one_line_and_writes_nothing(
     again = stack.plan()
     assert (again.status, again.changes) == (0, {})
     assert {ca.id: first.see(ca.id) for ca in (jitp, jitr)} == before
+    # Nothing was dropped from the state, so the destroy deletes everything.
+    stack.destroy()
+    assert first.templates() == set()
+    assert other.see(jitp.id).tags == {}
 
 
 def test_a_plan_in_another_region_is_refused(stack: Stack) -> None:
@@ -66,7 +77,7 @@ def test_a_plan_in_another_region_is_refused(stack: Stack) -> None:
 
     number = stack.account.number
     assert any(
-        line.startswith(f"root (account {number}, {stack.account.region}): ")
+        f"Region. root (account {number}, {stack.account.region}): " in line
         and f"works in account {number}, us-west-2." in line
         for line in refused.errors
     ), refused.errors

@@ -13,6 +13,7 @@ from tools.docs.types import Type, parse_type
 
 MODULES = (
     ".",
+    "modules/_account",
     "modules/_device_policy",
     "modules/_identity",
     "modules/iam-policies",
