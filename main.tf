@@ -148,12 +148,19 @@ check "ca_expiring" {
 }
 
 locals {
-  # CAs with a template that AWS has and this state has not, so that AWS would refuse to create it. (A mock may
-  # answer less.)
+  # CAs with a template that AWS has and this plan creates, so that AWS would refuse to create it: the state lacks it or
+  # has it as tainted, which nothing in a configuration can tell. (A mock may answer less.)
   templates_to_import = [
     for name, template in local.template_names : name
     if try(module.lookup.certificate_authorities[name].template_exists && module.jitp[template].is_created, false)
   ]
+
+  template_addresses = {
+    for name in local.templates_to_import : name => join("", [
+      "'${module.lookup.certificate_authorities[name].address_prefix}module.jitp",
+      "[\"${local.template_names[name]}\"].aws_iot_provisioning_template.provisioning'",
+    ])
+  }
 }
 
 check "provisioning_templates" {
@@ -163,16 +170,14 @@ check "provisioning_templates" {
       for name in local.templates_to_import : [
         join(" ", [
           "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region}):",
-          "the provisioning template ${local.template_names[name]} exists in AWS, but not in this state, so apply will",
-          "stop at \"already exists\". If an apply was killed or the state was lost, import the template and plan",
-          "again, see \"State lost or apply killed\" in the module's README. If another configuration has created",
-          "it, choose another template_name.",
+          "the provisioning template ${local.template_names[name]} exists in AWS, but this plan creates it, so apply will",
+          "stop at \"already exists\". If the plan says that the template is tainted, untaint it and plan again. If an",
+          "apply was killed or the state was lost, import it and plan again. See \"State lost or apply killed\" in the",
+          "module's README. If another configuration has created the template, choose another template_name.",
         ]),
-        # Indented, so that Terraform does not wrap the line.
-        join("", [
-          "  terraform import '${module.lookup.certificate_authorities[name].address_prefix}module.jitp",
-          "[\"${local.template_names[name]}\"].aws_iot_provisioning_template.provisioning' ${local.template_names[name]}",
-        ]),
+        # Indented, so that Terraform does not wrap the lines.
+        "  terraform untaint ${local.template_addresses[name]}",
+        "  terraform import ${local.template_addresses[name]} ${local.template_names[name]}",
       ]
     ]))
   }

@@ -15,6 +15,8 @@ from sandbox.control import Sandbox
 from tests.support.accounts import Account
 from tests.support.certificates import new_ca
 from tests.support.readmes import code_blocks
+from tests.support.terraform.addresses import template
+from tests.support.terraform.stack import Stack
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
@@ -111,3 +113,28 @@ module "iot_ca" {{
     assert {role["RoleName"] for role in where.iam.list_roles()["Roles"]} >= roles
     workspace.destroy()
     assert where.look(ca.id) is None
+
+
+@pytest.mark.one_engine("a resource whose creation fails is tainted by the provider's own SDK")
+def test_a_tainted_template_is_untainted_as_the_plan_says(stack: Stack) -> None:
+    ca = new_ca(NAME)
+    stack.want({NAME: {"certificate_pem": ca.pem, "provisioning": {"type": "JITP"}}})
+    # The provider creates the template and can't read it then. The first read is the program's.
+    stack.sandbox.fault(
+        "error",
+        code="UnauthorizedException",
+        operation="DescribeProvisioningTemplate",
+        account=stack.account.number,
+        skip=1,
+    )
+    stack.apply(fails=True)
+    assert stack.account.templates() == {NAME}
+
+    (line,) = [line for line in stack.plan().warnings if line.startswith("terraform untaint ")]
+    assert line == f"terraform untaint '{template(NAME)}'"
+    stack.terraform.run(*shlex.split(line)[1:])
+    stack.apply()
+
+    assert stack.account.see(ca.id).template == NAME
+    steady = stack.plan()
+    assert (steady.status, steady.changes, steady.warnings) == (0, {}, [])
