@@ -104,10 +104,11 @@ def check_description(description: str | None) -> str | None:
 def check_body(body: str) -> str:
     """Return ``body`` if it is a template that provisioning could carry out; else InvalidRequest.
 
-    A certificate resource is required, a policy needs a name or a document, not both (developer
-    guide; the message about neither is AWS's own). Refusing an undeclared ``Ref`` is the stricter
-    guess: the guide says that provisioning fails for want of a parameter, not whether registration
-    already does. So is refusing a document that is not a policy.
+    A certificate resource is required, a policy needs a name or a document, not both, and a
+    document is a JSON object as a string (developer guide; the message about neither is AWS's own).
+    Refusing an undeclared ``Ref`` is the stricter guess: the guide says that provisioning fails for
+    want of a parameter, not whether registration already does. So is refusing a document that is
+    not a policy, or not a string.
     """
     if len(body) > 10240:
         raise invalid_request("Invalid template body: at most 10240 characters")
@@ -153,12 +154,27 @@ def _check_policy(properties: Mapping[str, Any]) -> None:
         raise invalid_request(
             "Invalid template body: a policy has either a policyName or a policyDocument"
         )
-    document = properties.get("policydocument")
+    if "policydocument" not in properties:
+        return
+    document = properties["policydocument"]
     if isinstance(document, str):
         try:
             check_document(document)
         except AWSError as error:
             raise invalid_request(f"Invalid template body: {error.message}") from None
+    elif not _is_function(document):
+        raise invalid_request(
+            "Invalid template body: a policyDocument is a JSON object as a string"
+        )
+
+
+def _is_function(value: Any) -> bool:
+    """Return whether ``value`` is a Ref or an intrinsic function, whose result can be a string."""
+    return (
+        isinstance(value, dict)
+        and len(value) == 1
+        and re.fullmatch(r"Ref|Fn::.+", next(iter(value))) is not None
+    )
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -190,6 +190,8 @@ def with_policy(**properties: Any) -> str:
         ),
         ({"templateBody": with_policy(PolicyDocument="devices")}, "not JSON"),
         ({"templateBody": with_policy(PolicyDocument='{"Statement": []}')}, "no statement"),
+        ({"templateBody": with_policy(PolicyDocument={"Statement": []})}, "as a string"),
+        ({"templateBody": with_policy(PolicyDocument=None)}, "as a string"),
         ({"templateBody": body(Parameters={})}, "undeclared"),
         ({"templateBody": body(Parameters={"a": {"Type": "Number"}})}, "Type String"),
         ({"provisioningRoleArn": f"arn:aws:iam::{ONE}:role/missing"}, "cannot be assumed"),
