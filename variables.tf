@@ -117,16 +117,23 @@ variable "certificate_authorities" {
   nullable = false
 
   validation {
-    condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null])
-    error_message = "certificate_pem is required. It is null for ${join(", ", [
-      for name, ca in var.certificate_authorities : name if ca.certificate_pem == null
-    ])}: give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+    condition = alltrue([for ca in values(var.certificate_authorities) : ca != null])
+    error_message = "A CA must not be null. It is null for ${nonsensitive(sensitive(join(", ", [
+      for name, ca in var.certificate_authorities : name if ca == null
+    ])))}: give an object with certificate_pem, or leave out the name."
+  }
+
+  validation {
+    condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null if ca != null])
+    error_message = "certificate_pem is required. It is null for ${nonsensitive(sensitive(join(", ", [
+      for name, ca in var.certificate_authorities : name if try(ca.certificate_pem == null, false)
+    ])))}: give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
   }
 
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      !strcontains(try(coalesce(ca.certificate_pem), ""), "PRIVATE KEY-----")
+      !strcontains(try(coalesce(ca.certificate_pem), ""), "PRIVATE KEY-----") if ca != null
     ])
     error_message = "certificate_pem holds a private key. Give the CA's certificate alone, and treat the key as exposed if this configuration was stored or logged."
   }
@@ -134,20 +141,22 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : contains(["SNI_ONLY", "DEFAULT"], ca.certificate_mode)
+      if ca != null
     ])
     error_message = "certificate_mode must be \"SNI_ONLY\" or \"DEFAULT\"."
   }
 
   validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : contains(["ACTIVE", "INACTIVE"], ca.status)
+      for ca in values(var.certificate_authorities) : contains(["ACTIVE", "INACTIVE"], ca.status) if ca != null
     ])
     error_message = "status must be \"ACTIVE\" or \"INACTIVE\"."
   }
 
   validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : contains(["JITP", "JITR", "NONE"], ca.provisioning.type)
+      for ca in values(var.certificate_authorities) :
+      contains(["JITP", "JITR", "NONE"], try(coalesce(ca.provisioning.type), "")) if ca != null
     ])
     error_message = "provisioning.type must be \"JITP\", \"JITR\" or \"NONE\"."
   }
@@ -155,7 +164,7 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for name, ca in var.certificate_authorities :
-      ca.provisioning.type != "JITR" || can(regex("^[0-9A-Za-z_-]{1,36}$", name))
+      ca.provisioning.type != "JITR" || can(regex("^[0-9A-Za-z_-]{1,36}$", name)) if ca != null
     ])
     error_message = "A CA with JITR gives its name in this map to the function, the rule and the rest: 1 to 36 letters, digits, \"_\" and \"-\". A CA without JITR can be renamed at any time."
   }
@@ -164,7 +173,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for name, ca in var.certificate_authorities : ca.provisioning.type != "JITP" || can(
         regex("^[0-9A-Za-z_-]{1,36}$", coalesce(ca.provisioning.template_name, name))
-      )
+      ) if ca != null
     ])
     error_message = "The name of a provisioning template has 1 to 36 letters, digits, \"_\" and \"-\". It is provisioning.template_name, or else the CA's name in this map: set a template_name that fits."
   }
@@ -172,9 +181,9 @@ variable "certificate_authorities" {
   validation {
     condition = length(distinct([
       for name, ca in var.certificate_authorities :
-      coalesce(ca.provisioning.template_name, name) if ca.provisioning.type == "JITP"
+      coalesce(ca.provisioning.template_name, name) if try(ca.provisioning.type == "JITP", false)
       ])) == length([
-      for ca in values(var.certificate_authorities) : ca if ca.provisioning.type == "JITP"
+      for ca in values(var.certificate_authorities) : ca if try(ca.provisioning.type == "JITP", false)
     ])
     error_message = "Two CAs have the same provisioning.template_name. Each CA has a template of its own."
   }
@@ -183,6 +192,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
       ca.provisioning.template_body == null || can(keys(jsondecode(ca.provisioning.template_body).Resources))
+      if ca != null
     ])
     error_message = "provisioning.template_body must be JSON with Resources (such as jsonencode({ Parameters = {...}, Resources = {...} }))."
   }
@@ -191,12 +201,12 @@ variable "certificate_authorities" {
     # API reference of AWS IoT, CreateProvisioningTemplate.
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      length(try(coalesce(ca.provisioning.template_body), "")) <= 10240
+      length(try(coalesce(ca.provisioning.template_body), "")) <= 10240 if ca != null
     ])
-    error_message = "provisioning.template_body is longer than the 10,240 characters that AWS IoT allows: ${join(", ", [
+    error_message = "provisioning.template_body is longer than the 10,240 characters that AWS IoT allows: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
-      name if !(length(try(coalesce(ca.provisioning.template_body), "")) <= 10240)
-    ])}."
+      name if try(!(length(try(coalesce(ca.provisioning.template_body), "")) <= 10240), false)
+    ])))}."
   }
 
   validation {
@@ -205,14 +215,14 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) :
       contains(try([
         for resource in values(jsondecode(ca.provisioning.template_body).Resources) : try(resource.Type, "")
-      ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate")
+      ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate") if ca != null
     ])
-    error_message = "provisioning.template_body has no resource of type AWS::IoT::Certificate, which AWS IoT requires: ${join(", ", [
+    error_message = "provisioning.template_body has no resource of type AWS::IoT::Certificate, which AWS IoT requires: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
-      name if !(contains(try([
+      name if try(!(contains(try([
         for resource in values(jsondecode(ca.provisioning.template_body).Resources) : try(resource.Type, "")
-      ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate"))
-    ])}."
+      ], ["AWS::IoT::Certificate"]), "AWS::IoT::Certificate")), false)
+    ])))}."
   }
 
   validation {
@@ -223,80 +233,91 @@ variable "certificate_authorities" {
         for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : length(setintersection(
           [for key in try(keys(resource.Properties), []) : lower(key)], ["policyname", "policydocument"]
         )) == 1 if try(resource.Type, "") == "AWS::IoT::Policy"
-      ])
+      ]) if ca != null
     ])
-    error_message = "provisioning.template_body has an AWS::IoT::Policy that does not have exactly one of PolicyName and PolicyDocument: ${join(", ", [
+    error_message = "provisioning.template_body has an AWS::IoT::Policy that does not have exactly one of PolicyName and PolicyDocument: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
-      name if !(alltrue([
+      name if try(!(alltrue([
         for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : length(setintersection(
           [for key in try(keys(resource.Properties), []) : lower(key)], ["policyname", "policydocument"]
         )) == 1 if try(resource.Type, "") == "AWS::IoT::Policy"
-      ]))
-    ])}."
+      ])), false)
+    ])))}."
   }
 
   validation {
     # AWS IoT creates this policy when a device connects: what it refuses then is a device that is not provisioned.
+    # AWS IoT developer guide, "Provisioning templates": the document is a string. A function can yield one.
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
       alltrue(flatten([
         for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : [
           for key, document in try(resource.Properties, {}) :
-          length(replace(document, "/\\s/", "")) <= 2048 && can([
-            for statement in jsondecode(document).Statement[*] : [statement.Effect, statement.Action, statement.Resource]
-          ]) && try(length(jsondecode(document).Statement[*]) > 0, false)
-          if lower(key) == "policydocument" && can(tostring(document))
+          try(
+            length(replace(document, "/\\s/", "")) <= 2048 && length(jsondecode(document).Statement[*]) > 0 && alltrue([
+              for statement in jsondecode(document).Statement[*] :
+              contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+            ]),
+            can(regex("^(Ref|Fn::.+)$", one(keys(document))))
+          ) if lower(key) == "policydocument"
         ] if try(resource.Type, "") == "AWS::IoT::Policy"
-      ]))
+      ])) if ca != null
     ])
-    error_message = "provisioning.template_body has a PolicyDocument that is not a policy document in JSON with statements (each with Effect, Action and Resource), or is longer than 2,048 characters without white space: ${join(", ", [
+    error_message = "provisioning.template_body has a PolicyDocument that is not a policy document as a string of JSON (each statement with the Effect Allow or Deny, Action and Resource), or is longer than 2,048 characters without white space: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
-      name if !(alltrue(flatten([
+      name if try(!(alltrue(flatten([
         for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : [
           for key, document in try(resource.Properties, {}) :
-          length(replace(document, "/\\s/", "")) <= 2048 && can([
-            for statement in jsondecode(document).Statement[*] : [statement.Effect, statement.Action, statement.Resource]
-          ]) && try(length(jsondecode(document).Statement[*]) > 0, false)
-          if lower(key) == "policydocument" && can(tostring(document))
+          try(
+            length(replace(document, "/\\s/", "")) <= 2048 && length(jsondecode(document).Statement[*]) > 0 && alltrue([
+              for statement in jsondecode(document).Statement[*] :
+              contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+            ]),
+            can(regex("^(Ref|Fn::.+)$", one(keys(document))))
+          ) if lower(key) == "policydocument"
         ] if try(resource.Type, "") == "AWS::IoT::Policy"
-      ])))
-    ])}."
+      ]))), false)
+    ])))}."
   }
 
   validation {
     # AWS IoT developer guide, "AWS IoT Core policies", and IAM user guide: one statement, or a list of them.
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      ca.provisioning.device_policy == null || (can([
-        for statement in jsondecode(ca.provisioning.device_policy).Statement[*] :
-        [statement.Effect, statement.Action, statement.Resource]
-      ]) && try(length(jsondecode(ca.provisioning.device_policy).Statement[*]) > 0, false))
+      ca.provisioning.device_policy == null || try(
+        length(jsondecode(ca.provisioning.device_policy).Statement[*]) > 0 && alltrue([
+          for statement in jsondecode(ca.provisioning.device_policy).Statement[*] :
+          contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+        ]), false
+      ) if ca != null
     ])
-    error_message = "provisioning.device_policy must be a policy document in JSON with at least one Statement, each with Effect, Action and Resource. It is not: ${join(", ", [
+    error_message = "provisioning.device_policy must be a policy document in JSON with at least one Statement, each with the Effect Allow or Deny, Action and Resource. It is not: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
-      name if !(ca.provisioning.device_policy == null || (can([
-        for statement in jsondecode(ca.provisioning.device_policy).Statement[*] :
-        [statement.Effect, statement.Action, statement.Resource]
-      ]) && try(length(jsondecode(ca.provisioning.device_policy).Statement[*]) > 0, false)))
-    ])}."
+      name if try(!(ca.provisioning.device_policy == null || try(
+        length(jsondecode(ca.provisioning.device_policy).Statement[*]) > 0 && alltrue([
+          for statement in jsondecode(ca.provisioning.device_policy).Statement[*] :
+          contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+        ]), false
+      )), false)
+    ])))}."
   }
 
   validation {
     # API reference of AWS IoT, CreatePolicy.
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      length(replace(try(coalesce(ca.provisioning.device_policy), ""), "/\\s/", "")) <= 2048
+      length(replace(try(coalesce(ca.provisioning.device_policy), ""), "/\\s/", "")) <= 2048 if ca != null
     ])
-    error_message = "provisioning.device_policy is longer than the 2,048 characters without white space that AWS IoT allows: ${join(", ", [
+    error_message = "provisioning.device_policy is longer than the 2,048 characters without white space that AWS IoT allows: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
-      name if !(length(replace(try(coalesce(ca.provisioning.device_policy), ""), "/\\s/", "")) <= 2048)
-    ])}."
+      name if try(!(length(replace(try(coalesce(ca.provisioning.device_policy), ""), "/\\s/", "")) <= 2048), false)
+    ])))}."
   }
 
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      ca.provisioning.template_body == null || ca.provisioning.device_policy == null
+      ca.provisioning.template_body == null || ca.provisioning.device_policy == null if ca != null
     ])
     error_message = "Set provisioning.template_body or provisioning.device_policy, not both: the policy is part of the default template body."
   }
@@ -306,7 +327,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITP" || alltrue([
         for key, value in ca.provisioning :
         value == null if contains(["template_name", "template_body", "role_arn", "create_role"], key)
-      ])
+      ]) if ca != null
     ])
     error_message = "template_name, template_body, role_arn and create_role are settings of provisioning.type \"JITP\"."
   }
@@ -316,7 +337,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITR" || alltrue([
         for key, value in ca.provisioning :
         value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role"], key)
-      ])
+      ]) if ca != null
     ])
     error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency and runtime are settings of provisioning.type \"JITR\"."
   }
@@ -324,6 +345,7 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.type != "NONE" || ca.provisioning.device_policy == null
+      if ca != null
     ])
     error_message = "provisioning.device_policy is a setting of provisioning.type \"JITP\" and \"JITR\"."
   }
@@ -332,6 +354,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
       ca.provisioning.permissions_boundary_arn == null || (ca.provisioning.type != "NONE" && ca.provisioning.role_arn == null)
+      if ca != null
     ])
     error_message = "provisioning.permissions_boundary_arn is for roles that are made: with provisioning.type \"JITP\" and \"JITR\", and without a provisioning.role_arn."
   }
@@ -340,6 +363,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
       ca.provisioning.thing_type_name != null || length(coalesce(ca.provisioning.subject_attributes, {})) <= 1
+      if ca != null
     ])
     error_message = "More than one of provisioning.subject_attributes needs a provisioning.thing_type_name: a thing without a type has room for three attributes, and the CA's ID and mode are two."
   }
@@ -347,6 +371,7 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.create_role != false || ca.provisioning.role_arn != null
+      if ca != null
     ])
     error_message = "provisioning.create_role = false needs a provisioning.role_arn."
   }
@@ -354,6 +379,7 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.create_role != true || ca.provisioning.role_arn == null
+      if ca != null
     ])
     error_message = "provisioning.create_role = true makes a role: leave provisioning.role_arn out."
   }
@@ -362,7 +388,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.verification == null || length([
         for key, value in coalesce(ca.verification, {}) : key if key != "ca_private_key_passphrase_env" && value != null
-      ]) == 1
+      ]) == 1 if ca != null
     ])
     error_message = "verification takes exactly one of certificate_pem, ca_private_key_file, ca_private_key_secret_arn, kms_key_id and acm_pca_arn."
   }
@@ -372,7 +398,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) :
       try(ca.verification.ca_private_key_passphrase_env, null) == null
       || try(ca.verification.ca_private_key_file, null) != null
-      || try(ca.verification.ca_private_key_secret_arn, null) != null
+      || try(ca.verification.ca_private_key_secret_arn, null) != null if ca != null
     ])
     error_message = "verification.ca_private_key_passphrase_env goes with ca_private_key_file or ca_private_key_secret_arn."
   }
@@ -381,6 +407,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
       can(regex("^[A-Za-z_][0-9A-Za-z_]*$", try(coalesce(ca.verification.ca_private_key_passphrase_env), "NONE")))
+      if ca != null
     ])
     error_message = "verification.ca_private_key_passphrase_env must be the name of an environment variable, never the passphrase itself."
   }
@@ -389,7 +416,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : try(ca.verification.ca_private_key_secret_arn, null) == null || can(
         regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^-].*$", ca.verification.ca_private_key_secret_arn)
-      )
+      ) if ca != null
     ])
     error_message = "verification.ca_private_key_secret_arn must be the ARN of a secret (arn:aws:secretsmanager:eu-west-1:111122223333:secret:NAME). If it was the key itself, treat the key as exposed."
   }
@@ -398,7 +425,7 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : try(ca.verification.kms_key_id, null) == null || can(
         regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[0-9A-Za-z:/_-]+|alias/[0-9A-Za-z:/_-]+|(mrk-)?[0-9a-f-]{32,36})$", ca.verification.kms_key_id)
-      )
+      ) if ca != null
     ])
     error_message = "verification.kms_key_id must be the ID, the ARN or the alias (alias/NAME) of a key in AWS KMS."
   }
@@ -407,23 +434,37 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : try(ca.verification.acm_pca_arn, null) == null || can(
         regex("^arn:[a-z-]+:acm-pca:[a-z0-9-]+:[0-9]{12}:certificate-authority/[0-9a-f-]+$", ca.verification.acm_pca_arn)
-      )
+      ) if ca != null
     ])
     error_message = "verification.acm_pca_arn must be the ARN of a CA in AWS Private CA (arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/ID)."
   }
 
   validation {
+    # As in scripts/iot_ca/ownership/proof.py: PEM, base64 of PEM, base64 or hexadecimal of DER.
     condition = alltrue([
-      for ca in values(var.certificate_authorities) :
-      !can(regex("-----|[\r\n]|^M[0-9A-Za-z+/=]{60,}$", try(coalesce(ca.verification.ca_private_key_file), "")))
+      for ca in values(var.certificate_authorities) : !can(regex(
+        "-----|\\A\\s*(?:M[C-I]|LS0t)[0-9A-Za-z+/=\\s]{60,}\\z|\\A[0-9A-Fa-f:\\s]{100,}\\z",
+        try(coalesce(ca.verification.ca_private_key_file), "")
+      )) if ca != null
     ])
     error_message = "verification.ca_private_key_file holds a key. Give the path of its file, and treat the key as exposed if this configuration was stored or logged."
   }
 
   validation {
     condition = alltrue([
+      for ca in values(var.certificate_authorities) : can(regex(
+        # A key is refused above.
+        "\\A[^\\x00-\\x1f\\x7f\"]*\\z|-----|\\A\\s*(?:M[C-I]|LS0t)[0-9A-Za-z+/=\\s]{60,}\\z|\\A[0-9A-Fa-f:\\s]{100,}\\z",
+        try(coalesce(ca.verification.ca_private_key_file), "")
+      )) if ca != null
+    ])
+    error_message = "verification.ca_private_key_file is not a path. It has a line break, a quotation mark or a control character: give the path of the key's file."
+  }
+
+  validation {
+    condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      !strcontains(try(coalesce(ca.verification.certificate_pem), ""), "PRIVATE KEY-----")
+      !strcontains(try(coalesce(ca.verification.certificate_pem), ""), "PRIVATE KEY-----") if ca != null
     ])
     error_message = "verification.certificate_pem holds a private key. Give the verification certificate alone, and treat the key as exposed if this configuration was stored or logged."
   }
@@ -431,14 +472,14 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change
+      ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change if ca != null
     ])
     error_message = "verification is for certificate_mode = \"DEFAULT\". To change a CA from DEFAULT to SNI_ONLY, keep verification, which a rollback needs, and set allow_mode_change = true. Otherwise remove verification."
   }
 
   validation {
     condition = alltrue([
-      for ca in values(var.certificate_authorities) : ca.allow_mode_change || !ca.force_mode_change
+      for ca in values(var.certificate_authorities) : ca.allow_mode_change || !ca.force_mode_change if ca != null
     ])
     error_message = "force_mode_change = true goes with allow_mode_change = true."
   }
@@ -447,13 +488,14 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
       ca.on_destroy == null || contains(["delete", "deactivate", "retain"], coalesce(ca.on_destroy, "retain"))
+      if ca != null
     ])
     error_message = "on_destroy must be \"delete\", \"deactivate\" or \"retain\"."
   }
 
   validation {
     condition = alltrue([
-      for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags)]) :
+      for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags) if ca != null]) :
       !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")
     ])
     error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own)."

@@ -23,6 +23,15 @@ mock_provider "external" {
 }
 
 
+# A CA must not be null
+run "refuses_a_ca_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = { root = null, other = { certificate_pem = "PEM" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
 # certificate_pem is required.
 run "refuses_a_certificate_that_is_null" {
   command = plan
@@ -75,6 +84,15 @@ run "refuses_an_unknown_provisioning_type" {
   command = plan
   variables {
     certificate_authorities = { root = { certificate_pem = "PEM", provisioning = { type = "jitp" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.type must be "JITP", "JITR" or "NONE".
+run "refuses_a_provisioning_type_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", provisioning = { type = null } } }
   }
   expect_failures = [var.certificate_authorities]
 }
@@ -310,6 +328,83 @@ run "refuses_a_template_with_a_policy_document_of_2049_characters" {
           })
         }
       }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has a PolicyDocument
+run "refuses_a_template_with_a_policy_document_that_is_an_object" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = { Statement = { Effect = "Allow", Action = "iot:Connect", Resource = "*" } } } }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has a PolicyDocument
+run "refuses_a_template_with_a_policy_document_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = null } }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.template_body has a PolicyDocument
+run "refuses_a_template_with_an_unknown_effect" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = "{\"Statement\": {\"Effect\": \"allow\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}}" } }
+            }
+          })
+        }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.device_policy must be a policy document in JSON
+run "refuses_a_device_policy_with_an_unknown_effect" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", device_policy = "{\"Statement\": [{\"Effect\": \"Permit\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}" } }
     }
   }
   expect_failures = [var.certificate_authorities]
@@ -666,6 +761,81 @@ run "refuses_a_key_in_place_of_its_path" {
     }
   }
   expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_file holds a key
+run "refuses_base64_of_a_key_in_place_of_its_path" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "MIIE${join("", [for _ in range(20) : "abcd"])}\n" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_file is not a path
+run "refuses_a_path_with_a_line_break" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "keys/root.pem\n" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_file is not a path
+run "refuses_a_path_with_a_control_character" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "keys/root\u0007.pem" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+run "accepts_a_long_path_and_a_policy_document_from_a_parameter" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "Manufacturing/certificates/2025/production/authorities/rootkey" }
+        provisioning = {
+          type = "JITP"
+          template_body = jsonencode({
+            Resources = {
+              certificate = { Type = "AWS::IoT::Certificate" }
+              policy      = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = { Ref = "Document" } } }
+            }
+          })
+        }
+      }
+    }
+  }
+  override_data {
+    target = module.lookup.data.external.certificate_authorities
+    values = {
+      result = {
+        root = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+      }
+    }
+  }
 }
 
 # verification.certificate_pem holds a private key

@@ -63,16 +63,20 @@ variable "template_body" {
 
   validation {
     # AWS IoT creates this policy when a device connects: what it refuses then is a device that is not provisioned.
+    # AWS IoT developer guide, "Provisioning templates": the document is a string. A function can yield one.
     condition = alltrue(flatten([
       for resource in try(values(jsondecode(var.template_body).Resources), []) : [
         for key, document in try(resource.Properties, {}) :
-        length(replace(document, "/\\s/", "")) <= 2048 && can([
-          for statement in jsondecode(document).Statement[*] : [statement.Effect, statement.Action, statement.Resource]
-        ]) && try(length(jsondecode(document).Statement[*]) > 0, false)
-        if lower(key) == "policydocument" && can(tostring(document))
+        try(
+          length(replace(document, "/\\s/", "")) <= 2048 && length(jsondecode(document).Statement[*]) > 0 && alltrue([
+            for statement in jsondecode(document).Statement[*] :
+            contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+          ]),
+          can(regex("^(Ref|Fn::.+)$", one(keys(document))))
+        ) if lower(key) == "policydocument"
       ] if try(resource.Type, "") == "AWS::IoT::Policy"
     ]))
-    error_message = "template_body has a PolicyDocument that is not a policy document in JSON with statements (each with Effect, Action and Resource), or is longer than 2,048 characters without white space."
+    error_message = "template_body has a PolicyDocument that is not a policy document as a string of JSON (each statement with the Effect Allow or Deny, Action and Resource), or is longer than 2,048 characters without white space."
   }
 }
 
@@ -83,11 +87,13 @@ variable "device_policy" {
 
   validation {
     # AWS IoT developer guide, "AWS IoT Core policies", and IAM user guide: one statement, or a list of them.
-    condition = var.device_policy == null || (can([
-      for statement in jsondecode(var.device_policy).Statement[*] :
-      [statement.Effect, statement.Action, statement.Resource]
-    ]) && try(length(jsondecode(var.device_policy).Statement[*]) > 0, false))
-    error_message = "device_policy must be a policy document in JSON with at least one Statement, each with Effect, Action and Resource."
+    condition = var.device_policy == null || try(
+      length(jsondecode(var.device_policy).Statement[*]) > 0 && alltrue([
+        for statement in jsondecode(var.device_policy).Statement[*] :
+        contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+      ]), false
+    )
+    error_message = "device_policy must be a policy document in JSON with at least one Statement, each with the Effect Allow or Deny, Action and Resource."
   }
 
   validation {
@@ -127,7 +133,7 @@ variable "tags" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for key, value in var.tags : length(key) <= 127 && length(value) <= 255])
+    condition     = alltrue([for key, value in var.tags : length(key) <= 127 && length(coalesce(value, "-")) <= 255])
     error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value."
   }
 }

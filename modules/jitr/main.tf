@@ -271,7 +271,7 @@ resource "aws_lambda_function" "function" {
     # Not a validation, which may look at one variable only before Terraform 1.9.
     precondition {
       condition     = var.thing_type_name != null || length(var.subject_attributes) <= 1
-      error_message = "subject_attributes has ${length(var.subject_attributes)} attributes. A thing without a type has room for three, and two are taken by ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
+      error_message = "subject_attributes has ${nonsensitive(sensitive(length(var.subject_attributes)))} attributes. A thing without a type has room for three, and two are taken by ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
     }
   }
 }

@@ -34,11 +34,13 @@ variable "device_policy" {
 
   validation {
     # AWS IoT developer guide, "AWS IoT Core policies", and IAM user guide: one statement, or a list of them.
-    condition = var.device_policy == null || (can([
-      for statement in jsondecode(var.device_policy).Statement[*] :
-      [statement.Effect, statement.Action, statement.Resource]
-    ]) && try(length(jsondecode(var.device_policy).Statement[*]) > 0, false))
-    error_message = "device_policy must be a policy document in JSON with at least one Statement, each with Effect, Action and Resource."
+    condition = var.device_policy == null || try(
+      length(jsondecode(var.device_policy).Statement[*]) > 0 && alltrue([
+        for statement in jsondecode(var.device_policy).Statement[*] :
+        contains(["Allow", "Deny"], statement.Effect) && length([statement.Action, statement.Resource]) == 2
+      ]), false
+    )
+    error_message = "device_policy must be a policy document in JSON with at least one Statement, each with the Effect Allow or Deny, Action and Resource."
   }
 
   validation {
@@ -204,7 +206,7 @@ variable "tags" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for key, value in var.tags : length(key) <= 127 && length(value) <= 255])
+    condition     = alltrue([for key, value in var.tags : length(key) <= 127 && length(coalesce(value, "-")) <= 255])
     error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value."
   }
 }

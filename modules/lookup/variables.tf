@@ -44,23 +44,52 @@ variable "certificate_authorities" {
   nullable = false
 
   validation {
-    condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null])
-    error_message = "certificate_pem is required and is null for ${join(", ", [
-      for name, ca in var.certificate_authorities : name if ca.certificate_pem == null
-    ])}. Give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+    condition = alltrue([for ca in values(var.certificate_authorities) : ca != null])
+    error_message = "A CA must not be null. It is null for ${nonsensitive(sensitive(join(", ", [
+      for name, ca in var.certificate_authorities : name if ca == null
+    ])))}: give an object with certificate_pem, or leave out the name."
   }
 
   validation {
-    # AWS allows 50 tags on a CA; four are the module's own.
-    condition = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 46])
-    error_message = "A CA can carry at most 46 tags, those of the module and the provider's default_tags included. More: ${join(", ", [
-      for name, ca in var.certificate_authorities : "${name} (${length(ca.tags)})" if length(ca.tags) > 46
-    ])}."
+    condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null if ca != null])
+    error_message = "certificate_pem is required and is null for ${nonsensitive(sensitive(join(", ", [
+      for name, ca in var.certificate_authorities : name if try(ca.certificate_pem == null, false)
+    ])))}. Give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+  }
+
+  validation {
+    # As in scripts/iot_ca/ownership/proof.py: PEM, base64 of PEM, base64 or hexadecimal of DER.
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) : !can(regex(
+        "-----|\\A\\s*(?:M[C-I]|LS0t)[0-9A-Za-z+/=\\s]{60,}\\z|\\A[0-9A-Fa-f:\\s]{100,}\\z",
+        try(coalesce(ca.verification.ca_private_key_file), "")
+      )) if ca != null
+    ])
+    error_message = "verification.ca_private_key_file holds a key. Give the path of its file, and treat the key as exposed if this configuration was stored or logged."
   }
 
   validation {
     condition = alltrue([
-      for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags)]) :
+      for ca in values(var.certificate_authorities) : can(regex(
+        # A key is refused above.
+        "\\A[^\\x00-\\x1f\\x7f\"]*\\z|-----|\\A\\s*(?:M[C-I]|LS0t)[0-9A-Za-z+/=\\s]{60,}\\z|\\A[0-9A-Fa-f:\\s]{100,}\\z",
+        try(coalesce(ca.verification.ca_private_key_file), "")
+      )) if ca != null
+    ])
+    error_message = "verification.ca_private_key_file is not a path. It has a line break, a quotation mark or a control character: give the path of the key's file."
+  }
+
+  validation {
+    # AWS allows 50 tags on a CA; four are the module's own.
+    condition = alltrue([for ca in values(var.certificate_authorities) : length(ca.tags) <= 46 if ca != null])
+    error_message = "A CA can carry at most 46 tags, those of the module and the provider's default_tags included. More: ${nonsensitive(sensitive(join(", ", [
+      for name, ca in var.certificate_authorities : "${name} (${length(ca.tags)})" if try(length(ca.tags) > 46, false)
+    ])))}."
+  }
+
+  validation {
+    condition = alltrue([
+      for key in flatten([for ca in values(var.certificate_authorities) : keys(ca.tags) if ca != null]) :
       !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")
     ])
     error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own), in tags and in the provider's default_tags alike."
@@ -71,7 +100,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) : [
         for key, value in ca.tags :
         can(regex("^[\\pL\\pZ\\pN_.:/=+@-]+$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", value))
-      ]
+      ] if ca != null
     ]))
     error_message = "Tags of a CA take letters, digits, spaces and _ . : / = + - @, and a key has at least one of them."
   }
@@ -81,14 +110,14 @@ variable "certificate_authorities" {
     # part of the patterns above, where they make the plan of 50 CAs a second longer.
     condition = alltrue(flatten([
       for ca in values(var.certificate_authorities) : [
-        for key, value in ca.tags : length(key) <= 127 && length(value) <= 255
-      ]
+        for key, value in ca.tags : length(key) <= 127 && length(coalesce(value, "-")) <= 255
+      ] if ca != null
     ]))
-    error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value. Longer: ${join(", ", flatten([
+    error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value. Longer: ${nonsensitive(sensitive(join(", ", flatten([
       for name, ca in var.certificate_authorities : [
-        for key, value in ca.tags : "${name} (${substr(key, 0, 20)})" if length(key) > 127 || length(value) > 255
-      ]
-    ]))}."
+        for key, value in ca.tags : "${name} (${substr(key, 0, 20)})" if length(key) > 127 || length(coalesce(value, "-")) > 255
+      ] if ca != null
+    ]))))}."
   }
 }
 

@@ -112,6 +112,26 @@ run "refuses_a_template_with_a_policy_document_that_is_a_name" {
   expect_failures = [var.template_body]
 }
 
+# template_body has a PolicyDocument
+run "refuses_a_template_with_a_policy_document_that_is_an_object" {
+  command = plan
+  variables {
+    template_name = "devices"
+    template_body = jsonencode({ Resources = { certificate = { Type = "AWS::IoT::Certificate" }, policy = { Type = "AWS::IoT::Policy", Properties = { PolicyDocument = { Statement = { Effect = "Allow", Action = "iot:Connect", Resource = "*" } } } } } })
+  }
+  expect_failures = [var.template_body]
+}
+
+# device_policy must be a policy document in JSON
+run "refuses_a_device_policy_with_an_unknown_effect" {
+  command = plan
+  variables {
+    template_name = "devices"
+    device_policy = "{\"Statement\": [{\"Effect\": \"Permit\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}"
+  }
+  expect_failures = [var.device_policy]
+}
+
 # device_policy must be a policy document in JSON
 run "refuses_a_device_policy_without_statements" {
   command = plan

@@ -240,6 +240,15 @@ run "accepts_what_is_at_the_edge" {
 }
 
 # device_policy must be a policy document in JSON
+run "refuses_a_device_policy_with_an_unknown_effect" {
+  command = plan
+  variables {
+    device_policy = "{\"Statement\": [{\"Effect\": \"Permit\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}]}"
+  }
+  expect_failures = [var.device_policy]
+}
+
+# device_policy must be a policy document in JSON
 run "refuses_a_device_policy_without_statements" {
   command = plan
   variables {

@@ -15,6 +15,45 @@ mock_provider "external" {
   }
 }
 
+# A CA must not be null
+run "refuses_a_ca_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = { root = null, other = { certificate_pem = "PEM" } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_file holds a key
+run "refuses_a_key_in_place_of_its_path" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "-----BEGIN PRIVATE KEY-----" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# verification.ca_private_key_file is not a path
+run "refuses_a_path_with_a_line_break" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem  = "PEM"
+        certificate_mode = "DEFAULT"
+        verification     = { ca_private_key_file = "keys/root.pem\n" }
+      }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
 # A CA can carry at most 46 tags
 run "refuses_47_tags" {
   command = plan
@@ -60,6 +99,15 @@ run "refuses_a_tag_of_aws" {
   command = plan
   variables {
     certificate_authorities = { root = { certificate_pem = "PEM", tags = { "AWS:owner" = "me" } } }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# Tags of a CA take letters, digits
+run "refuses_a_tag_that_is_null" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM", tags = { stage = null } } }
   }
   expect_failures = [var.certificate_authorities]
 }
