@@ -247,7 +247,8 @@ resource "aws_lambda_function" "function" {
   filename                       = terraform_data.package.input
   source_code_hash               = local.source_code_hash
   reserved_concurrent_executions = var.reserved_concurrency
-  tags                           = local.tags
+  # A function that is in the state keeps the time of its creation, see the postcondition.
+  tags = merge(local.tags, { "iot-ca:created" = plantimestamp() })
 
   environment {
     variables = {
@@ -268,10 +269,22 @@ resource "aws_lambda_function" "function" {
   depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function, terraform_data.policy_release]
 
   lifecycle {
+    ignore_changes = [tags["iot-ca:created"]]
+
     # Not a validation, which may look at one variable only before Terraform 1.9.
     precondition {
       condition     = var.thing_type_name != null || length(var.subject_attributes) <= 1
       error_message = "subject_attributes has ${nonsensitive(sensitive(length(var.subject_attributes)))} attributes. A thing without a type has room for three, and two are taken by ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
+    }
+
+    # The function was deleted outside Terraform or is tainted, and the state is of a machine that has the module at
+    # another path. Only this plan's creation looks for the package, see terraform_data.package.
+    postcondition {
+      condition = alltrue([
+        for path in try(self.tags["iot-ca:created"] == plantimestamp(), false) ? [terraform_data.package.input] : [] :
+        fileexists(path)
+      ])
+      error_message = "The function ${local.name} must be created, and its package is not at ${terraform_data.package.input}, the path in the state. Run plan and apply with -replace='<address of this module>.terraform_data.package', which takes the package from this machine."
     }
   }
 }

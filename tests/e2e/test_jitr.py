@@ -477,15 +477,13 @@ def test_a_function_that_is_gone_comes_back_whole(
     assert described["Environment"]["Variables"]["JITR_CA_CERTIFICATE_MODE"] == "DEFAULT"
     assert described["CodeSha256"] == code_sha256(PACKAGE)
 
-    # If the function is gone, README says what to replace.
+    # If the function is gone, the plan says what to replace.
     functions.delete_function(FunctionName=made["function_name"])
-    assert saved_plan(second) == FUNCTION_GONE
-    failed = second.apply("saved", check=False)
-    assert failed.status == 1
-    said = " ".join(failed.output.split())
-    assert "Error: reading ZIP file (jitr/function.zip): " in said
-    assert "no such file or directory" in said
-    # Nothing else is lost.
+    refused = second.run("plan", check=False)
+    assert refused.status == 1
+    said = " ".join(refused.output.split())
+    assert "its package is not at jitr/function.zip" in said
+    assert "-replace='<address of this module>.terraform_data.package'" in said
     again = saved_plan(second, "-replace=module.jitr.terraform_data.package")
     assert again == {**FUNCTION_GONE, "module.jitr.terraform_data.package": ("delete", "create")}
     second.apply("saved")
