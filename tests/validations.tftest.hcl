@@ -9,7 +9,7 @@ mock_provider "aws" {
   }
   override_data {
     target = module.lookup.data.aws_region.current
-    values = { id = "eu-west-1" }
+    values = { id = "eu-west-1", region = "eu-west-1" }
   }
   mock_data "aws_partition" {
     defaults = { partition = "aws" }

@@ -3,11 +3,15 @@ data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # As a local, because a reference to an attribute that the provider lacks is refused, even in try(): `region`
+  # is new in provider 6.0, whose 6.47 deprecates `id`.
+  provider_region = data.aws_region.current
+
   # The program does not inherit the provider's credentials. It refuses to work in any account but the
   # provider's.
   target = {
     account_id  = data.aws_caller_identity.current.account_id
-    region      = data.aws_region.current.id
+    region      = try(local.provider_region.region, local.provider_region.id)
     credentials = var.credentials
   }
 

@@ -5,7 +5,7 @@ mock_provider "aws" {
     defaults = { account_id = "111122223333" }
   }
   mock_data "aws_region" {
-    defaults = { id = "eu-west-1" }
+    defaults = { id = "eu-west-1", region = "eu-west-1" }
   }
 }
 
