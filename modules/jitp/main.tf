@@ -28,6 +28,13 @@ locals {
             ca_certificate_mode = var.certificate_mode
           }
         }
+        # AWS documents no default. A device with a renewed certificate has its thing already: its attributes
+        # follow the CA, and what is not this template's stays.
+        OverrideSettings = {
+          AttributePayload = "MERGE"
+          ThingTypeName    = "DO_NOTHING"
+          ThingGroups      = "DO_NOTHING"
+        }
       }
       certificate = {
         Type = "AWS::IoT::Certificate"
@@ -35,6 +42,7 @@ locals {
           CertificateId = { Ref = "AWS::IoT::Certificate::Id" }
           Status        = "ACTIVE"
         }
+        OverrideSettings = { Status = "REPLACE" }
       }
       policy = {
         Type       = "AWS::IoT::Policy"

@@ -36,6 +36,12 @@ THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9_.,@/:#-]{1,128}")
 ATTRIBUTE_VALUE = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{0,800}")
 STATUSES = ("ACTIVE", "INACTIVE")
+# What happens to a property of a thing that exists (guide, "Provisioning templates").
+OVERRIDES = {
+    "AttributePayload": ("DO_NOTHING", "REPLACE", "MERGE", "FAIL"),
+    "ThingTypeName": ("DO_NOTHING", "REPLACE", "FAIL"),
+    "ThingGroups": ("DO_NOTHING", "REPLACE", "FAIL"),
+}
 
 
 class ProvisioningFailed(Exception):
@@ -44,7 +50,11 @@ class ProvisioningFailed(Exception):
 
 @dataclass(frozen=True)
 class Thing:
-    """The thing that a template asks for, and what to do if it is already there."""
+    """The thing that a template asks for, and what to do if it is already there.
+
+    Attributes:
+        overrides: what happens to each property that the template sets.
+    """
 
     name: str
     attributes: Mapping[str, str]
@@ -136,8 +146,21 @@ def _thing(properties: Mapping[str, Any], overrides: Mapping[str, str]) -> Thing
         {key: str(value) for key, value in attributes.items()},
         kind,
         tuple(str(group) for group in properties.get("ThingGroups", [])),
-        overrides,
+        _overrides(properties, overrides),
     )
+
+
+def _overrides(properties: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Return what happens to each property of a thing that exists.
+
+    The guide names no default, so the harshest one stands for what the template does not set: the
+    device is not provisioned.
+    """
+    for name, setting in given.items():
+        if setting not in OVERRIDES.get(name, ()):
+            raise ProvisioningFailed(f"OverrideSettings can't be {name} = {setting}")
+    wanted = [name for name in OVERRIDES if name in properties or not given]
+    return {**dict.fromkeys(wanted, "FAIL"), **given}
 
 
 def check_room(attributes: Mapping[str, str], has_type: bool) -> None:

@@ -142,7 +142,7 @@ def _payload(thing: jitp.Thing) -> dict[str, Any] | None:
 
     The attributePayload of UpdateThing.
 
-    None without a setting: a thing is left as it is then, since the guide names no other default.
+    None for DO_NOTHING. FAIL does not come here.
     """
     attributes = dict(thing.attributes)
     match thing.overrides.get("AttributePayload"):

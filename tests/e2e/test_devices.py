@@ -19,9 +19,9 @@ pytestmark = pytest.mark.one_engine("what AWS IoT does with a device comes after
 def device_of(ca: CA, name: str, folder: Path) -> Device:
     """A device that sends its CA's certificate along, as one without SNI must."""
     leaf = new_leaf(ca, name)
-    certificate = folder / f"{name}.pem"
+    certificate = folder / f"{name}-{leaf.id[:8]}.pem"
     certificate.write_text(leaf.pem + ca.pem)
-    return Device(certificate, leaf.key_file(folder, f"{name}.key"), name)
+    return Device(certificate, leaf.key_file(folder, f"{certificate.stem}.key"), name)
 
 
 def endpoint(account: Account) -> str:
@@ -65,8 +65,19 @@ def test_from_the_module_to_a_device_that_talks(
         assert session.wait_for_end()
     assert other.iot.list_certificates()["certificates"] == []
 
-    stack.want({"root": {**wanted, "status": "INACTIVE"}})
+    successor = new_ca("successor")
+    next_wanted = {
+        **wanted,
+        "certificate_pem": successor.pem,
+        "verification": {"ca_private_key_file": successor.key_file(tmp_path, "successor.key")},
+    }
+    stack.want({"root": {**wanted, "status": "INACTIVE"}, "successor": next_wanted})
     stack.apply()
+    # A renewed certificate of a known thing, which follows to the new CA.
+    renewed = device_of(successor, "first", tmp_path)
+    assert renewed.visit(listener, None, topic="first/up").received
+    thing = stack.account.iot.describe_thing(thingName="first")
+    assert thing["attributes"]["ca_certificate_id"] == successor.id
     assert first.visit(listener, None).attempts == 1
     assert not late.visit(listener, here).accepted
     reasons = {event.reason for event in sandbox.device_log(account=stack.account.number)}

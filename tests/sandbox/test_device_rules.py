@@ -255,9 +255,26 @@ def test_provisioning_plan() -> None:
     )
     assert plan.status == "INACTIVE"
     assert plan.thing == jitp.Thing(
-        "x-sensor-1", {"serial": "no:0815", "site": "B"}, None, ("all",), {}
+        "x-sensor-1",
+        {"serial": "no:0815", "site": "B"},
+        None,
+        ("all",),
+        dict.fromkeys(jitp.OVERRIDES, "FAIL"),
     )
     assert plan.policies == (jitp.Policy("devices", None),)
+
+
+def test_a_property_of_a_thing_without_an_override_setting_fails_if_the_thing_exists() -> None:
+    properties = {"ThingName": "t", "AttributePayload": {"a": "b"}, "ThingGroups": ["all"]}
+    template = json.loads(body(properties))
+    template["Resources"]["thing"]["OverrideSettings"] = {"AttributePayload": "MERGE"}
+    plan = jitp.make_plan(json.dumps(template), PARAMETERS)
+    assert plan.thing
+    assert plan.thing.overrides == {"AttributePayload": "MERGE", "ThingGroups": "FAIL"}
+
+    template["Resources"]["thing"]["OverrideSettings"] = {"ThingTypeName": "MERGE"}
+    with pytest.raises(jitp.ProvisioningFailed, match="can't be ThingTypeName = MERGE"):
+        jitp.make_plan(json.dumps(template), PARAMETERS)
 
 
 def test_policy_without_a_name_gets_a_hash_as_name() -> None:

@@ -332,6 +332,18 @@ def test_a_new_certificate_for_an_old_thing(aws: Clients, listener: Listener, ma
     assert len(aws.iot().list_policies()["policies"]) == 1
 
 
+def test_a_template_without_override_settings_provisions_no_device_of_an_old_thing(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE, body=fleet.template_body(ONE)))
+    assert maker.device("sensor-1").visit(listener, endpoint(aws)).accepted
+    assert not maker.device("sensor-1").visit(listener, endpoint(aws)).accepted
+    sandbox.settle()
+    assert "the thing sensor-1 is already there" in [
+        entry.reason for entry in sandbox.device_log(kind="connection")
+    ]
+
+
 def test_an_old_thing_without_room_is_not_provisioned(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:

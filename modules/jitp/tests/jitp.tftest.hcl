@@ -62,13 +62,15 @@ run "a_template_and_a_role_are_made_for_the_ca" {
         ThingName        = { Ref = "AWS::IoT::Certificate::CommonName" }
         AttributePayload = { ca_certificate_id = "1f1a", ca_certificate_mode = "SNI_ONLY" }
       }
+      OverrideSettings = { AttributePayload = "MERGE", ThingTypeName = "DO_NOTHING", ThingGroups = "DO_NOTHING" }
     }
-    error_message = "The thing is not named by the device or lacks the CA's ID and mode."
+    error_message = "The thing is not named by the device, lacks the CA's ID and mode, or would refuse a renewed certificate."
   }
   assert {
     condition = jsondecode(aws_iot_provisioning_template.provisioning.template_body).Resources.certificate == {
-      Type       = "AWS::IoT::Certificate"
-      Properties = { CertificateId = { Ref = "AWS::IoT::Certificate::Id" }, Status = "ACTIVE" }
+      Type             = "AWS::IoT::Certificate"
+      Properties       = { CertificateId = { Ref = "AWS::IoT::Certificate::Id" }, Status = "ACTIVE" }
+      OverrideSettings = { Status = "REPLACE" }
     }
     error_message = "A template must have a certificate resource, and the device's must become active."
   }
