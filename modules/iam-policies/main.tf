@@ -159,6 +159,14 @@ locals {
       Condition = { StringEquals = { "iam:PassedToService" = ["iot.amazonaws.com"] } }
     },
     {
+      # AWS's own CloudFormation handlers for CA certificates and templates need it, too. Without a condition:
+      # the service that a role is passed to is no part of this call.
+      Sid      = "TemplateRolesGiven"
+      Plan     = []
+      Apply    = ["iam:GetRole"]
+      Resource = sort(var.jitp_role_arns)
+    },
+    {
       Sid  = "JitrIot"
       Plan = ["iot:GetPolicy", "iot:GetTopicRule", "iot:ListTagsForResource"]
       Apply = [

@@ -192,7 +192,7 @@ resource "aws_iam_role_policy" "function" {
         {
           Sid      = "Certificates"
           Effect   = "Allow"
-          Action   = ["iot:DescribeCertificate", "iot:UpdateCertificate", "iot:AttachPolicy"]
+          Action   = ["iot:DescribeCertificate", "iot:UpdateCertificate", "iot:AttachPolicy", "iot:AttachThingPrincipal"]
           Resource = "${local.iot_arn_prefix}:cert/*"
         },
         {
@@ -200,14 +200,6 @@ resource "aws_iam_role_policy" "function" {
           Effect   = "Allow"
           Action   = ["iot:CreateThing", "iot:DescribeThing", "iot:UpdateThing"]
           Resource = "${local.iot_arn_prefix}:thing/*"
-        },
-        {
-          # IAM knows no resource for this action.
-          Sid       = "AttachToThings"
-          Effect    = "Allow"
-          Action    = "iot:AttachThingPrincipal"
-          Resource  = "*"
-          Condition = { StringEquals = { "aws:RequestedRegion" = local.region } }
         },
         {
           Sid      = "Log"

@@ -57,5 +57,14 @@ class ApiCall:
         context = {"iam:PassedToService": service}
         return [self.permission(role_arn, "iam:PassRole", context)] if role_arn else []
 
+    def pass_role_to_iot(self, role_arn: str) -> list[Permission]:
+        """Return the permissions to hand AWS IoT a role for devices; none without a role.
+
+        AWS's own CloudFormation handlers for CA certificates and templates ask for iam:GetRole in
+        addition. That the API checks it is a stricter guess.
+        """
+        passing = self.pass_role(role_arn, "iot.amazonaws.com")
+        return [*passing, *(self.permission(each.resource, "iam:GetRole") for each in passing)]
+
 
 Rule = Callable[[ApiCall], list[Permission]]

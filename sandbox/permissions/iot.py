@@ -34,7 +34,7 @@ class _Texts(dict[str, str]):
 
 
 def _iot_tagged(resource: str, role: str | None = None) -> Rule:
-    """As ``_iot``; with tags also iot:TagResource, with a role in ``role`` also iam:PassRole."""
+    """As ``_iot``; with tags also iot:TagResource, with a role in ``role`` what passing it takes."""
 
     def rule(call: ApiCall) -> list[Permission]:
         (own,) = _iot(resource)(call)
@@ -42,7 +42,7 @@ def _iot_tagged(resource: str, role: str | None = None) -> Rule:
         if call.given.get("tags") or call.text("x-amz-tagging"):
             needed.append(call.permission(own.resource, "iot:TagResource"))
         if role is not None:
-            needed += call.pass_role(call.text(role), "iot.amazonaws.com")
+            needed += call.pass_role_to_iot(call.text(role))
         return needed
 
     return rule
@@ -54,6 +54,12 @@ def _iot_resource(call: ApiCall) -> list[Permission]:
 
 def _iot_target(call: ApiCall) -> list[Permission]:
     return [call.permission(call.text("target"))]
+
+
+def _attach_thing_principal(call: ApiCall) -> list[Permission]:
+    """On the certificate (resource type cert, Service Authorization Reference of 2026)."""
+    context: dict[str, str | None] = {"iot:thingArn": call.arn(f"thing/{call.text('thingName')}")}
+    return [call.permission(call.text("x-amzn-principal"), context=context)]
 
 
 def _register_ca_certificate(call: ApiCall) -> list[Permission]:
@@ -89,7 +95,7 @@ def _role_of_configuration(call: ApiCall) -> list[Permission]:
     if not role_arn and isinstance(name, str):
         templates = getattr(iot_backends[call.caller.account][call.region], "templates", {})
         role_arn = templates[name].role_arn if name in templates else None
-    return call.pass_role(str(role_arn or ""), "iot.amazonaws.com")
+    return call.pass_role_to_iot(str(role_arn or ""))
 
 
 def _topic_rule(call: ApiCall) -> list[Permission]:
@@ -137,7 +143,7 @@ IOT: dict[str, Rule] = {
     "DescribeCertificate": _CERT,
     "UpdateCertificate": _CERT,
     "DeleteCertificate": _CERT,
-    "AttachThingPrincipal": _iot("*"),
+    "AttachThingPrincipal": _attach_thing_principal,
     "DetachThingPrincipal": _iot("*"),
     "ListThings": _iot("*"),
     "CreateThing": _THING,
@@ -161,7 +167,7 @@ IOT: dict[str, Rule] = {
     "DescribeProvisioningTemplate": _TEMPLATE,
     "UpdateProvisioningTemplate": lambda call: [
         *_TEMPLATE(call),
-        *call.pass_role(call.text("provisioningRoleArn"), "iot.amazonaws.com"),
+        *call.pass_role_to_iot(call.text("provisioningRoleArn")),
     ],
     "DeleteProvisioningTemplate": _TEMPLATE,
     "ListProvisioningTemplates": _iot("*"),

@@ -46,6 +46,8 @@ from sandbox.server.requests import (
     protocol_of,
 )
 
+# Parameters that clients send as headers, and that permissions depend on.
+PARAMETER_HEADERS = ("x-amz-tagging", "x-amzn-principal")
 # Services that few runs call: each is loaded by the first call, to start quickly without.
 LATE_SERVICES = {
     "acm-pca": "sandbox.keys.private_ca",
@@ -159,8 +161,9 @@ class LocalAws:
         principal = self._principal(credential, protocol)
         record.principal, record.account = principal.arn, principal.account
         given = {**request.parameters, **request.json_object, **in_path}
-        if "x-amz-tagging" in request.headers:
-            given.setdefault("x-amz-tagging", request.headers["x-amz-tagging"])
+        for name in PARAMETER_HEADERS:
+            if name in request.headers:
+                given.setdefault(name, request.headers[name])
         return _Incoming(request, record, protocol, principal, in_path, given)
 
     def _principal(self, credential: Credential, protocol: str) -> Principal:

@@ -80,7 +80,7 @@ def test_contributing_names_files_that_exist() -> None:
 # Keys of conditions look like actions.
 CONDITIONS = {"iam:PassedToService"}
 # Actions that no call of the program bears the name of.
-IMPLIED = {"iam:PassRole", "kms:Decrypt"}
+IMPLIED = {"iam:PassRole", "iam:GetRole", "kms:Decrypt"}
 
 
 def test_the_permissions_are_those_that_the_program_needs() -> None:

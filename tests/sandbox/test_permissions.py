@@ -230,6 +230,13 @@ def test_conditions_use_the_call(role: Role, aws: Clients) -> None:
         policy("iot:CreateProvisioningTemplate", template),
         policy("iam:PassRole", passing, condition=service),
     )
+    with denied("iam:GetRole", passing):
+        iot.create_provisioning_template(**members)
+    role.grant(
+        policy("iot:CreateProvisioningTemplate", template),
+        policy("iam:PassRole", passing, condition=service),
+        policy("iam:GetRole", passing),
+    )
     with refused("InvalidRequestException"):  # the body: that far the call gets now
         iot.create_provisioning_template(**members)
     with denied("iot:TagResource", template):
@@ -238,6 +245,20 @@ def test_conditions_use_the_call(role: Role, aws: Clients) -> None:
     role.grant(policy("iot:ListCACertificates", condition=here))
     with denied("iot:ListCACertificates", "*"):
         iot.list_ca_certificates()
+
+
+def test_a_certificate_is_attached_to_things_that_the_policy_names(
+    role: Role, aws: Clients
+) -> None:
+    certificate = aws.iot().create_keys_and_certificate()["certificateArn"]
+    for name in ("one", "other"):
+        aws.iot().create_thing(thingName=name)
+    one = {"ArnEquals": {"iot:thingArn": f"{REGISTRY}:thing/one"}}
+    iot = role.client("iot")
+    role.grant(policy("iot:AttachThingPrincipal", f"{REGISTRY}:cert/*", condition=one))
+    iot.attach_thing_principal(thingName="one", principal=certificate)
+    with denied("iot:AttachThingPrincipal", certificate):
+        iot.attach_thing_principal(thingName="other", principal=certificate)
 
 
 def test_unknown_operations_are_refused(role: Role) -> None:

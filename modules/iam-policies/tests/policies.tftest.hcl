@@ -137,6 +137,12 @@ run "a_given_role_is_handed_over_and_none_is_made" {
     ] == [["arn:aws:iam::111122223333:role/given"]]
     error_message = "Another role than the given one may be handed over."
   }
+  assert {
+    condition = [
+      for statement in jsondecode(output.apply_json).Statement : statement.Resource if contains(statement.Action, "iam:GetRole")
+    ] == [["arn:aws:iam::111122223333:role/given"]]
+    error_message = "The given role, which AWS IoT is handed, may not be read."
+  }
 }
 
 run "what_jitr_makes_goes_by_its_name" {
