@@ -60,6 +60,15 @@ module "jitp" {
   tags                     = local.certificate_authorities[each.value].tags
 }
 
+# Once for all CAs: AWS IoT's metrics do not say which CA a device is of.
+module "jitp_alarms" {
+  source = "./modules/jitp-alarms"
+  count  = var.jitp_alarms == null ? 0 : 1
+
+  alarm_actions = var.jitp_alarms.alarm_actions
+  tags          = var.tags
+}
+
 # The key is the CA's name, which names the resources too: they never pass to another CA.
 module "jitr" {
   source   = "./modules/jitr"

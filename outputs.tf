@@ -30,6 +30,11 @@ output "certificate_authorities" {
   depends_on = [module.registration]
 }
 
+output "jitp_alarm_arns" {
+  description = "ARNs of the alarms of JITP; empty without `jitp_alarms`."
+  value       = flatten(module.jitp_alarms[*].alarm_arns)
+}
+
 output "jitr" {
   description = <<-EOT
     The resources that answer AWS IoT's events, for each CA with JITR by its name:

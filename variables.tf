@@ -551,6 +551,24 @@ variable "expiry_warning_days" {
   }
 }
 
+variable "jitp_alarms" {
+  description = <<-EOT
+    Alarms that go off when AWS IoT could not provision a device of any CA with JITP in this account and
+    Region. Set them in one configuration for each account and Region. Default: no alarms.
+
+    - `alarm_actions`: ARNs of the alarms' actions, such as an SNS topic.
+  EOT
+  type = object({
+    alarm_actions = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = alltrue([for arn in try(coalesce(var.jitp_alarms).alarm_actions, []) : startswith(arn, "arn:")])
+    error_message = "jitp_alarms.alarm_actions must be ARNs."
+  }
+}
+
 variable "python_command" {
   description = "The command that runs a Python 3.10 or later with boto3 1.35 and cryptography 42 or later, as a list of words (such as `[\"uv\", \"run\", \"--with\", \"boto3,cryptography\", \"python\"]`). If the packages are missing and `uv` is on the PATH, the program fetches them through `uv`. Kept in the state: destroy uses it too."
   type        = list(string)

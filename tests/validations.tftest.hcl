@@ -615,6 +615,16 @@ run "refuses_a_status_after_a_permanent_failure_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
+# jitp_alarms.alarm_actions must be ARNs.
+run "refuses_an_action_of_the_alarms_of_jitp_that_is_not_an_arn" {
+  command = plan
+  variables {
+    certificate_authorities = {}
+    jitp_alarms             = { alarm_actions = ["on-call"] }
+  }
+  expect_failures = [var.jitp_alarms]
+}
+
 # thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
 run "refuses_alarm_actions_with_jitp" {
   command = plan

@@ -64,7 +64,8 @@ variables {
   # The answers above are not to expire in a test of something else.
   expiry_warning_days = 0
 
-  tags = { team = "fleet", stage = "production" }
+  tags        = { team = "fleet", stage = "production" }
+  jitp_alarms = { alarm_actions = ["arn:aws:sns:eu-west-1:111122223333:on-call"] }
   certificate_authorities = {
     devices = {
       certificate_pem = "PEM of devices"
@@ -84,6 +85,11 @@ variables {
 
 run "what_goes_in_and_comes_out" {
   command = plan
+
+  assert {
+    condition     = length(output.jitp_alarm_arns) == 2
+    error_message = "The alarms of JITP are not created once for all CAs."
+  }
 
   assert {
     condition = output.certificate_authorities["gateways"] == {
@@ -466,6 +472,7 @@ run "settings_that_are_null_are_as_if_left_out" {
 run "a_function_that_no_device_gets_to_is_a_warning" {
   command = plan
   variables {
+    jitp_alarms = null
     certificate_authorities = {
       devices  = { certificate_pem = "PEM", auto_registration = true, provisioning = { type = "JITR" } }
       gateways = { certificate_pem = "PEM", auto_registration = false, provisioning = { type = "JITR" } }

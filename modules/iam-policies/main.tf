@@ -41,6 +41,13 @@ locals {
     ])
   }
 
+  # By the names that modules/jitp-alarms gives them.
+  jitp_alarms = flatten([
+    for region in sort(var.regions) : [
+      for kind in ["client", "server"] : "arn:${var.partition}:cloudwatch:${region}:${var.account_id}:alarm:iot-jitp-${kind}-errors"
+    ] if var.jitp_alarms
+  ])
+
   # Actions that IAM cannot limit to a resource are limited to the Regions.
   in_regions = { StringEquals = { "aws:RequestedRegion" = sort(var.regions) } }
 
@@ -211,9 +218,15 @@ locals {
       Resource = local.jitr_resources.alarms
     },
     {
+      Sid      = "JitpAlarms"
+      Plan     = ["cloudwatch:ListTagsForResource"]
+      Apply    = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource", "cloudwatch:UntagResource"]
+      Resource = local.jitp_alarms
+    },
+    {
       # Asked for all alarms, whichever one is described.
-      Sid      = "JitrAlarmsList"
-      Plan     = local.has_jitr ? ["cloudwatch:DescribeAlarms"] : []
+      Sid      = "AlarmsList"
+      Plan     = local.has_jitr || var.jitp_alarms ? ["cloudwatch:DescribeAlarms"] : []
       Apply    = []
       Resource = [for region in sort(var.regions) : "arn:${var.partition}:cloudwatch:${region}:${var.account_id}:alarm:*"]
     },

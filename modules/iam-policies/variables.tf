@@ -173,6 +173,13 @@ variable "jitp_create_roles" {
   nullable    = false
 }
 
+variable "jitp_alarms" {
+  description = "Whether the alarms of JITP may be created (`jitp_alarms`, or `modules/jitp-alarms`)."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "jitr_names" {
   description = "Names of the resources of JITR: `name` of `modules/jitr`. `*` stands for any characters. Empty: no JITR."
   type        = set(string)

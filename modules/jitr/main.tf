@@ -125,6 +125,43 @@ resource "aws_cloudwatch_metric_alarm" "lost" {
   }
 }
 
+# Rule metrics: AWS IoT developer guide, "Rule metrics". Queries for the same reason as above.
+resource "aws_cloudwatch_metric_alarm" "throttled" {
+  alarm_name          = "${local.name}-throttled"
+  alarm_description   = "AWS IoT throttled the rule ${local.rule_name}, so events of devices did not reach it: their certificates are still PENDING_ACTIVATION, and AWS IoT sends the event again when the device connects."
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  tags                = local.tags
+
+  metric_query {
+    id          = "throttled"
+    expression  = "SELECT SUM(RuleMessageThrottled) FROM \"AWS/IoT\" WHERE RuleName = '${local.rule_name}'"
+    period      = 60
+    return_data = true
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "not_called" {
+  alarm_name          = "${local.name}-not-called"
+  alarm_description   = "The rule ${local.rule_name} could not call the function ${local.name}, and kept the events in the queue ${local.queue_name} if it could."
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  tags                = local.tags
+
+  metric_query {
+    id          = "failures"
+    expression  = "SELECT SUM(Failure) FROM \"AWS/IoT\" WHERE RuleName = '${local.rule_name}'"
+    period      = 60
+    return_data = true
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "refused" {
   alarm_name        = "${local.name}-refused"
   alarm_description = "Devices were refused for good: the lines with \"refused\" in the log of ${local.name} have the IDs, subjects and serial numbers of their certificates, and the reasons."

@@ -59,6 +59,8 @@ output "alarm_arns" {
     aws_cloudwatch_metric_alarm.dead_letters.arn,
     aws_cloudwatch_metric_alarm.undelivered.arn,
     aws_cloudwatch_metric_alarm.lost.arn,
+    aws_cloudwatch_metric_alarm.throttled.arn,
+    aws_cloudwatch_metric_alarm.not_called.arn,
     aws_cloudwatch_metric_alarm.refused.arn,
   ]
 }

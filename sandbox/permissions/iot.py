@@ -34,7 +34,10 @@ class _Texts(dict[str, str]):
 
 
 def _iot_tagged(resource: str, role: str | None = None) -> Rule:
-    """As ``_iot``; with tags also iot:TagResource, with a role in ``role`` what passing it takes."""
+    """As ``_iot``.
+
+    With tags also iot:TagResource, with a role in ``role`` also what passing it takes.
+    """
 
     def rule(call: ApiCall) -> list[Permission]:
         (own,) = _iot(resource)(call)

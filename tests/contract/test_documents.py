@@ -22,10 +22,13 @@ HEADER = re.compile(r"^# /// script\n(.*?)^# ///$", re.DOTALL | re.MULTILINE)
 
 
 def test_a_description_names_every_attribute_of_an_output() -> None:
-    for output in read_outputs(ROOT):
-        named = {name for item in output.description.items for name in item.names}
-        assert named, output.name
-        assert named == output_attributes(output.name), output.name
+    outputs = {output.name: output for output in read_outputs(ROOT)}
+    lists = {"jitp_alarm_arns"}
+    for name in outputs.keys() - lists:
+        named = {each for item in outputs[name].description.items for each in item.names}
+        assert named, name
+        assert named == output_attributes(name), name
+    assert lists < outputs.keys()
 
 
 def defaults(folder: str, heading: str = "") -> dict[str, str]:

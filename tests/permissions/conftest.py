@@ -49,6 +49,7 @@ def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 **program,
                 "quota_check": False,
                 "jitp_template_names": ["devices"],
+                "jitp_alarms": True,
                 "jitr_names": ["proven"],
             },
         },

@@ -60,7 +60,17 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    stack = Stack(workspace, sandbox, account, region)
+    # The alarms of JITP have the module's tags, whose keys change with those of a CA.
+    stack = Stack(
+        workspace,
+        sandbox,
+        account,
+        region,
+        arguments="""
+          jitp_alarms = {}
+          tags = { for key in keys(var.certificate_authorities.plain.tags) : "all-${key}" => "x" }
+        """,
+    )
     by_hand: Account = stack.account
     plain, proven = new_ca("plain"), new_ca("proven")
     code = by_hand.iot.get_registration_code()["registrationCode"]
@@ -73,6 +83,7 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
                 "certificate_ids": [plain.id, proven.id],
                 "default_mode": True,
                 "jitp_template_names": ["devices"],
+                "jitp_alarms": True,
                 "jitr_names": ["proven"],
             }
         },

@@ -307,6 +307,11 @@ def test_failed_provisioning_leaves_certificate_pending(
     assert second.reason == "the device certificate is PENDING_ACTIVATION"
     assert aws.iot().list_things()["things"] == []
     assert aws.iot().list_policies()["policies"] == []
+    if change == "template":  # as the README of modules/jitp lets a device in
+        aws.iot().update_provisioning_template(templateName="fleet", enabled=True)
+        assert not device.visit(listener, endpoint(aws)).accepted
+        aws.iot().delete_certificate(certificateId=fleet.id_of(device))
+        assert device.visit(listener, endpoint(aws)).accepted
 
 
 def test_template_body_and_role_provision_like_a_template(

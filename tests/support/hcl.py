@@ -18,6 +18,7 @@ MODULES = (
     "modules/_identity",
     "modules/iam-policies",
     "modules/jitp",
+    "modules/jitp-alarms",
     "modules/jitr",
     "modules/lookup",
     "modules/registration",

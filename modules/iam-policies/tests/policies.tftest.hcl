@@ -145,6 +145,27 @@ run "a_given_role_is_handed_over_and_none_is_made" {
   }
 }
 
+run "alarms_of_jitp_go_by_their_names" {
+  command = plan
+  variables {
+    regions     = ["eu-west-1"]
+    jitp_alarms = true
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(output.apply_json).Statement : statement.Sid => statement.Resource if strcontains(statement.Sid, "Alarms")
+      } == {
+      JitpAlarms = [
+        "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:iot-jitp-client-errors",
+        "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:iot-jitp-server-errors",
+      ]
+      AlarmsList = ["arn:aws:cloudwatch:eu-west-1:111122223333:alarm:*"]
+    }
+    error_message = "Other alarms than those of modules/jitp-alarms may be changed."
+  }
+}
+
 run "what_jitr_makes_goes_by_its_name" {
   command = plan
   variables {
@@ -155,7 +176,7 @@ run "what_jitr_makes_goes_by_its_name" {
     condition = alltrue([
       for resource in flatten([
         for statement in jsondecode(output.apply_json).Statement : statement.Resource
-        if startswith(statement.Sid, "Jitr") && !contains(["JitrAlarmsList", "JitrDevices", "JitrLogsList", "JitrReads"], statement.Sid)
+        if startswith(statement.Sid, "Jitr") && !contains(["JitrDevices", "JitrLogsList", "JitrReads"], statement.Sid)
       ]) : can(regex("iot[-_]jitr[-_](rule-)?root[-_]1", resource))
     ])
     error_message = "Something of another name may be changed."

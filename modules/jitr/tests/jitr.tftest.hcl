@@ -102,7 +102,10 @@ run "what_is_made_for_a_ca" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.refused] :
+      for alarm in [
+        aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost,
+        aws_cloudwatch_metric_alarm.throttled, aws_cloudwatch_metric_alarm.not_called, aws_cloudwatch_metric_alarm.refused,
+      ] :
       alarm.comparison_operator == "GreaterThanThreshold" && alarm.threshold == 0 && alarm.treat_missing_data == "notBreaching" && length(coalesce(alarm.alarm_actions, [])) == 0
     ])
     error_message = "An alarm does not go off at the first event, goes off without any, or tells somebody."
@@ -121,10 +124,14 @@ run "what_is_made_for_a_ca" {
     error_message = "The alarm is about another metric than the function writes."
   }
   assert {
-    condition = [for query in aws_cloudwatch_metric_alarm.lost.metric_query : [query.expression, query.period, query.return_data]] == [
-      ["SELECT SUM(ErrorActionFailure) FROM \"AWS/IoT\" WHERE RuleName = '${aws_iot_topic_rule.registered.name}'", 60, true]
+    condition = [
+      for alarm in [aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.throttled, aws_cloudwatch_metric_alarm.not_called] :
+      [for query in alarm.metric_query : [query.expression, query.period, query.return_data]]
+      ] == [
+      for metric in ["ErrorActionFailure", "RuleMessageThrottled", "Failure"] :
+      [["SELECT SUM(${metric}) FROM \"AWS/IoT\" WHERE RuleName = '${aws_iot_topic_rule.registered.name}'", 60, true]]
     ]
-    error_message = "The alarm is about another rule, or about something else than what is lost there."
+    error_message = "An alarm is about another rule, or about another metric of the rule."
   }
   assert {
     condition     = aws_iam_role.function.permissions_boundary == null && aws_iam_role.rule.permissions_boundary == null
@@ -141,6 +148,7 @@ run "what_is_made_for_a_ca" {
         tomap({ for key, value in aws_lambda_function.function.tags : key => value if key != "iot-ca:created" }),
         aws_sqs_queue.dead_letters.tags, aws_cloudwatch_log_group.function.tags,
         aws_cloudwatch_metric_alarm.dead_letters.tags, aws_cloudwatch_metric_alarm.undelivered.tags,
+        aws_cloudwatch_metric_alarm.throttled.tags, aws_cloudwatch_metric_alarm.not_called.tags,
         aws_cloudwatch_metric_alarm.refused.tags,
         ] : tags == tomap({
           team                      = "fleet"
@@ -253,7 +261,10 @@ run "everything_that_can_be_chosen" {
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.refused] :
+      for alarm in [
+        aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.undelivered, aws_cloudwatch_metric_alarm.lost,
+        aws_cloudwatch_metric_alarm.throttled, aws_cloudwatch_metric_alarm.not_called, aws_cloudwatch_metric_alarm.refused,
+      ] :
       alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:on-call"])
     ])
     error_message = "An alarm tells nobody."
@@ -372,6 +383,8 @@ run "the_pieces_know_each_other" {
       aws_cloudwatch_metric_alarm.dead_letters.arn,
       aws_cloudwatch_metric_alarm.undelivered.arn,
       aws_cloudwatch_metric_alarm.lost.arn,
+      aws_cloudwatch_metric_alarm.throttled.arn,
+      aws_cloudwatch_metric_alarm.not_called.arn,
       aws_cloudwatch_metric_alarm.refused.arn,
     ]
     error_message = "An alarm does not come out."
