@@ -2,7 +2,8 @@
 
 The oldest that can be run here is Terraform 1.6, on which OpenTofu's 1.6 is built. Terraform 1.5
 differs from it in no construct of a configuration but an expression as the ID of an `import` block
-(changelog of Terraform 1.6).
+(changelog of Terraform 1.6). The main job is done on the oldest and on the newest. The tests in
+HCL are run on the newest, and on the oldest where they use nothing that it lacks.
 """
 
 from __future__ import annotations
@@ -11,18 +12,26 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandbox.control import Sandbox
+from tests.support.certificates import new_ca
 from tests.support.hcl import MODULES, read
-from tools.checkout import ROOT, copy_configuration
-from tools.engine.discovery import Engine, oldest_engine, version_numbers
+from tests.support.terraform.stack import Stack
+from tests.support.terraform.workspace import RunningProviders, Workspace
+from tools.checkout import ROOT, copy_configuration, folders
+from tools.engine.discovery import Engine, find_engines, oldest_engine, version_numbers
 from tools.engine.terraform import Terraform
 from tools.providers.environment import environment
 from tools.providers.resolution import Providers
 
 Version = tuple[int, ...]
+# Mocks and overrides came with Terraform 1.7: the tests of these folders run on the newest only.
+TESTS_WITH_MOCKS = {".", "modules/jitp", "modules/jitp-alarms", "modules/jitr", "modules/lookup"}
+TESTS_FOR_ALL = ["modules/iam-policies", "modules/registration"]
 CI = os.environ.get("CI") == "true"
 
 EXAMPLES = sorted(
@@ -54,6 +63,32 @@ def oldest() -> Engine:
     return engine
 
 
+@pytest.fixture(params=["oldest", "newest"])
+def outermost(request: pytest.FixtureRequest) -> Engine:
+    """The oldest Terraform there is, and the newest."""
+    if request.param == "oldest":
+        engine: Engine = request.getfixturevalue("oldest")
+        return engine
+    return max(find_engines(), key=lambda each: version_numbers(each.version))
+
+
+@pytest.fixture
+def outermost_workspace(
+    outermost: Engine,
+    tmp_path: Path,
+    installed: Path,
+    providers: Providers,
+    sandbox: Sandbox,
+    account: str,
+    region: str,
+) -> Iterator[Workspace]:
+    """A working folder of that Terraform, whose providers talk to the sandbox."""
+    settings = environment(providers, sandbox.environment(account, region))
+    running = RunningProviders(installed, tmp_path, settings)
+    yield Workspace(tmp_path, outermost, settings, installed=installed, running=running)
+    running.stop()
+
+
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of all configurations, without tests, whose mocks came with Terraform 1.7."""
@@ -78,8 +113,57 @@ def test_the_oldest_terraform_validates_the_configurations_for_it(
     assert terraform.validate().status == 0
 
 
+def test_the_main_job_on_the_oldest_and_the_newest_terraform(
+    outermost_workspace: Workspace, sandbox: Sandbox, account: str, region: str
+) -> None:
+    stack = Stack(outermost_workspace, sandbox, account, region)
+    ca = new_ca()
+    stack.want({"root": {"certificate_pem": ca.pem, "provisioning": {"type": "JITP"}}})
+
+    first = stack.plan()
+    assert (first.status, first.writes) == (2, [])
+    stack.apply()
+    assert (stack.account.see(ca.id).status, stack.account.see(ca.id).template) == (
+        "ACTIVE",
+        "root",
+    )
+    steady = stack.plan()
+    assert (steady.status, steady.writes, steady.warnings) == (0, [], [])
+    stack.destroy()
+    assert stack.account.look(ca.id) is None
+    assert stack.account.templates() == set()
+
+
+@pytest.mark.parametrize("folder", TESTS_FOR_ALL)
+def test_the_oldest_terraform_passes_the_tests_without_mocks(
+    folder: str, oldest: Engine, tmp_path: Path, providers: Providers
+) -> None:
+    copy_configuration(ROOT, tmp_path)
+    terraform = Terraform(tmp_path / folder, oldest, environment(providers))
+    terraform.init()
+    done = terraform.run("test", check=False)
+    assert done.status == 0, done.output
+    assert re.search(r"[1-9]\d* passed, 0 failed", done.stdout), done.stdout
+
+
+def test_each_folder_of_tests_is_for_all_versions_or_needs_mocks() -> None:
+    files: dict[str, list[str]] = {}
+    for folder in folders(ROOT):
+        texts = [path.read_text(encoding="utf-8") for path in folder.glob("tests/*.tftest.hcl")]
+        if texts:
+            files[folder.relative_to(ROOT).as_posix()] = texts
+    newer = re.compile(r"^\s*(mock_|override_)", re.MULTILINE)
+    assert {name for name in files if any(map(newer.search, files[name]))} == TESTS_WITH_MOCKS
+    assert sorted(files.keys() - TESTS_WITH_MOCKS) == TESTS_FOR_ALL
+
+
 def test_the_oldest_terraform_is_the_one_that_the_documents_name(oldest: Engine) -> None:
     assert version_numbers(oldest.version)[:2] == (1, 6)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    requirements = readme.partition("## Requirements")[2].partition("\n## ")[0]
+    assert f"| {oldest.version}, the oldest" in requirements
+    named = requirements.partition("`terraform test` of ")[2].partition("(")[0]
+    assert re.findall(r"`([\w/-]+)`", named) == TESTS_FOR_ALL
 
 
 def test_every_module_asks_for_terraform_1_5() -> None:
