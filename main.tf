@@ -56,6 +56,7 @@ module "jitp" {
   device_policy            = local.certificate_authorities[each.value].provisioning.device_policy
   role_arn                 = local.certificate_authorities[each.value].provisioning.role_arn
   create_role              = local.certificate_authorities[each.value].provisioning.create_role
+  require_source_account   = local.certificate_authorities[each.value].provisioning.require_source_account
   permissions_boundary_arn = local.certificate_authorities[each.value].provisioning.permissions_boundary_arn
   tags                     = local.certificate_authorities[each.value].tags
 }
@@ -88,6 +89,8 @@ module "jitr" {
   log_retention_days       = each.value.provisioning.log_retention_days
   reserved_concurrency     = each.value.provisioning.reserved_concurrency
   runtime                  = each.value.provisioning.runtime
+  kms_key_arn              = each.value.provisioning.kms_key_arn
+  xray_tracing             = each.value.provisioning.xray_tracing
   permissions_boundary_arn = each.value.provisioning.permissions_boundary_arn
   tags                     = each.value.tags
   credentials              = var.credentials

@@ -30,6 +30,9 @@ variable "certificate_authorities" {
         creates a role for this template.
       - `create_role` (JITP): whether the module creates that role. Set it to `false` if `role_arn` is
         only known after apply. Default: `true` if `role_arn` is null.
+      - `require_source_account` (JITP): whether that role lets AWS IoT assume it for this account only
+        (`aws:SourceAccount`). AWS does not document that JITP sends this: try one device first. Default:
+        `false`.
       - `thing_type_name` (JITR): type of the things that the function creates, which must exist.
         Default: none.
       - `subject_attributes` (JITR): attributes of a thing in addition to the CA's ID and mode, each with
@@ -48,6 +51,9 @@ variable "certificate_authorities" {
       - `reserved_concurrency` (JITR): how many devices are provisioned at once at most; the others
         wait. `-1`: as many as the account may run. Default: `5`.
       - `runtime` (JITR): the Python that Lambda runs the function with. Default: `"python3.12"`.
+      - `kms_key_arn` (JITR): ARN of the KMS key of your own that encrypts the function's log, its
+        environment and the dead letters. Default: keys that AWS owns.
+      - `xray_tracing` (JITR): whether AWS X-Ray traces the function's runs. Default: `false`.
     - `verification`: proof of ownership in `DEFAULT` mode: exactly one of its attributes, and
       `ca_private_key_passphrase_env` if the key is encrypted. It is read only while the CA is not
       registered in this mode; removing it after registration changes nothing.
@@ -90,6 +96,7 @@ variable "certificate_authorities" {
       template_body            = optional(string)
       role_arn                 = optional(string)
       create_role              = optional(bool)
+      require_source_account   = optional(bool)
       thing_type_name          = optional(string)
       subject_attributes       = optional(map(string))
       hook_function_arn        = optional(string)
@@ -99,6 +106,8 @@ variable "certificate_authorities" {
       log_retention_days       = optional(number)
       reserved_concurrency     = optional(number)
       runtime                  = optional(string)
+      kms_key_arn              = optional(string)
+      xray_tracing             = optional(bool)
     }), { type = "NONE" })
     verification = optional(object({
       certificate_pem               = optional(string)
@@ -326,20 +335,20 @@ variable "certificate_authorities" {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITP" || alltrue([
         for key, value in ca.provisioning :
-        value == null if contains(["template_name", "template_body", "role_arn", "create_role"], key)
+        value == null if contains(["template_name", "template_body", "role_arn", "create_role", "require_source_account"], key)
       ]) if ca != null
     ])
-    error_message = "template_name, template_body, role_arn and create_role are settings of provisioning.type \"JITP\"."
+    error_message = "template_name, template_body, role_arn, create_role and require_source_account are settings of provisioning.type \"JITP\"."
   }
 
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) : ca.provisioning.type == "JITR" || alltrue([
         for key, value in ca.provisioning :
-        value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role"], key)
+        value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role", "require_source_account"], key)
       ]) if ca != null
     ])
-    error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency and runtime are settings of provisioning.type \"JITR\"."
+    error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency, runtime, kms_key_arn and xray_tracing are settings of provisioning.type \"JITR\"."
   }
 
   validation {
@@ -366,6 +375,14 @@ variable "certificate_authorities" {
       if ca != null
     ])
     error_message = "More than one of provisioning.subject_attributes needs a provisioning.thing_type_name: a thing without a type has room for three attributes, and the CA's ID and mode are two."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in values(var.certificate_authorities) :
+      ca.provisioning.require_source_account != true || ca.provisioning.role_arn == null
+    ])
+    error_message = "provisioning.require_source_account is for the role that the module creates. Write the condition on aws:SourceAccount into the trust policy of your own provisioning.role_arn."
   }
 
   validation {

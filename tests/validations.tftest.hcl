@@ -494,7 +494,7 @@ run "refuses_a_device_policy_that_nothing_would_use" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn and create_role are settings of
+# template_name, template_body, role_arn, create_role and require_source_account are settings of
 run "refuses_settings_of_jitp_without_provisioning" {
   command = plan
   variables {
@@ -505,7 +505,7 @@ run "refuses_settings_of_jitp_without_provisioning" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn and create_role are settings of
+# template_name, template_body, role_arn, create_role and require_source_account are settings of
 run "refuses_a_template_name_with_jitr" {
   command = plan
   variables {
@@ -516,7 +516,7 @@ run "refuses_a_template_name_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn and create_role are settings of
+# template_name, template_body, role_arn, create_role and require_source_account are settings of
 run "refuses_a_template_body_with_jitr" {
   command = plan
   variables {
@@ -527,7 +527,7 @@ run "refuses_a_template_body_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn and create_role are settings of
+# template_name, template_body, role_arn, create_role and require_source_account are settings of
 run "refuses_a_role_arn_with_jitr" {
   command = plan
   variables {
@@ -538,7 +538,7 @@ run "refuses_a_role_arn_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn and create_role are settings of
+# template_name, template_body, role_arn, create_role and require_source_account are settings of
 run "refuses_to_make_a_role_of_jitp_with_jitr" {
   command = plan
   variables {
@@ -653,6 +653,57 @@ run "refuses_a_concurrency_with_jitp" {
   variables {
     certificate_authorities = {
       root = { certificate_pem = "PEM", provisioning = { type = "JITP", reserved_concurrency = 5 } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+run "refuses_a_key_of_jitr_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/1" } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+run "refuses_tracing_with_jitp" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITP", xray_tracing = true } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# template_name, template_body, role_arn, create_role and require_source_account are settings of
+run "refuses_a_condition_of_jitp_with_jitr" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = { certificate_pem = "PEM", provisioning = { type = "JITR", require_source_account = true } }
+    }
+  }
+  expect_failures = [var.certificate_authorities]
+}
+
+# provisioning.require_source_account is for the role that the module creates.
+run "refuses_a_condition_on_a_role_that_is_given" {
+  command = plan
+  variables {
+    certificate_authorities = {
+      root = {
+        certificate_pem = "PEM"
+        provisioning = {
+          type                   = "JITP"
+          role_arn               = "arn:aws:iam::111122223333:role/given"
+          require_source_account = true
+        }
+      }
     }
   }
   expect_failures = [var.certificate_authorities]
@@ -1425,6 +1476,8 @@ run "accepts_the_edge_of_every_rule" {
           log_retention_days   = 1
           reserved_concurrency = 1
           runtime              = "python3.13"
+          kms_key_arn          = "arn:aws:kms:eu-west-1:111122223333:key/1"
+          xray_tracing         = true
 
           permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
         }

@@ -454,6 +454,8 @@ run "settings_that_are_null_are_as_if_left_out" {
           log_retention_days   = null
           reserved_concurrency = null
           runtime              = null
+          kms_key_arn          = null
+          xray_tracing         = null
 
           permissions_boundary_arn = null
         }

@@ -232,9 +232,12 @@ locals {
     },
     {
       # CloudWatch Logs wants ":*" behind a group's name, except where it is about tags.
-      Sid      = "JitrLogs"
-      Plan     = ["logs:ListTagsForResource"]
-      Apply    = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:TagResource", "logs:UntagResource"]
+      Sid  = "JitrLogs"
+      Plan = ["logs:ListTagsForResource"]
+      Apply = concat(
+        ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:TagResource", "logs:UntagResource"],
+        length(var.jitr_kms_key_arns) > 0 ? ["logs:AssociateKmsKey", "logs:DisassociateKmsKey"] : [],
+      )
       Resource = flatten([for group in local.jitr_resources.logs : [group, "${group}:*"]])
     },
     {
@@ -257,6 +260,13 @@ locals {
         "lambda:TagResource", "lambda:UntagResource",
       ]
       Resource = local.jitr_resources.functions
+    },
+    {
+      Sid       = "JitrKeys"
+      Plan      = ["kms:Decrypt"]
+      Apply     = ["kms:Encrypt", "kms:CreateGrant"]
+      Resource  = sort(var.jitr_kms_key_arns)
+      Condition = { StringLike = { "kms:ViaService" = ["lambda.*"] } }
     },
     {
       Sid  = "JitrRoles"

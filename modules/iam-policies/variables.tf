@@ -192,6 +192,18 @@ variable "jitr_names" {
   }
 }
 
+variable "jitr_kms_key_arns" {
+  description = "ARNs of the KMS keys behind `provisioning.kms_key_arn`. A plan reads the function's environment, which takes `kms:Decrypt`."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.jitr_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9A-Za-z-]+$", arn))])
+    error_message = "jitr_kms_key_arns must be ARNs of keys (arn:aws:kms:eu-west-1:111122223333:key/ID), not of aliases."
+  }
+}
+
 variable "assume_role_arns" {
   description = "ARNs of roles to assume (`credentials.role_arn`, or the aws provider's), if the policies are for the caller that assumes them. The roles themselves need policies of their own."
   type        = set(string)

@@ -1,5 +1,9 @@
 data "aws_partition" "current" {}
 
+data "aws_caller_identity" "current" {
+  count = var.require_source_account ? 1 : 0
+}
+
 locals {
   create_role = coalesce(var.create_role, var.role_arn == null)
 
@@ -71,11 +75,18 @@ resource "aws_iam_role" "provisioning" {
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "iot.amazonaws.com" }
-    }]
+    Statement = [merge(
+      {
+        Effect    = "Allow"
+        Action    = "sts:AssumeRole"
+        Principal = { Service = "iot.amazonaws.com" }
+      },
+      # AWS IoT developer guide, "Cross-service confused deputy prevention".
+      {
+        for account_id in data.aws_caller_identity.current[*].account_id :
+        "Condition" => { StringEquals = { "aws:SourceAccount" = account_id } }
+      },
+    )]
   })
 
   lifecycle {

@@ -115,6 +115,13 @@ variable "create_role" {
   default     = null
 }
 
+variable "require_source_account" {
+  description = "Whether the role that the module creates lets AWS IoT assume it for this account only (`aws:SourceAccount`). AWS does not document that JITP sends this: if it does not, no device is provisioned. Try one device first."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "permissions_boundary_arn" {
   description = "ARN of the IAM policy that limits the permissions of the role that the module creates. Default: none."
   type        = string

@@ -18,6 +18,17 @@ locals {
     "iot-ca:certificate-mode" = var.certificate_mode
   })
 
+  # Amazon SQS developer guide, "Key management": who sends to an encrypted queue needs both. Lambda developer
+  # guide: the function's environment is decrypted with its key.
+  key_statements = [
+    for arn in [var.kms_key_arn] : {
+      Sid      = "UseTheKey"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = arn
+    } if arn != null
+  ]
+
   # `make function` packs function/ into it. Lambda's CodeSha256 is the same hash.
   package          = "${path.module}/function.zip"
   source_code_hash = filebase64sha256(local.package)
@@ -68,8 +79,10 @@ resource "terraform_data" "policy_release" {
 resource "aws_sqs_queue" "dead_letters" {
   name                      = local.queue_name
   message_retention_seconds = 1209600 # the most there is: 14 days
-  sqs_managed_sse_enabled   = true
-  tags                      = local.tags
+  # SQS encrypts with one of the two.
+  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
+  kms_master_key_id       = var.kms_key_arn
+  tags                    = local.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
@@ -196,8 +209,10 @@ resource "terraform_data" "package" {
 }
 
 resource "aws_cloudwatch_log_group" "function" {
+  #checkov:skip=CKV_AWS_338:log_retention_days says how long; a year of logs is the user's decision.
   name              = "/aws/lambda/${local.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
   tags              = local.tags
 }
 
@@ -258,12 +273,25 @@ resource "aws_iam_role_policy" "function" {
           Action   = "lambda:InvokeFunction"
           Resource = arn
         } if arn != null
+      ],
+      local.key_statements,
+      [
+        for action in ["xray:PutTraceSegments", "xray:PutTelemetryRecords"] : {
+          # IAM knows no resource for these actions.
+          Sid      = replace(action, "xray:", "")
+          Effect   = "Allow"
+          Action   = action
+          Resource = "*"
+        } if var.xray_tracing
       ]
     )
   })
 }
 
 resource "aws_lambda_function" "function" {
+  #checkov:skip=CKV_AWS_116:Events that failed go to a queue, as the destination of the asynchronous invocation.
+  #checkov:skip=CKV_AWS_117:The function calls AWS's public endpoints only, and reaches nothing in a VPC.
+  #checkov:skip=CKV_AWS_272:The package is a file of the module with a fixed hash; a signing profile would be the user's.
   function_name = local.name
   description   = "Just-in-time registration of devices of CA ${var.certificate_id} (${var.certificate_mode})"
   role          = aws_iam_role.function.arn
@@ -276,8 +304,13 @@ resource "aws_lambda_function" "function" {
   filename                       = terraform_data.package.input
   source_code_hash               = local.source_code_hash
   reserved_concurrent_executions = var.reserved_concurrency
+  kms_key_arn                    = var.kms_key_arn
   # A function that is in the state keeps the time of its creation, see the postcondition.
   tags = merge(local.tags, { "iot-ca:created" = plantimestamp() })
+
+  tracing_config {
+    mode = var.xray_tracing ? "Active" : "PassThrough"
+  }
 
   environment {
     variables = {
@@ -364,11 +397,14 @@ resource "aws_iam_role_policy" "rule" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = "sqs:SendMessage"
-      Resource = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.queue_name}"
-    }]
+    Statement = concat(
+      [{
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.queue_name}"
+      }],
+      local.key_statements
+    )
   })
 }
 

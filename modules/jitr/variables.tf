@@ -188,6 +188,24 @@ variable "runtime" {
   }
 }
 
+variable "kms_key_arn" {
+  description = "ARN of the KMS key of your own that encrypts the function's log, its environment and the dead letters. The key's policy must allow CloudWatch Logs to use the key. Default: keys that AWS owns."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9A-Za-z-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key (arn:aws:kms:eu-west-1:111122223333:key/ID), not of an alias."
+  }
+}
+
+variable "xray_tracing" {
+  description = "Whether AWS X-Ray traces the function's runs."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "permissions_boundary_arn" {
   description = "ARN of the IAM policy that limits the permissions of the two roles that the module creates. Default: none."
   type        = string

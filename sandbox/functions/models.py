@@ -36,7 +36,7 @@ class FunctionPolicy(MotoPolicy):
 
 
 class LambdaFunction(models.LambdaFunction):
-    """moto's function, which forgets its dead-letter queue."""
+    """moto's function, which forgets its dead-letter queue, and changes of key and tracing."""
 
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: Any = 1):
         super().__init__(account_id=account_id, spec=spec, region=region, version=version)
@@ -54,6 +54,10 @@ class LambdaFunction(models.LambdaFunction):
         """UpdateFunctionConfiguration."""
         if "DeadLetterConfig" in config_updates:
             self.dead_letter_config = config_updates["DeadLetterConfig"] or {}
+        if "KMSKeyArn" in config_updates:
+            self.kms_key_arn = config_updates["KMSKeyArn"] or None
+        if "TracingConfig" in config_updates:
+            self.tracing_config = config_updates["TracingConfig"]
         answer: dict[str, Any] = super().update_configuration(config_updates)
         return answer
 

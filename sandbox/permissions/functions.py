@@ -16,7 +16,28 @@ def _function(call: ApiCall) -> list[Permission]:
         needed.append(call.permission(arn, "lambda:TagResource"))
     if call.operation in {"CreateFunction", "UpdateFunctionConfiguration"}:
         needed += call.pass_role(call.text("Role"), "lambda.amazonaws.com")
-    return needed
+    return needed + _key_of_environment(call, reference)
+
+
+def _key_of_environment(call: ApiCall, reference: str) -> list[Permission]:
+    """Need the user's own key of a function's environment, by way of Lambda.
+
+    Lambda developer guide, "Securing Lambda environment variables": kms:Encrypt and kms:CreateGrant
+    to configure one, kms:Decrypt to see the environment. That an answer without the environment is
+    a refusal is stricter.
+    """
+    if call.operation in {"CreateFunction", "UpdateFunctionConfiguration"}:
+        key, actions = call.text("KMSKeyArn"), ["kms:Encrypt", "kms:CreateGrant"]
+    elif call.operation in {"GetFunction", "GetFunctionConfiguration"}:
+        # Here, since few sandboxes have functions, and moto's take long to import.
+        from sandbox.functions.models import find_function
+
+        function = find_function(call.caller.account, call.region, reference)
+        key, actions = getattr(function, "kms_key_arn", None) or "", ["kms:Decrypt"]
+    else:
+        return []
+    via = {"kms:ViaService": f"lambda.{call.region}.amazonaws.com"}
+    return [call.permission(key, action, via) for action in actions if key]
 
 
 def _function_tags(call: ApiCall) -> list[Permission]:
@@ -112,7 +133,14 @@ SQS: dict[str, Rule] = dict.fromkeys(
 LOGS: dict[str, Rule] = {
     "DescribeLogGroups": lambda call: [call.permission()],
     **dict.fromkeys(
-        ["CreateLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "DeleteLogGroup"],
+        [
+            "AssociateKmsKey",
+            "CreateLogGroup",
+            "DeleteLogGroup",
+            "DeleteRetentionPolicy",
+            "DisassociateKmsKey",
+            "PutRetentionPolicy",
+        ],
         _log_group,
     ),
     **dict.fromkeys(["TagResource", "UntagResource", "ListTagsForResource"], _log_tags),

@@ -53,6 +53,7 @@ LATE_SERVICES = {
     "acm-pca": "sandbox.keys.private_ca",
     "kms": "sandbox.keys.kms",
     "lambda": "sandbox.functions.models",
+    "logs": "sandbox.functions.log_groups",
     "secretsmanager": "sandbox.keys.secretsmanager",
 }
 

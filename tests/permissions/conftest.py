@@ -51,6 +51,7 @@ def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "jitp_template_names": ["devices"],
                 "jitp_alarms": True,
                 "jitr_names": ["proven"],
+                "jitr_kms_key_arns": [keys.jitr_key],
             },
         },
     )

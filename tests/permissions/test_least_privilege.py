@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.accounts import Account
 from tests.support.certificates import new_ca
 from tests.support.permissions.calls import Caller
 from tests.support.permissions.cases import CASES, World
@@ -23,6 +25,7 @@ from tests.support.permissions.policies import (
     without,
 )
 from tests.support.permissions.roles import Role
+from tools.checkout import ROOT
 
 
 def learn(world: World, name: str, folder: Path) -> set[Need]:
@@ -112,6 +115,25 @@ def test_the_plan_policy_changes_nothing(world: World, tmp_path: Path) -> None:
         assert world.account.look(terraform.ca.id) == before, name
 
 
+def make_function(account: Account, name: str, key: str) -> None:
+    """Make a function whose environment is encrypted with a key."""
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = account.iam.create_role(RoleName="function", AssumeRolePolicyDocument=policy)
+    account.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=role["Role"]["Arn"],
+        Handler="jitr.handler.handler",
+        Code={"ZipFile": (ROOT / "modules/jitr/function.zip").read_bytes()},
+        KMSKeyArn=key,
+    )
+
+
 def test_a_call_without_its_permission_is_refused_and_names_it(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:
@@ -129,6 +151,8 @@ def test_a_call_without_its_permission_is_refused_and_names_it(
 
     world.role.grant(applying)
     assert {need: caller.refusal(need) for need in everything} == dict.fromkeys(everything)
+    # Not before, since one of these calls deletes it.
+    make_function(world.account, "iot-jitr-proven", world.keys.jitr_key)
     for need in sorted(everything):
         world.role.grant(without(applying, need))
         refused = f"is not authorized to perform: {need[1]} on resource: "

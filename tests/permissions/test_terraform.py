@@ -52,6 +52,29 @@ def meddle(account: Account) -> None:
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "60"})
 
 
+def key_for_logs(account: Account) -> str:
+    """A key that CloudWatch Logs may use, by a policy as in the README of modules/jitr."""
+    arn = f"arn:aws:logs:{account.region}:{account.number}:log-group:/aws/lambda/iot-jitr-*"
+    statements = [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{account.number}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": f"logs.{account.region}.amazonaws.com"},
+            "Action": ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": arn}},
+        },
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    key: str = account.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    return key
+
+
 def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
     workspace: Terraform,
     sandbox: Sandbox,
@@ -74,6 +97,7 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
     by_hand: Account = stack.account
     plain, proven = new_ca("plain"), new_ca("proven")
     code = by_hand.iot.get_registration_code()["registrationCode"]
+    key = key_for_logs(by_hand)
     documents = render(
         tmp_path / "policies",
         {
@@ -85,6 +109,7 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
                 "jitp_template_names": ["devices"],
                 "jitp_alarms": True,
                 "jitr_names": ["proven"],
+                "jitr_kms_key_arns": [key],
             }
         },
     )["both"]
@@ -98,8 +123,8 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
     def note_planned() -> None:
         planned.update(allowed_by(documents["plan_json"], each) for each in asked(planner))
 
-    def apply() -> None:
-        stack.apply(env=applier.environment)
+    def apply(*arguments: str) -> None:
+        stack.apply(*arguments, env=applier.environment)
         applied.update(allowed_by(documents["apply_json"], each) for each in asked(applier))
 
     jitp = {"type": "JITP", "template_name": "devices"}
@@ -110,7 +135,7 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
             "certificate_pem": proven.pem,
             "certificate_mode": "DEFAULT",
             "verification": {"certificate_pem": new_leaf(proven, code).pem},
-            "provisioning": {**jitr, "reserved_concurrency": 5},
+            "provisioning": {**jitr, "reserved_concurrency": 5, "kms_key_arn": key},
             "tags": {"team": "fleet"},
         },
     }
@@ -146,6 +171,13 @@ def test_a_plan_and_an_apply_need_all_permissions_of_their_policies(
     meddle(by_hand)
     by_hand.untag(plain, "team")
     apply()
+    # The change has taken the key from the log group, which gets it back.
+    logs = by_hand.client("logs")
+    authorities["proven"]["provisioning"]["kms_key_arn"] = key
+    stack.want(authorities)
+    assert "kmsKeyId" not in logs.describe_log_groups()["logGroups"][0]
+    apply('-target=module.ca.module.jitr["proven"].aws_cloudwatch_log_group.function')
+    assert logs.describe_log_groups()["logGroups"][0]["kmsKeyId"] == key
 
     # A device that has the policy when its CA leaves JITR; it is not of the CA, which could not be
     # deleted then.

@@ -239,6 +239,31 @@ def test_event_is_lost_if_the_role_must_not_send(
     assert messages(aws, url) == []
 
 
+@pytest.mark.parametrize("may_use_key", [False, True])
+def test_an_encrypted_queue_takes_events_of_roles_that_may_use_its_key(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker, may_use_key: bool
+) -> None:
+    url, queue_arn = queue(aws)
+    key = aws.kept("kms").create_key()["KeyMetadata"]["Arn"]
+    aws.kept("sqs").set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": key})
+    use = {
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": key,
+    }
+    may = (*SEND, *((use,) if may_use_key else ()))
+    arn = fleet.function(aws, FAIL, may=may, DeadLetterConfig={"TargetArn": queue_arn})
+    aws.kept("lambda").put_function_event_invoke_config(FunctionName=arn, MaximumRetryAttempts=0)
+    register(aws, maker.ca)
+    fleet.rule(aws, "$aws/events/certificates/registered/+", arn)
+    maker.device("sensor-1").visit(listener, endpoint(aws), attempts=1)
+    sandbox.settle()
+    assert len(messages(aws, url)) == int(may_use_key)
+    lost = f"may not kms:GenerateDataKey on {key}"
+    reasons = [str(entry.reason) for entry in sandbox.device_log(kind="function")]
+    assert any(lost in reason for reason in reasons) is not may_use_key
+
+
 def test_rule_without_permission_to_call_a_function(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:

@@ -153,3 +153,12 @@ run "accepts_other_partitions_and_their_regions" {
     error_message = "This is about another partition."
   }
 }
+
+# jitr_kms_key_arns must be ARNs of keys
+run "refuses_the_alias_of_a_key_of_jitr" {
+  command = plan
+  variables {
+    jitr_kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:alias/jitr"]
+  }
+  expect_failures = [var.jitr_kms_key_arns]
+}

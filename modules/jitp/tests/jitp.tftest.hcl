@@ -1,6 +1,9 @@
 # The template and its role, planned with a mocked AWS.
 
 mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
@@ -133,6 +136,23 @@ run "a_template_and_a_role_are_made_for_the_ca" {
   assert {
     condition     = strcontains(aws_iam_role.provisioning[0].description, "devices")
     error_message = "The role does not say what it is for."
+  }
+}
+
+run "the_role_can_be_for_this_account_only" {
+  command = plan
+  variables {
+    require_source_account = true
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.provisioning[0].assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "iot.amazonaws.com" }
+      Condition = { StringEquals = { "aws:SourceAccount" = "111122223333" } }
+    }]
+    error_message = "AWS IoT may assume the role for another account."
   }
 }
 

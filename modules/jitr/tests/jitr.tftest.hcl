@@ -167,6 +167,35 @@ run "what_is_made_for_a_ca" {
   }
 }
 
+run "a_key_of_the_users_own_and_tracing" {
+  command = plan
+  variables {
+    kms_key_arn  = "arn:aws:kms:eu-west-1:111122223333:key/1"
+    xray_tracing = true
+  }
+
+  assert {
+    condition = [
+      aws_cloudwatch_log_group.function.kms_key_id, aws_sqs_queue.dead_letters.kms_master_key_id, aws_lambda_function.function.kms_key_arn,
+    ] == [for _ in range(3) : "arn:aws:kms:eu-west-1:111122223333:key/1"]
+    error_message = "Something is not encrypted with the given key."
+  }
+  assert {
+    condition = [
+      for policy in [aws_iam_role_policy.function.policy, aws_iam_role_policy.rule.policy] : [
+        for statement in jsondecode(policy).Statement : [statement.Action, statement.Resource] if try(statement.Sid, "") == "UseTheKey"
+      ]
+    ] == [for _ in range(2) : [[["kms:Decrypt", "kms:GenerateDataKey"], "arn:aws:kms:eu-west-1:111122223333:key/1"]]]
+    error_message = "The function or the rule may not use the key, and would lose events."
+  }
+  assert {
+    condition = aws_lambda_function.function.tracing_config[0].mode == "Active" && [
+      for statement in jsondecode(aws_iam_role_policy.function.policy).Statement : statement.Action if startswith(try(tostring(statement.Action), ""), "xray:")
+    ] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    error_message = "The function is not traced, or may not send what it traces."
+  }
+}
+
 run "nobody_may_do_more_than_needed" {
   command = plan
 

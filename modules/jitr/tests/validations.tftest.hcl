@@ -283,3 +283,12 @@ run "refuses_a_tag_value_of_256_characters" {
   }
   expect_failures = [var.tags]
 }
+
+# kms_key_arn must be the ARN of a key
+run "refuses_the_alias_of_a_key" {
+  command = plan
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/jitr"
+  }
+  expect_failures = [var.kms_key_arn]
+}

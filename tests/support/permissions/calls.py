@@ -61,7 +61,9 @@ class Caller:
     """Makes one call for any one permission of a document, as the role."""
 
     # Parts of other calls, and never calls of their own.
-    PARTS: ClassVar[Mapping[str, Need]] = {
+    PARTS: ClassVar[Mapping[str | Need, Need]] = {
+        ("JitrKeys", "kms:Decrypt"): ("JitrFunctions", "lambda:GetFunction"),
+        "JitrKeys": ("JitrFunctions", "lambda:CreateFunction"),
         "TemplateRolesForIot": ("Templates", "iot:CreateProvisioningTemplate"),
         "JitrRolesForLambda": ("JitrFunctions", "lambda:CreateFunction"),
         "JitrRolesForIot": ("JitrIot", "iot:CreateTopicRule"),
@@ -80,12 +82,13 @@ class Caller:
             "Role": role_of["JitrRolesForLambda"],
             "errorAction": {"sqs": {"roleArn": role_of["JitrRolesForIot"], "queueUrl": "x"}},
             "provisioningRoleArn": role_of["TemplateRoles"],
+            "KMSKeyArn": self._statements["JitrKeys"]["Resource"][0],
         }
         self._clients: dict[str, Any] = {}
 
     def refusal(self, need: Need) -> str | None:
         """Why the call for a permission is refused for want of one; None if it is not."""
-        sid, action = self.PARTS.get(need[0], need)
+        sid, action = self.PARTS.get(need) or self.PARTS.get(need[0], need)
         service, _, operation = action.partition(":")
         if service not in self._clients:
             self._clients[service] = self._role.client(service)

@@ -16,7 +16,7 @@ class Keys:
     """CAs whose keys are in AWS services, by what `verification` says of them.
 
     The CAs differ from those of other tests by their certificates; each is registered and deleted
-    again by the cases.
+    again by the cases. `jitr_key` is a key for JITR's resources, and no CA's.
     """
 
     kms: tuple[str, CA]
@@ -24,6 +24,7 @@ class Keys:
     own_key_secret: tuple[str, CA]
     own_key: str
     private_ca: tuple[str, CA]
+    jitr_key: str
 
 
 def make_keys(account: Account) -> Keys:
@@ -38,6 +39,7 @@ def make_keys(account: Account) -> Keys:
         (_secret(account, "own", own, KmsKeyId=own_key), own),
         own_key,
         _private_ca(account),
+        kms.create_key()["KeyMetadata"]["Arn"],
     )
 
 
