@@ -8,13 +8,14 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CHECKOV := .cache/checkov
 WORKERS ?= 3
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
 
 # uv must not look after Pythons of its own in the home folder.
 COMPILE := UV_PYTHON_DOWNLOADS=never UV_PYTHON_INSTALL_DIR=.cache/uv-python "$(BIN)/python" -m uv \
-	pip compile pyproject.toml --quiet --universal --python-version 3.10 --generate-hashes --no-header \
+	pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
 	--no-annotate --system-certs --cache-dir .cache/uv
 
 SCHEMA := "$(BIN)/python" -m check_jsonschema --builtin-schema
@@ -30,6 +31,15 @@ $(STAMP): requirements-dev.txt requirements-terraform-1.6.txt
 	@PYTHON="$(PYTHON)" tools/setup.sh "$(VENV)"
 	@touch "$(STAMP)"
 
+# A virtual environment of its own, made when it is first needed.
+$(CHECKOV)/.installed: $(STAMP) requirements-checkov.txt
+	@echo "installing the packages of requirements-checkov.txt into $(CHECKOV); once, about a minute" >&2
+	@rm -rf "$(CHECKOV)"
+	@"$(BIN)/python" -m uv venv --quiet --python "$(BIN)/python" "$(CHECKOV)"
+	@"$(BIN)/python" -m uv pip install --quiet --system-certs --cache-dir .cache/uv --require-hashes \
+		--python "$(CHECKOV)/bin/python" -r requirements-checkov.txt
+	@touch "$(CHECKOV)/.installed"
+
 .PHONY: test
 test: $(STAMP) ## Run all tests, with every Terraform there is (PYTEST_ARGS=... goes to pytest)
 	@"$(BIN)/python" -m pytest -n "$(WORKERS)" --maxschedchunk 1 $(PYTEST_ARGS)
@@ -43,13 +53,14 @@ bench: $(STAMP) ## Measure the program and the plans against what else there is
 	@"$(BIN)/python" -m tools.bench
 
 .PHONY: lint
-lint: $(STAMP) ## Check Python, its imports, Terraform, spelling, and the files that GitHub reads
+lint: $(STAMP) $(CHECKOV)/.installed ## Check Python, its imports, Terraform, spelling, and the files that GitHub reads
 	@"$(BIN)/python" -m ruff check .
 	@"$(BIN)/python" -m ruff format --check .
 	@"$(BIN)/python" -m tools.typecheck
 	@PYTHONPATH=.:scripts "$(BIN)/lint-imports" --no-logo
 	@"$(BIN)/python" -m tools.lint_terraform
 	@"$(BIN)/python" -m tools.lint_unused
+	@"$(CHECKOV)/bin/python" -m checkov.main --directory modules --framework terraform --compact --quiet --skip-download
 	@"$(BIN)/python" -m tools.docs --check
 	@"$(BIN)/python" -m codespell_lib
 	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml examples/*/*.yml
@@ -74,9 +85,10 @@ function: $(STAMP) ## Pack the JITR function into modules/jitr/function.zip
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes the newest packages)
-	@$(COMPILE) $(LOCK_ARGS) --output-file requirements.txt
-	@$(COMPILE) $(LOCK_ARGS) --extra status --group dev --constraints requirements.txt \
+	@$(COMPILE) $(LOCK_ARGS) pyproject.toml --output-file requirements.txt
+	@$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra status --group dev --constraints requirements.txt \
 		--output-file requirements-dev.txt
+	@$(COMPILE) $(LOCK_ARGS) --group checkov --output-file requirements-checkov.txt
 
 .PHONY: clean
 clean: ## Remove everything that make has made

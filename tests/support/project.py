@@ -20,9 +20,10 @@ def project() -> dict[str, Any]:
 
 
 def development_requirements() -> list[str]:
-    """Return the requirements of all dependency groups."""
+    """Return the requirements of all dependency groups but those that have a lock of their own."""
     groups: dict[str, list[str | dict[str, str]]] = _settings()["dependency-groups"]
-    return [line for group in groups.values() for line in group if isinstance(line, str)]
+    shared = [group for name, group in groups.items() if name != "checkov"]
+    return [line for group in shared for line in group if isinstance(line, str)]
 
 
 def _settings() -> dict[str, Any]:

@@ -66,7 +66,13 @@ def test_a_python_without_venv(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-terraform-1.6.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-checkov.txt",
+        "requirements-dev.txt",
+        "requirements-terraform-1.6.txt",
+    ],
 )
 def test_the_lock_is_complete(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -99,6 +105,13 @@ def test_the_tools_install_only_packages_of_the_lock() -> None:
     setup = SETUP.read_text(encoding="utf-8")
     assert "--require-hashes -r requirements-dev.txt" in setup
     assert "--ignore-requires-python" not in setup
+    checkov = (ROOT / "Makefile").read_text(encoding="utf-8").partition("$(CHECKOV)/.installed:")[2]
+    rule = checkov.partition("\n\n")[0].replace("\\\n", " ")
+    (install,) = [line for line in rule.splitlines() if "pip install" in line]
+    assert "--require-hashes" in install
+    assert install.endswith("-r requirements-checkov.txt")
+    locked = (ROOT / "requirements-checkov.txt").read_text(encoding="utf-8")
+    assert re.search(r"^checkov==", locked, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
