@@ -129,9 +129,15 @@ def start(argv):  # type: (list[str]) -> int
 
 
 def say(line):  # type: (str) -> None
-    """Print a failure on standard error, if there is one."""
+    """Print a failure on standard error, if there is one that takes it.
+
+    As `iot_ca.streams.say`, which an old Python can't import.
+    """
     if sys.stderr is not None:
-        print("iot_ca: " + line, file=sys.stderr)
+        try:
+            print("iot_ca: " + line, file=sys.stderr)
+        except (OSError, ValueError):
+            return
 
 
 def run_through_uv(argv, extras):  # type: (list[str], list[str]) -> None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TextIO
+from collections.abc import Sequence
 
 from iot_ca.errors import DEBUG_VARIABLE, Failure, Failures, as_failure, one_line
+from iot_ca.streams import say, standard_output
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 
@@ -37,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
         lines = [str(failure)]
         _print_tracebacks(failure)
     for line in lines:
-        _say(f"iot_ca: {one_line(line)}", sys.stderr)
+        say(f"iot_ca: {one_line(line)}", sys.stderr)
     return 1
 
 
@@ -48,8 +47,7 @@ def _run(argv: Sequence[str]) -> int:
     if command == "csr":
         from iot_ca.ownership import csr
 
-        with _writing_standard_output():
-            return csr.run(argv[1:])
+        return csr.run(argv[1:])
     if command == "status":
         from iot_ca.fleet import status
 
@@ -63,57 +61,24 @@ def _run(argv: Sequence[str]) -> int:
     elif command == "register":
         from iot_ca.terraform.register import register
 
-        _say(one_line(register(_request())), sys.stdout)
+        say(one_line(register(_request())), sys.stdout)
     elif command == "release-policy":
         from iot_ca.terraform.release_policy import release_policy
 
-        _say(one_line(release_policy(_request())), sys.stdout)
+        say(one_line(release_policy(_request())), sys.stdout)
     else:
         from iot_ca.terraform.deregister import deregister
 
-        _say(one_line(deregister(_request())), sys.stdout)
+        say(one_line(deregister(_request())), sys.stdout)
     return 0
-
-
-def _say(line: str, stream: TextIO | None) -> None:
-    """Print a line if the stream takes it.
-
-    AWS holds what was done: a stream that is closed or full must not turn it into a failure.
-    """
-    if stream is None:  # so Python says that the process was started without it
-        return
-    try:
-        print(line, file=stream, flush=True)
-    except (OSError, ValueError):
-        _discard_the_rest(stream)
 
 
 def _answer(text: str) -> None:
     """Print what Terraform reads as UTF-8; raise Failure if standard output can't be written."""
-    if sys.stdout is None:
-        raise Failure("standard output can't be written: it is closed")
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.closed:
         sys.stdout.reconfigure(encoding="utf-8")
-    with _writing_standard_output():
-        print(text, flush=True)
-
-
-@contextmanager
-def _writing_standard_output() -> Iterator[None]:
-    """Raise Failure if standard output can't be written in the block."""
-    try:
-        yield
-    except OSError as error:
-        _discard_the_rest(sys.stdout)
-        raise Failure(f"standard output can't be written: {error.strerror}") from error
-
-
-def _discard_the_rest(stream: TextIO) -> None:
-    """Lead a stream nowhere: at its exit Python writes what is left and would fail again."""
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+    with standard_output() as stdout:
+        print(text, file=stdout)
 
 
 def _query() -> str:
@@ -136,8 +101,8 @@ def _request() -> str:
 
 
 def _print_tracebacks(*failures: Failure) -> None:
-    if os.environ.get(DEBUG_VARIABLE) == "1" and sys.stderr is not None:
+    if os.environ.get(DEBUG_VARIABLE) == "1":
         import traceback
 
         for failure in dict.fromkeys(failures):
-            traceback.print_exception(failure)
+            say("".join(traceback.format_exception(failure)).rstrip("\n"), sys.stderr)

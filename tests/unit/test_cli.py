@@ -13,11 +13,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from iot_ca import __main__ as start_of_program
 from iot_ca.aws import session as aws_module
 from iot_ca.certificates import pem as pem_module
 from iot_ca.certificates.pem import Certificate
 from tests.support.certificates import key_pem, pem
 from tests.support.messages import assert_tells_nothing_of
+from tests.support.program.broken_streams import BROKEN, broken_stream
 from tests.support.program.fake_aws import ACCOUNT, FakeAws
 from tests.support.program.in_process import (
     OTHER,
@@ -305,20 +307,27 @@ def test_a_name_that_the_encoding_lacks_fails_no_finished_write(
     assert "deleted, since" in deregistered
 
 
-@pytest.mark.parametrize("kind", ["none", "closed", "full"])
+@pytest.mark.parametrize("kind", BROKEN)
 def test_a_standard_output_that_takes_nothing_fails_no_finished_write(
     program: Program, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    stream = None if kind == "none" else Path("/dev/full").open("w")  # noqa: SIM115
-    if stream is not None and kind == "closed":
-        stream.close()
-    monkeypatch.setattr("sys.stdout", stream)
     request = program.request_to_register(authority())
-    status, _, err = program.request("register", request)
+    with broken_stream(kind) as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        status, _, err = program.request("register", request)
     assert (status, err) == (0, [])
     assert list(aws.cas) == [identity()]
-    if stream is not None:
-        stream.close()
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_standard_error_that_takes_nothing_leaves_the_status(
+    program: Program, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("IOT_CA_DEBUG", "1")
+    with broken_stream(kind) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        assert program.query({"root": {"certificate_pem": "junk"}})[:2] == (1, "")
+        start_of_program.say("a line")
 
 
 @pytest.mark.parametrize("debug", ["", "0", "true"])

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 
 from iot_ca.aws.session import Account
+from tests.support.program.broken_streams import BROKEN, broken_stream
 from tests.support.program.fake_aws import ACCOUNT, REGION, FakeAws
 from tests.support.program.fake_iot import CODE
 from tests.support.program.in_process import Program
@@ -46,6 +47,26 @@ def test_stdout_has_the_request_and_stderr_the_next_step(program: Program, aws: 
     assert aws.writes == []
     # Its key is thrown away: no two are the same.
     assert program.run("csr")[1] != out
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_stdout_has_only_the_request_without_a_standard_error(
+    program: Program, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with broken_stream(kind) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        status, out, _ = program.run("csr")
+    assert status == 0
+    assert out.endswith("-----END CERTIFICATE REQUEST-----\n")
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_request_that_can_not_be_printed_is_one_line(
+    program: Program, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with broken_stream(kind) as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        assert refused(program).startswith("standard output can't be written: ")
 
 
 def test_credentials_of_another_account_are_refused(program: Program, aws: FakeAws) -> None:

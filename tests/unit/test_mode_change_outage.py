@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iot_ca.reconcile import insistence
+from tests.support.program.broken_streams import BROKEN, broken_stream
 from tests.support.program.fake_aws import FakeAws
 from tests.support.program.in_process import Program, identity
 from tests.support.program.mode_changes import (
@@ -54,6 +55,25 @@ def test_an_outage_of_a_minute_does_not_stop_a_mode_change(
     (line,) = err
     assert line.startswith(WAITING)
     assert "up to 5 minutes" in line
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_an_outage_is_waited_out_without_standard_error(
+    program: Program,
+    aws: FakeAws,
+    proof: dict[str, str],
+    slept: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    fail(aws, "RegisterCACertificate", 2, 3, code=OUTAGE)
+    with broken_stream(kind) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        request = program.request_to_register(wanted, "change 2")
+        assert program.request("register", request)[0] == 0
+    assert_changed(aws, "DEFAULT")
+    assert len(slept) == 2
 
 
 def test_an_outage_is_waited_out_for_minutes_and_no_longer(

@@ -22,7 +22,7 @@ from typing import NoReturn
 from iot_ca.errors import Failure
 from iot_ca.fleet import inventory, page_file
 from iot_ca.fleet.assessment import EXPIRY_WARNING_DAYS, Report, assess
-from iot_ca.fleet.standard_output import standard_output
+from iot_ca.streams import say, standard_output
 
 
 def run(argv: Sequence[str]) -> int:
@@ -61,10 +61,7 @@ def _end_interrupted() -> NoReturn:
     Threads may still wait for AWS, and Python would wait for them before it ends: up to minutes.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Standard error may be closed; the process must end all the same.
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write("iot_ca: status: interrupted before the report was complete; run again\n")
-        sys.stderr.flush()
+    say("iot_ca: status: interrupted before the report was complete; run again", sys.stderr)
     os._exit(1)
 
 
@@ -124,7 +121,7 @@ def _output(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         from iot_ca.fleet.render import json
 
-        with standard_output() as stdout:
+        with standard_output(may_be_cut=True) as stdout:
             # JSON is UTF-8 (RFC 8259); ASCII is read as such in nearly every other encoding.
             is_utf8 = codecs.lookup(stdout.encoding or "utf-8").name == "utf-8"
             print(json.render(report, ascii_only=not is_utf8), file=stdout)
@@ -135,7 +132,7 @@ def _output(report: Report, options: argparse.Namespace) -> None:
     else:
         from iot_ca.fleet.render import table
 
-        with standard_output() as stdout:
+        with standard_output(may_be_cut=True) as stdout:
             table.print_report(report, stdout)
 
 
@@ -144,12 +141,12 @@ def _output_page(report: Report, page: bytes, path: str) -> None:
     from iot_ca.fleet.render import summary
 
     if page_file.is_standard_output(path):
-        with standard_output() as stdout:
+        with standard_output(may_be_cut=True) as stdout:
             stdout.buffer.write(page)
         return
     page_file.write(page, path)
     # The page is written, so a standard output that can't be written is not a failure.
-    with suppress(Failure), standard_output() as stdout:
+    with suppress(Failure), standard_output(may_be_cut=True) as stdout:
         print(summary.headline(report), file=stdout)
 
 

@@ -14,12 +14,14 @@ from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 from iot_ca.model import Credentials, Target
 from iot_ca.ownership import verification_certificate
+from iot_ca.streams import say, standard_output
 
 
 def run(argv: Sequence[str]) -> int:
     """Print the request on standard output, and on standard error what to do with it.
 
-    Returns the exit status; raises Failure if AWS can't be queried. Writes nothing to AWS.
+    Returns the exit status; raises Failure if AWS can't be queried or standard output can't be
+    written. Writes nothing to AWS.
     """
     options = _parser().parse_args(argv)
     credentials = Credentials(options.profile, options.role_arn, options.external_id)
@@ -33,11 +35,12 @@ def run(argv: Sequence[str]) -> int:
         code = Account(target).registration_code
     except Failure as failure:
         raise Failure(f"{target}: {failure}") from failure
-    print(verification_certificate.request(code), end="", flush=True)
-    print(
+    with standard_output() as stdout:
+        print(verification_certificate.request(code), end="", file=stdout)
+    say(
         f"iot_ca: request for a verification certificate for {target}: have the CA's owner sign it "
         f"(common name {code}), and set verification.certificate_pem to the certificate",
-        file=sys.stderr,
+        sys.stderr,
     )
     return 0
 

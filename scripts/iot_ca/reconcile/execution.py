@@ -24,6 +24,7 @@ from iot_ca.reconcile.steps import (
     Untag,
     Update,
 )
+from iot_ca.streams import say
 
 _NOT_REGISTERED = (
     "the CA might not be registered now, or be inactive, so that new devices are refused"
@@ -136,11 +137,10 @@ def _reporting_interruption() -> Iterator[None]:
 
 
 def _announce_waiting(seconds: float) -> None:
-    print(
+    say(
         "iot_ca: the mode of the CA is being changed and AWS does not answer: the CA is inactive "
         f"or not registered, trying again for up to {seconds / 60:.0f} minutes",
-        file=sys.stderr,
-        flush=True,
+        sys.stderr,
     )
 
 
