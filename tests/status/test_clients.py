@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 
 from iot_ca.errors import Denied, Failure
-from iot_ca.fleet import clients as fleet_clients
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
 from iot_ca.model import Credentials, Target
 from sandbox.control import Sandbox
@@ -28,6 +28,13 @@ def one(world: World, ca: x509.Certificate, new_account: Callable[[], str]) -> s
     return account
 
 
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let no call wait before it is retried; return the pauses that it would have made."""
+    pauses: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=pauses.append))
+    return pauses
+
+
 def states(out: str) -> dict[tuple[str, str], str]:
     """The state in each account and region."""
     return {(name, region): row["state"] for (name, region, _), row in rows(out).items()}
@@ -35,9 +42,15 @@ def states(out: str) -> dict[tuple[str, str], str]:
 
 @pytest.mark.parametrize("down", ["eu-west-1", "us-east-1"])
 def test_a_region_that_is_down_fails_alone(
-    world: World, run: Run, one: str, sandbox: Sandbox, down: str
+    world: World,
+    run: Run,
+    one: str,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    down: str,
 ) -> None:
     """STS and IoT of one region answer nothing; the role is assumed in the other one."""
+    pauses = without_pauses(monkeypatch)
     up = next(region for region in ("eu-west-1", "us-east-1") if region != down)
     sandbox.fault("error", region=down, times=None, code="ServiceUnavailable", status=503)
     sandbox.forget_calls()
@@ -49,6 +62,7 @@ def test_a_region_that_is_down_fails_alone(
     assumed = sandbox.calls(operation="AssumeRole", region=up)
     assert [call.error for call in assumed] == [None]
     # Credentials were obtained, so the failure is that of a call to IoT in the Region.
+    assert sum(pauses) > 9
     (wrong,) = rows(out)["one", down, "root"]["wrong"]
     assert wrong.startswith("DescribeCACertificate failed")
     assert {call.account for call in sandbox.calls(service="iot")} == {one}
@@ -94,7 +108,7 @@ def test_sts_is_called_in_the_region_itself(
     assert client._client.meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
 
 
-def test_a_call_is_retried_when_others_used_up_the_quota(
+def test_a_throttled_account_is_retried_and_fails_alone(
     world: World,
     run: Run,
     one: str,
@@ -103,9 +117,9 @@ def test_a_call_is_retried_when_others_used_up_the_quota(
     new_account: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All accounts of a Region share botocore's retry quota; here it is used up from the start."""
+    """botocore's own retries share a quota in a Region; here it is used up from the start."""
     monkeypatch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: False)
-    monkeypatch.setattr(fleet_clients, "_MAX_RETRY_DELAYS_SECONDS", (0, 0))
+    pauses = without_pauses(monkeypatch)
     world.add("two", new_account())
     world.register("two", "eu-west-1", ca)
     two = world.accounts["two"]["account_id"]
@@ -116,7 +130,8 @@ def test_a_call_is_retried_when_others_used_up_the_quota(
             account=account,
             region="eu-west-1",
             times=times,
-            code="ServiceUnavailableException",
+            code="ThrottlingException",
+            status=429,
         )
     sandbox.forget_calls()
 
@@ -128,8 +143,7 @@ def test_a_call_is_retried_when_others_used_up_the_quota(
         ("one", "us-east-1"): "in_sync",
         ("two", "eu-west-1"): "failed",
     }
-    # Retried twice, and then given up.
-    assert len(sandbox.calls(operation="DescribeCACertificate", account=two)) == 3
+    assert sum(pauses) > 60
 
 
 def test_no_account_waits_for_another_ones_profile(

@@ -11,11 +11,13 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from iot_ca.aws.retries import is_temporary
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure, Unavailable
+from iot_ca.fleet.clients import Clients
 from tests.support.program.aws_calls import TARGET
 
 Answer = tuple[int, bytes] | Exception
@@ -106,6 +108,14 @@ def test_an_outage_of_seconds_is_waited_out(
         call()
         assert wire.attempts == 6
     assert sum(wire.pauses[:5]) > 1
+
+
+def test_the_fleet_report_waits_out_an_outage_of_seconds(wire: Wire) -> None:
+    credentials = Credentials("AKIA0000", "secret")
+    iot = Clients(1).client(None, "iot", "eu-west-1", credentials)
+    wire.answers = [error(503, "ServiceUnavailableException")] * 5 + [OK]
+    iot.describe_thing_group(thingGroupName="g")
+    assert sum(wire.pauses) > 1
 
 
 @pytest.mark.parametrize("fault", TEMPORARY)

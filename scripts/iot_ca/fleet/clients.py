@@ -4,32 +4,28 @@ Creating a client takes longer than a call with it, and a new TLS connection lon
 is one client for each Region. A call through it is signed with the credentials of the account that
 the calling thread works for, and its connections serve all accounts.
 
-botocore's retry quota ("standard" mode) belongs to a client, so all accounts of a Region share it:
-a Region that does not answer is soon given up, no matter which account calls. An error response
-concerns one account only. So a call that got one and finds the quota used up, perhaps by other
-accounts, is retried outside the quota. A call that AWS throttles is retried for minutes.
+Calls are tried again by the rules of `iot_ca.aws.retries`. botocore's own share a quota among the
+calls of a client: an account that is throttled would use up that of all accounts.
 
 AWS IoT's own quotas belong to an account and Region, and so does the pace of the calls.
 """
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 
-from iot_ca import waiting
 from iot_ca.aws import session as aws
 from iot_ca.aws.credentials import load as load_credentials
 from iot_ca.aws.errors import translate_errors
 from iot_ca.aws.pacing import Pacer, SlownessNotice
-from iot_ca.aws.retries import is_throttled, throttled_patience
+from iot_ca.aws.retries import retry
 from iot_ca.aws.session import Account
 from iot_ca.errors import Denied, Failure
 
@@ -66,9 +62,6 @@ _CREDENTIAL_SETTINGS = frozenset(
         "web_identity_token_file",
     }
 )
-
-# The longest delay before each retry outside the shared quota; the mean delay is half of it.
-_MAX_RETRY_DELAYS_SECONDS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -123,9 +116,10 @@ class Clients:
             if client is None:
                 session = self._sessions[session_key]
                 client = aws._client(session, service, region, self._max_connections)
+                retry(client, self.notice)
                 _ = client.exceptions  # created at the first use, which is not thread-safe
                 self._clients[session_key, service, region] = client
-        return _AccountClient(client, self._signer, credentials, self.notice, pacer)
+        return _AccountClient(client, self._signer, credentials, pacer)
 
     def _load_profile(self, profile: str | None) -> tuple[Credentials | None, str]:
         with self._lock:
@@ -270,13 +264,11 @@ class _AccountClient:
         client: Any,
         signer: _ThreadCredentials,
         credentials: Credentials | None,
-        notice: SlownessNotice,
         pacer: Pacer | None,
     ) -> None:
         self._client = client
         self._signer = signer
         self._credentials = credentials
-        self._notice = notice
         self._pacer = pacer
 
     @property
@@ -288,39 +280,12 @@ class _AccountClient:
         name = self._client.meta.method_to_api_mapping[operation]
 
         def call(**request: Any) -> Any:
-            def paced() -> Any:
-                if self._pacer is not None:
-                    self._pacer.wait(name)
+            if self._pacer is not None:
+                self._pacer.wait(name)
+            with self._signer.signing_with(self._credentials):
                 return method(**request)
 
-            with self._signer.signing_with(self._credentials):
-                return _retry_outside_quota(paced, self._notice)
-
         return call
-
-
-def _retry_outside_quota(call: Callable[[], Any], notice: SlownessNotice) -> Any:
-    """Return the result of a call, retried if AWS throttles it.
-
-    Also if the shared retry quota kept botocore from retrying it.
-    """
-    delays = (random.uniform(0, seconds) for seconds in _MAX_RETRY_DELAYS_SECONDS)
-    patience = throttled_patience()
-    while True:
-        try:
-            return call()
-        except ClientError as error:
-            if is_throttled(error.response):
-                pause = patience.next_pause()
-                notice.pause(pause or 0)
-            # botocore marks an error response so if it would have retried.
-            elif error.response.get("ResponseMetadata", {}).get("RetryQuotaReached"):
-                pause = next(delays, None)
-            else:
-                raise
-            if pause is None:
-                raise
-        waiting.sleep(pause)
 
 
 def _session_key(profile_settings: Mapping[str, Any]) -> str:
