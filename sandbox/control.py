@@ -129,7 +129,7 @@ class Sandbox:
         message: str | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Order a failure of the next matching calls; see :class:`sandbox.faults.Fault`.
+        """Order a failure of the next matching calls; see :class:`sandbox.server.faults.Fault`.
 
         Raises SandboxError for an order that makes no sense.
         """
