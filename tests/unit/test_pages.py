@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import pytest
+from botocore import xform_name
 
+from iot_ca.aws import device_policies
 from iot_ca.aws import pages as pages_module
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.pages import pages
 from iot_ca.certificates.pem import Certificate
 from tests.support.program.aws_calls import id_of, refusal, registration
 from tests.support.program.fake_aws import FakeAws
+from tools.checkout import ROOT
 
 ENDLESS = "AWS answers a listing that does not end"
 
@@ -53,5 +57,14 @@ def test_every_listing_of_the_program_ends(
     aws.endless = True
     assert ENDLESS in refusal(lambda: ca_certificates.observe_one(id_of(certificate)))
     assert ENDLESS in refusal(lambda: ca_certificates.count_device_certificates(id_of(certificate)))
+    account = ca_certificates.account
+    assert ENDLESS in refusal(lambda: device_policies.release(account, "iot-jitr-root"))
     aws.faults["RegisterCACertificate"] = ("LimitExceededException", "Limit reached")
     assert ENDLESS in refusal(lambda: ca_certificates.register(registration(certificate)))
+    # These are all.
+    in_source = {
+        method
+        for path in (ROOT / "scripts" / "iot_ca").rglob("*.py")
+        for method in re.findall(r"\.(list_\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert in_source == {xform_name(call) for call in aws.calls if call.startswith("List")}

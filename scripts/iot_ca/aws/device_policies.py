@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from iot_ca.aws.pages import pages
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 
@@ -73,11 +74,9 @@ def _move(account: Account, policy_name: str, copy: str, targets: list[str]) -> 
 
 def _targets(iot: Any, policy_name: str) -> list[str]:
     """Return the ARNs of the first targets of a policy; none if it is attached to nothing."""
-    request: dict[str, Any] = {"policyName": policy_name, "pageSize": _PAGE_SIZE}
-    while True:
-        page = iot.list_targets_for_policy(**request)
-        targets, marker = list(page.get("targets", [])), page.get("nextMarker")
+    request = {"policyName": policy_name, "pageSize": _PAGE_SIZE}
+    for page in pages(iot.list_targets_for_policy, request, "marker", "nextMarker"):
         # A page may be empty and not the last.
-        if targets or not marker:
-            return targets
-        request["marker"] = marker
+        if page.get("targets"):
+            return list(page["targets"])
+    return []

@@ -213,5 +213,8 @@ class FakeIot:
         # Of one that does not exist as well (API reference).
         self.groups.pop(thingGroupName, None)
 
+    def _GetPolicy(self, *, policyName: str) -> dict[str, str]:
+        return {"policyName": policyName, "policyDocument": "{}"}
+
     def _GetRegistrationCode(self) -> dict[str, str]:
         return {"registrationCode": CODE}
