@@ -11,10 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import fields
 
 from iot_ca.model import ORIGIN_TAG, DesiredCa, ObservedCa
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.steps import is_reconciled
+
+# The attributes that say how a CA is reconciled, and not what AWS IoT has of it.
+NOT_IN_AWS = frozenset(
+    {"certificate_pem", "verification", "allow_mode_change", "force_mode_change"}
+)
 
 # The length of a tag's value (developer guide, "Tag restrictions"; the API reference has 256).
 _MAX_LENGTH = 255
@@ -104,11 +110,9 @@ def _digest(desired: DesiredCa) -> str:
     Not with how: a new proof of ownership, or another way to write the certificate, is no change.
     """
     state = [
-        desired.certificate_mode,
-        desired.status,
-        desired.auto_registration,
-        desired.template_name,
-        desired.tags,
+        getattr(desired, attribute.name)
+        for attribute in fields(DesiredCa)
+        if attribute.name not in NOT_IN_AWS
     ]
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:8]
 
