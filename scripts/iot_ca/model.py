@@ -26,7 +26,7 @@ MANAGED_TAGS_TAG = TAG_PREFIX + "managed-tags"
 Origin = Literal["registered", "adopted"]
 
 # The revision of a CA whose template is detached by a destroy that keeps the CA.
-KEEP_AUTO_REGISTRATION = "leave auto-registration="
+KEEP_AUTO_REGISTRATION = "deregister auto-registration="
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ def test_an_interrupted_destroy_is_repaired() -> None:
     desired = DesiredCa("PEM")
     now, _ = finished(desired, Cloud(None), "register 1")
     left = replace(now, tags={**now.tags, **auto_registration_tag(now).tags})
+    assert left.revision == "deregister auto-registration=DISABLE"
     assert current_revision(desired, left) is None
     (difference,) = differences(desired, left)
     assert str(difference) == "tag iot-ca:revision is of an interrupted destroy"
