@@ -23,6 +23,7 @@ from iot_ca.model import (
 )
 from iot_ca.terraform import protocol
 from iot_ca.terraform.protocol import InspectRequest, Result
+from tests.support.certificates import ec_key, issue, pem
 from tests.support.messages import everything_said
 
 TEXT = st.text(max_size=30)
@@ -109,6 +110,20 @@ def test_a_register_request_is_read_unchanged(request: RegisterRequest) -> None:
 def test_a_deregister_request_is_read_unchanged(request: DeregisterRequest) -> None:
     assert protocol.read_deregister(json.dumps(asdict(request))) == request
     assert protocol.read_deregister(json.dumps(without_none(asdict(request)))) == request
+
+
+def test_only_the_first_certificate_of_a_chain_of_proof_travels() -> None:
+    proof = pem(issue(ec_key(), is_ca=False))
+    chain = f"Subject: CN=proof\r\n{proof}" + 400 * pem(issue(ec_key()))
+    assert len(chain) > 100_000
+    desired = DesiredCa(chain, "DEFAULT", verification=Verification(chain))
+    text = protocol.write_request("root", Target("1" * 12, "eu-west-1"), desired, "PEM")
+    sent = json.loads(text)["certificate_authority"]
+    assert (sent["certificate_pem"], sent["verification"]["certificate_pem"]) == ("PEM", proof)
+    # What is not a certificate is for the check of the proof to refuse.
+    desired = DesiredCa("PEM", verification=Verification("junk"))
+    text = protocol.write_request("root", Target("1" * 12, "eu-west-1"), desired, "PEM")
+    assert json.loads(text)["certificate_authority"]["verification"]["certificate_pem"] == "junk"
 
 
 def test_defaults_are_those_of_the_module() -> None:

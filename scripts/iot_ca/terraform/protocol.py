@@ -8,9 +8,11 @@ other commands take one JSON document.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from contextlib import suppress
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from iot_ca.certificates import pem
 from iot_ca.errors import Failure
 from iot_ca.model import (
     CertificateMode,
@@ -99,18 +101,23 @@ def write_results(results: dict[str, Result]) -> str:
     return json.dumps({name: json.dumps(asdict(result)) for name, result in results.items()})
 
 
-def write_request(name: str, target: Target, desired: DesiredCa, pem: str) -> str:
+def write_request(name: str, target: Target, desired: DesiredCa, certificate_pem: str) -> str:
     """Return the request of `register` for one CA as JSON, without revision and owner.
 
+    Of a verification certificate, too, only the first certificate is in it: a request travels in
+    an environment variable, and a bundle would be too long for one.
+
     Args:
-        pem: the CA's certificate alone, which takes the place of what came with or before it: a
-            request travels in an environment variable, and a bundle would be too long for one.
+        certificate_pem: the CA's certificate alone, in place of what came with or before it.
     """
-    request = {
-        "name": name,
-        "target": asdict(target),
-        "certificate_authority": {**asdict(desired), "certificate_pem": pem},
-    }
+    verification = desired.verification
+    if verification is not None and verification.certificate_pem is not None:
+        # Text that is not a certificate is refused by those who need it, and only by them.
+        with suppress(Failure):
+            proof = pem.read(verification.certificate_pem).pem
+            verification = replace(verification, certificate_pem=proof)
+    desired = replace(desired, certificate_pem=certificate_pem, verification=verification)
+    request = {"name": name, "target": asdict(target), "certificate_authority": asdict(desired)}
     return json.dumps(request)
 
 
