@@ -43,11 +43,11 @@ def test_credentials_of_another_account_write_and_report_nothing(
     )
     stack.plan("-out=right.plan")
 
-    def refused(outcome: Outcome, *names: str) -> None:
+    def refused(outcome: Outcome, *names: str, named_by: str = "the aws provider") -> None:
         for name in names:
             line = outcome.error(name)
             assert f"belong to account {wrong.number}" in line
-            assert f"the aws provider's to account {right.number}" in line
+            assert f"{named_by}'s to account {right.number}" in line
         # A saved plan repeats what was seen with the right credentials.
         if outcome.completed.arguments[-1] != "right.plan":
             assert not any("not registered" in line for line in outcome.warnings)
@@ -62,7 +62,8 @@ def test_credentials_of_another_account_write_and_report_nothing(
     refused(stack.plan(fails=True, env=env), "root", "both")
     refused(stack.destroy(fails=True, env=env), "root", "both")
     # Without a look before: what takes a CA out must find out by itself.
-    refused(stack.destroy("-refresh=false", fails=True, env=env), "root", "both")
+    outcome = stack.destroy("-refresh=false", fails=True, env=env)
+    refused(outcome, "root", "both", named_by="the state")
     assert right.see(ca.id).status == right.see(present_in_both.id).status == "ACTIVE"
 
 

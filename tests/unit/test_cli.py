@@ -111,7 +111,8 @@ def test_no_command_writes_to_another_account(program: Program, aws: FakeAws) ->
         assert (status, out) == (1, "")
         (line,) = err
         assert "999988887777" in line
-        assert ACCOUNT in line
+        named_by = "the aws provider" if command == "register" else "the state"
+        assert f"{named_by}'s to account {ACCOUNT}; nothing was written" in line
     assert aws.writes == []
 
 

@@ -39,10 +39,16 @@ class Account:
     """The account and Region of a target, reached with the program's own credentials.
 
     The session and the clients are created at the first call. Methods raise Failure only.
+
+    Args:
+        target: the account and Region.
+        named_by: who has named the account, for a message: the state if the aws provider may be of
+            another account by now.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, named_by: str = "the aws provider") -> None:
         self.target = target
+        self._named_by = named_by
         self._notice = SlownessNotice()
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -94,14 +100,14 @@ class Account:
             return str(self._session.get_partition_for_region(self.target.region))
 
     def check(self) -> None:
-        """Raise Failure if the credentials belong to another account than the aws provider's."""
+        """Raise Failure if the credentials belong to another account than the target's."""
         self.require_account(self.caller)
 
     def require_account(self, account: str) -> None:
         """Raise Failure if `account`, which AWS has answered, is not the target's."""
         if account != self.target.account_id:
             raise Failure(
-                f"the program's credentials belong to account {account}, the aws provider's to "
+                f"the program's credentials belong to account {account}, {self._named_by}'s to "
                 f"account {self.target.account_id}; nothing was written; set credentials (profile "
                 "or role_arn) so that both are the same account"
             )

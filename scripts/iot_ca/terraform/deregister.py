@@ -18,7 +18,7 @@ def deregister(text: str) -> str:
     """
     request = protocol.read_deregister(text)
     try:
-        account = Account(request.target)
+        account = Account(request.target, named_by="the state")
         remote = RemoteCa(request.certificate_id, CaCertificates(account), Snapshots(account))
         done = deregistration.deregister(request, remote)
     except BaseException as error:

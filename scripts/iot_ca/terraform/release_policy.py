@@ -16,7 +16,7 @@ def release_policy(text: str) -> str:
     request = protocol.read_release_policy(text)
     policy = request.policy_name
     try:
-        count, copy = device_policies.release(Account(request.target), policy)
+        count, copy = device_policies.release(Account(request.target, named_by="the state"), policy)
     except BaseException as error:
         raise Failures(request.target, {request.name: as_failure(error)}) from error
     done = f"policy {policy} is attached to nothing"
