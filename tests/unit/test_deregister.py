@@ -10,6 +10,7 @@ import pytest
 from iot_ca.model import ORIGIN_TAG, OWNER_TAG, TAG_PREFIX
 from tests.support.program.fake_aws import FakeAws
 from tests.support.program.in_process import TARGET, WHERE, Program, authority, identity
+from tests.support.program.refused import Refused
 
 
 def test_a_registered_ca_is_deleted(program: Program, aws: FakeAws) -> None:
@@ -182,6 +183,69 @@ def test_a_device_registered_meanwhile_stops_the_deletion(program: Program, aws:
     assert (aws.cas, aws.tags) == before
     assert aws.writes == ["UpdateCACertificate"] * 2
     assert aws.sent("UpdateCACertificate")[1]["newStatus"] == "ACTIVE"
+
+
+def test_a_ca_whose_owner_is_unknown_is_not_changed(program: Program, aws: FakeAws) -> None:
+    program.register(authority(), owner="another")
+    aws.faults["ListTagsForResource"] = ("ResourceNotFoundException", "not yet")
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    for on_destroy in ("delete", "deactivate", "retain", None):
+        status, _, (line,) = program.request("deregister", {**request, "on_destroy": on_destroy})
+        assert status == 1
+        assert "AWS IoT does not answer the tags of the CA at the moment, which name the" in line
+        assert "run again in a minute" in line
+    assert aws.writes == ["RegisterCACertificate"]
+
+
+def test_a_refused_deletion_sets_the_ca_active_again(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    before = copy.deepcopy((aws.cas, aws.tags))
+    aws.faults["DeleteCACertificate"] = ("InvalidRequestException", "the first reason")
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, _, (line,) = program.request("deregister", request)
+    assert status == 1
+    assert "the first reason" in line
+    assert (aws.cas, aws.tags) == before
+
+
+@pytest.mark.parametrize("devices", [0, 1])
+def test_a_ca_that_stays_inactive_is_named_with_the_first_reason(
+    program: Program, aws: FakeAws, devices: int
+) -> None:
+    program.register(authority())
+
+    def refuse(operation: str) -> None:
+        if operation == "UpdateCACertificate" and "UpdateCACertificate" in aws.calls:
+            aws.faults["UpdateCACertificate"] = ("InvalidRequestException", "the second reason")
+        elif operation == "UpdateCACertificate":
+            aws.devices[identity()] = devices
+
+    aws.before = refuse
+    aws.faults["DeleteCACertificate"] = ("InvalidRequestException", "the first reason")
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, _, (line,) = program.request("deregister", request)
+    assert status == 1
+    first = "1 certificate of a device" if devices else "the first reason"
+    assert 0 < line.index(first) < line.index("the CA is INACTIVE now")
+    assert line.index("the CA is INACTIVE now") < line.index("the second reason")
+    assert aws.cas[identity()]["certificateDescription"]["status"] == "INACTIVE"
+
+
+def test_a_deletion_whose_answer_is_lost_is_completed_later(program: Program, aws: FakeAws) -> None:
+    program.register(authority())
+    delete = aws._DeleteCACertificate
+
+    def deleted(**names: str) -> None:
+        delete(**names)
+        raise Refused("ServiceUnavailableException", "the answer is lost")
+
+    aws._DeleteCACertificate = deleted  # type: ignore[method-assign]
+    request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
+    status, _, (line,) = program.request("deregister", request)
+    assert status == 1
+    assert "the answer is lost" in line
+    assert "INACTIVE" not in line
+    assert "not registered, nothing to do" in program.deregister(identity())
 
 
 def test_devices_of_an_inactive_ca_are_counted_once(program: Program, aws: FakeAws) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from iot_ca import model
-from iot_ca.errors import Failure
+from iot_ca.errors import Failure, Gone
 from iot_ca.model import DeregisterRequest, ObservedCa, OnDestroy, Snapshot
 from iot_ca.reconcile.execution import RemoteCa
 from iot_ca.reconcile.steps import Delete, DeleteSnapshot, Tag, Untag, Update, snapshot_of
+from iot_ca.reconcile.tags import require_known_tags
 
 _DONE = {"delete": "deleted", "deactivate": "deactivated", "retain": "retained"}
 # Whether AWS IoT lists all device certificates of an SNI_ONLY CA is not documented: so not "none".
@@ -23,6 +25,8 @@ def deregister(request: DeregisterRequest, remote: RemoteCa) -> str:
     It is not an error if the CA is not registered. A CA with another owner is not changed.
     """
     observed = remote.observe()
+    if observed is not None:
+        require_known_tags(observed, "which name the owner, and only the owner removes a CA")
     snapshot = remote.load_snapshot()
     tags = observed.tags if observed is not None else snapshot.tags if snapshot is not None else {}
     if tags.get(model.OWNER_TAG) not in (None, request.owner):
@@ -76,13 +80,31 @@ def _delete(
     _require_no_devices(remote, request, reason)
     if observed.status == "ACTIVE":
         remote.carry_out(Update(status="INACTIVE"))
-        try:
+        with _active_if_refused(remote):
             # An INACTIVE CA registers no more devices, so this check can't be outdated.
             _require_no_devices(remote, request, reason)
-        except Failure:
+            remote.carry_out(Delete())
+    else:
+        remote.carry_out(Delete())
+
+
+@contextmanager
+def _active_if_refused(remote: RemoteCa) -> Iterator[None]:
+    """Set the CA ACTIVE again if the block fails; raise Failure with why, and what the CA is."""
+    try:
+        yield
+    except Failure as failure:
+        try:
             remote.carry_out(Update(status="ACTIVE"))
-            raise
-    remote.carry_out(Delete())
+        except Gone:
+            # Deleted after all, by a call whose answer was lost: the next run finds nothing to do.
+            pass
+        except Failure as second:
+            raise Failure(
+                f"{failure}; the CA is INACTIVE now, so that new devices are refused: run again to "
+                f"delete it, or apply to set it ACTIVE, which has failed now: {second}"
+            ) from failure
+        raise
 
 
 def _require_no_devices(remote: RemoteCa, request: DeregisterRequest, reason: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from iot_ca.errors import Failure
 from iot_ca.model import DesiredCa, ObservedCa
 from iot_ca.reconcile.steps import Plan, Register, Rollback, SaveSnapshot, Update
+from iot_ca.reconcile.tags import require_known_tags
 
 if TYPE_CHECKING:
     from iot_ca.reconcile.execution import RemoteCa
@@ -48,11 +49,7 @@ def require_allowed(desired: DesiredCa, observed: ObservedCa) -> None:
             "allow_mode_change = true, with verification, to have it deleted and registered again "
             "with the same settings and tags"
         )
-    if not observed.tags_are_known:
-        raise Failure(
-            "AWS IoT does not answer the tags of the CA at the moment, and a change of its mode "
-            "must not lose them; run again in a minute"
-        )
+    require_known_tags(observed, "and a change of its mode must not lose them")
     if observed.mode == "DEFAULT" and desired.verification is None:
         if desired.force_mode_change:
             return

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iot_ca.errors import Failure
 from iot_ca.model import (
     MANAGED_TAGS_TAG,
     ORIGIN_TAG,
@@ -18,10 +19,20 @@ from iot_ca.model import (
     REVISION_TAG,
     TAG_PREFIX,
     DesiredCa,
+    ObservedCa,
     Origin,
 )
 
 _DIGEST_LENGTH = 5
+
+
+def require_known_tags(observed: ObservedCa, why: str) -> None:
+    """Raise Failure, with the reason why they are needed, if AWS IoT does not answer the tags."""
+    if not observed.tags_are_known:
+        raise Failure(
+            f"AWS IoT does not answer the tags of the CA at the moment, {why}; run again in a "
+            "minute"
+        )
 
 
 def desired_tags(desired: DesiredCa, origin: Origin, revision: str, owner: str) -> dict[str, str]:
