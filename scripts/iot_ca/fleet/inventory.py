@@ -22,6 +22,8 @@ from iot_ca.model import CertificateMode, Credentials, DesiredCa, Status, Target
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_NOT_PROVISIONED = "NONE"
+_PROVISIONING_TYPES = ("JITP", "JITR", _NOT_PROVISIONED)
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ def _configured_ca(name: str, certificate: Certificate, layers: Sequence[Layer])
     default = DesiredCa(certificate.pem)
     mode: CertificateMode = default.certificate_mode
     status: Status = default.status
-    template, template_configured = default.template_name, False
+    kind, template, template_configured = _NOT_PROVISIONED, default.template_name, False
     auto_registration: bool | None = None
     provisioned: bool | None = None
     for layer in reversed(layers):
@@ -241,10 +243,10 @@ def _configured_ca(name: str, certificate: Certificate, layers: Sequence[Layer])
         auto_registration = layer.flag("auto_registration", auto_registration)
         provisioning = layer.object("provisioning")
         if provisioning.settings:
-            kind = provisioning.settings.get("type")
+            kind = provisioning.choice("type", _PROVISIONING_TYPES, kind)
             jitp_template = provisioning.text("template_name") or name
             template, template_configured = (jitp_template if kind == "JITP" else None), True
-            provisioned = kind in ("JITP", "JITR")
+            provisioned = kind != _NOT_PROVISIONED
         if layer.settings.get("template_name") is not None:
             # An empty name means that the CA must not have a template: JITR or NONE.
             template, template_configured = layer.text("template_name") or None, True

@@ -197,6 +197,10 @@ def test_one_account_under_two_names_is_noted_and_wants_default_mode_once(tmp_pa
         ({"accounts": {"one": account(region="x.evil.example/")}}, "is not an AWS region"),
         ({"accounts": {"one": account(certificate_mode="sni")}}, '"SNI_ONLY" or "DEFAULT"'),
         ({"accounts": {"one": account(status=["ACTIVE"])}}, '"ACTIVE" or "INACTIVE"'),
+        (
+            {"accounts": {"one": account(provisioning={"type": "jitp"})}},
+            'accounts["one"].provisioning.type must be "JITP" or "JITR" or "NONE"',
+        ),
         ({"accounts": {"one": account(auto_registration="no")}}, "must be true or false"),
         ({"accounts": {"one": account(auto_registration=[])}}, "must be true or false"),
         ({"accounts": {"one": account(certificate_authorities=["x"])}}, "names the CA x"),
