@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from iot_ca.model import REVISION_TAG
+from iot_ca.reconcile.revision import encode
 from tests.support.program.fake_aws import FakeAws
-from tests.support.program.in_process import Program, identity
+from tests.support.program.in_process import Program, authority, identity
 from tests.support.program.mode_changes import (
     GROUP,
     MODES,
@@ -152,6 +153,51 @@ def test_a_change_killed_at_any_call_loses_no_data(
         else:
             program.deregister(identity(), template_name="t", on_destroy="delete")
             assert (aws.cas, aws.groups) == ({}, {})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_plan_names_an_interrupted_change_of_the_mode(
+    program: Program, aws: FakeAws, proof: dict[str, str], mode: str
+) -> None:
+    wanted = registered(program, aws, mode, proof)
+    program.inspect({"root": wanted})
+    # A CA that is registered has no such change, and costs no call.
+    assert "DescribeThingGroup" not in aws.calls
+    fail(aws, "RegisterCACertificate", 2, 3)
+    refused(program, wanted)
+    aws.calls.clear()
+
+    result = program.inspect({"root": wanted})["root"]
+
+    assert aws.calls.count("DescribeThingGroup") == 1
+    assert "not registered, since a change of the mode was interrupted; apply finishes" in str(
+        result["warnings"]
+    )
+    # Not "register", which modules/registration takes for a CA that was deleted by hand.
+    other = wanted["certificate_mode"]
+    assert result["revision"].startswith(f"update mode {mode} -> {other} ")
+    assert (result["differences"], result["drift"]) == (["not registered"], [])
+    program.register(wanted, result["revision"])
+    assert_changed(aws, other, encode(result["revision"]))
+    assert program.inspect({"root": wanted})["root"]["revision"] == result["revision"]
+
+
+def test_a_plan_that_may_not_read_snapshots_does_without(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "SNI_ONLY", proof)
+    fail(aws, "RegisterCACertificate", 2, 3)
+    refused(program, wanted)
+    aws.faults["DescribeThingGroup"] = ("AccessDeniedException", "no")
+    assert program.inspect({"root": wanted})["root"]["revision"].startswith("register ")
+    aws.faults.clear()
+    aws.groups[GROUP] = {"00000": ""}
+    assert "has been altered" in refused(program, wanted, "inspect")
+
+
+def test_only_cas_whose_mode_may_change_have_a_snapshot(program: Program, aws: FakeAws) -> None:
+    program.inspect({"root": authority()})
+    assert "DescribeThingGroup" not in aws.calls
 
 
 def test_a_registration_by_hand_in_between_is_accepted(

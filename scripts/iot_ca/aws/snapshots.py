@@ -9,18 +9,19 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from iot_ca.aws.session import Account
-from iot_ca.errors import Failure
+from iot_ca.errors import Denied, Failure
 from iot_ca.model import Snapshot
 
 # A thing group's attributes: how many, and the characters of each (quotas of AWS IoT).
 _MAX_ATTRIBUTES = 50
 _MAX_ATTRIBUTE_LENGTH = 800
+_PARALLEL_CALLS = 10
 
 
 class Snapshots:
@@ -85,6 +86,32 @@ class Snapshots:
                 self._iot.delete_thing_group(thingGroupName=_group_name(certificate_id))
             except self._iot.exceptions.ResourceNotFoundException:
                 return
+
+
+def load_all(account: Account, certificate_ids: Iterable[str]) -> dict[str, Snapshot | Failure]:
+    """Return the snapshots that these CAs have, by certificate ID, or why one can't be read.
+
+    One that the credentials may not read is left out: a plan needs it for a hint alone.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    ids = sorted(set(certificate_ids))
+    if not ids:
+        return {}
+    snapshots = Snapshots(account)
+    _ = account.client("iot")  # created here, since it can't be in several threads
+
+    def load(certificate_id: str) -> Snapshot | Failure | None:
+        try:
+            return snapshots.load(certificate_id)
+        except Denied:
+            return None
+        except Failure as failure:
+            return failure
+
+    with ThreadPoolExecutor(min(_PARALLEL_CALLS, len(ids))) as pool:
+        loaded = zip(ids, pool.map(load, ids), strict=True)
+        return {key: snapshot for key, snapshot in loaded if snapshot is not None}
 
 
 def _group_name(certificate_id: str) -> str:

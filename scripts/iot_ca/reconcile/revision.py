@@ -13,7 +13,7 @@ import json
 import re
 from dataclasses import fields
 
-from iot_ca.model import ORIGIN_TAG, DesiredCa, ObservedCa
+from iot_ca.model import ORIGIN_TAG, DesiredCa, ObservedCa, Snapshot
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.steps import is_reconciled
 
@@ -43,21 +43,32 @@ def current_revision(desired: DesiredCa, observed: ObservedCa | None) -> str | N
     return revision if _digest_in(revision) in (None, _digest(desired)) else None
 
 
-def new_revision(desired: DesiredCa, observed: ObservedCa | None, token: str) -> str:
+def new_revision(
+    desired: DesiredCa,
+    observed: ObservedCa | None,
+    token: str,
+    interrupted: Snapshot | None = None,
+) -> str:
     """Return a revision that no CA carries yet and that says what is done.
 
     `token`, 8 hexadecimal digits, makes the revision unique: a hash of the desired and the observed
     state would be the same again for a CA that was deleted outside Terraform, and nothing would be
     planned. As a tag value, the revision is not longer than AWS allows.
+
+    `interrupted` is what a change of the mode has saved of a CA that it has deleted: to register
+    the CA then is to finish the change.
     """
     if observed is None:
-        action = "register"
+        action = "register" if interrupted is None else "update"
     elif ORIGIN_TAG not in observed.tags:
         action = "adopt"
     else:
         action = "repair" if is_drift(desired, observed) else "update"
     end = f" {_digest(desired)}-{token}"
-    text = " ".join([action, ", ".join(_changes(desired, observed))]).strip()
+    changes = _changes(desired, observed)
+    if observed is None and interrupted is not None:
+        changes = [f"mode {interrupted.mode} -> {desired.certificate_mode}"]
+    text = " ".join([action, ", ".join(changes)]).strip()
     return f"{_shortened(text, _MAX_LENGTH - len(end))}{end}"
 
 

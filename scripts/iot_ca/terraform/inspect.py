@@ -12,11 +12,12 @@ from iot_ca import ownership, utc
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.events import jitr_warning
 from iot_ca.aws.session import Account
+from iot_ca.aws.snapshots import load_all
 from iot_ca.aws.templates import existing_templates
 from iot_ca.certificates import pem, validation
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, Failures, as_failure, one_line
-from iot_ca.model import DesiredCa, ObservedCa, auto_registration_status
+from iot_ca.model import DesiredCa, ObservedCa, Snapshot, auto_registration_status
 from iot_ca.reconcile import mode_change
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.revision import current_revision, is_drift, new_revision
@@ -30,7 +31,10 @@ Validity = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Lookup:
-    """One CA of the query, and what AWS IoT answers about it."""
+    """One CA of the query, and what AWS IoT answers about it.
+
+    `interrupted` is what a change of the mode has saved of a CA that is not registered now.
+    """
 
     name: str
     desired: DesiredCa
@@ -38,6 +42,7 @@ class Lookup:
     observed: ObservedCa | None
     account: Account
     template_exists: bool
+    interrupted: Snapshot | None = None
 
 
 def inspect(query: str) -> str:
@@ -64,15 +69,22 @@ def inspect(query: str) -> str:
         ca_certificates.account,
         _unattached_templates(wanted, certificates, observed),
     )
+    snapshots = load_all(
+        ca_certificates.account, _may_be_interrupted(wanted, certificates, observed)
+    )
 
     def result(name: str) -> Result:
         certificate = certificates[name]
         answer = observed[certificate.certificate_id]
+        interrupted = snapshots.get(certificate.certificate_id)
         if isinstance(answer, Failure):
             raise answer
+        if isinstance(interrupted, Failure):
+            raise interrupted
         template = wanted[name].template_name
         exists = template in templates or _is_attached(template, answer)
-        lookup = Lookup(name, wanted[name], certificate, answer, ca_certificates.account, exists)
+        account = ca_certificates.account
+        lookup = Lookup(name, wanted[name], certificate, answer, account, exists, interrupted)
         result = _result(lookup, ca_certificates.arn(certificate.certificate_id))
         # It concerns the account and Region, so one CA is enough to say it once.
         if warning is not None and name == with_jitr[0]:
@@ -117,6 +129,18 @@ def _unattached_templates(
     }
 
 
+def _may_be_interrupted(
+    wanted: Mapping[str, DesiredCa],
+    certificates: Mapping[str, Certificate],
+    observed: Observations,
+) -> set[str]:
+    """Return the IDs of CAs that a change of the mode may have deleted and not registered again."""
+    ids = {
+        certificates[name].certificate_id for name in certificates if wanted[name].allow_mode_change
+    }
+    return {certificate_id for certificate_id in ids if observed[certificate_id] is None}
+
+
 def _is_attached(template_name: str | None, observed: ObservedCa | None) -> bool:
     return (
         observed is not None
@@ -150,7 +174,7 @@ def _result(lookup: Lookup, arn: str) -> Result:
     check = _check_unregistered if observed is None else _check_registered
     (not_before, not_after), more = check(lookup)
     revision = current_revision(desired, observed) or new_revision(
-        desired, observed, os.urandom(4).hex()
+        desired, observed, os.urandom(4).hex(), lookup.interrupted
     )
     differing = ["not registered"]
     if observed is not None:
@@ -190,6 +214,10 @@ def _check_unregistered(lookup: Lookup) -> tuple[Validity, list[str]]:
     claim = ownership.claim(desired, certificate, lookup.account)
     authority = pem.parse(certificate)
     warnings = validation.warnings(authority)
+    if lookup.interrupted is not None:
+        warnings.append(
+            "not registered, since a change of the mode was interrupted; apply finishes the change"
+        )
     warnings += claim.check() if desired.certificate_mode == "DEFAULT" else []
     return pem.validity(authority), warnings
 

@@ -53,6 +53,8 @@ def statements(document: str) -> list[dict[str, Any]]:
 # policies lack them, and have them with JITP, where the aws provider needs the first one too, and
 # with JITR.
 HINT = ("iot:DescribeProvisioningTemplate ", "iot:DescribeEventConfigurations ")
+# The same of a plan alone: an apply must read the snapshot (aws/snapshots.py).
+PLAN_HINTS = (*HINT, "iot:DescribeThingGroup ")
 
 
 def needs(document: str) -> set[Need]:
