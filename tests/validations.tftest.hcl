@@ -224,7 +224,7 @@ run "refuses_a_template_of_10241_characters" {
 }
 
 # provisioning.template_body has no resource of type AWS::IoT::Certificate
-run "refuses_a_template_without_resources_in_it" {
+run "refuses_a_template_without_resources" {
   command = plan
   variables {
     certificate_authorities = {
@@ -268,7 +268,7 @@ run "refuses_a_template_whose_policy_has_a_name_and_a_document" {
 }
 
 # provisioning.template_body has an AWS::IoT::Policy
-run "refuses_a_template_whose_policy_has_neither_name_nor_document" {
+run "refuses_a_template_policy_without_name_and_document" {
   command = plan
   variables {
     certificate_authorities = {
@@ -764,7 +764,7 @@ run "refuses_to_bound_a_role_that_is_given" {
 }
 
 # More than one of provisioning.subject_attributes needs
-run "refuses_attributes_that_a_thing_without_a_type_has_no_room_for" {
+run "refuses_too_many_attributes_for_a_thing_without_a_type" {
   command = plan
   variables {
     certificate_authorities = {

@@ -196,14 +196,14 @@ def test_the_settings_of_provisioning_are_those_of_its_modules(kind: str) -> Non
     assert set(blocks(folder, "variable")) == set(_call(kind))
 
 
-def test_each_setting_of_provisioning_has_a_module_that_takes_it() -> None:
+def test_each_setting_of_provisioning_is_taken_by_a_module() -> None:
     jitp, jitr = (provisioning_settings(kind) for kind in ("jitp", "jitr"))
     assert PROVISIONING.names == {"type"} | jitp | jitr
     assert jitp & jitr == {"device_policy", "permissions_boundary_arn"}
 
 
 @pytest.mark.parametrize("kind", ["jitp", "jitr"])
-def test_a_module_that_provisions_is_given_the_settings_as_they_are(kind: str) -> None:
+def test_a_provisioning_module_gets_the_settings_unchanged(kind: str) -> None:
     call = _call(kind)
     assert set(call) == set(blocks(f"modules/{kind}", "variable"))
     for name in provisioning_settings(kind) - {"template_name"}:

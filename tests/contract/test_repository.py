@@ -16,6 +16,8 @@ import yaml
 from tools.checkout import ROOT
 
 WORKFLOWS = sorted(path.name for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+# Of a name without the word "test".
+MAX_TEST_NAME = 60
 # What the module, the program as a package, and their users need.
 RELEASED = {
     "CHANGELOG.md",
@@ -95,7 +97,7 @@ def test_git_treats_a_zip_as_binary() -> None:
     assert "text: unset" in answer
 
 
-def test_code_that_tests_share_is_in_their_support_package() -> None:
+def test_code_that_tests_share_is_in_the_support_package() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         folder = path.relative_to(ROOT / "tests").parts[0]
         if folder != "support":
@@ -103,3 +105,18 @@ def test_code_that_tests_share_is_in_their_support_package() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
                 assert f"{node.module}.".startswith("tests.support."), (path, node.module)
+
+
+def test_names_of_tests_are_short_and_without_pronouns() -> None:
+    names = {
+        name.removeprefix("test_")
+        for pattern, definition in (
+            ("tests/**/test_*.py", r"^ *def (test_\w+)"),
+            ("**/tests/*.tftest.hcl", r'^run "(\w+)"'),
+        )
+        for path in git("ls-files", "--", f":(glob){pattern}").decode().splitlines()
+        for name in re.findall(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert len(names) > 1000
+    assert [name for name in sorted(names) if len(name) > MAX_TEST_NAME] == []
+    assert [name for name in sorted(names) if {"it", "they", "them"} & set(name.split("_"))] == []

@@ -95,7 +95,7 @@ def test_the_rules_are_found() -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_each_refusal_names_the_rule_it_is_about(folder: str) -> None:
+def test_each_refusal_names_the_rule_that_refuses(folder: str) -> None:
     for refusal in refusals(folder):
         assert [refusal.breaks(rule) for rule in rules(folder)].count(True) == 1, refusal
 

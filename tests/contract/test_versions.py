@@ -101,7 +101,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # The root calls every other module.
 @pytest.mark.parametrize("folder", [".", "modules/iam-policies", *EXAMPLES])
-def test_the_oldest_terraform_validates_the_configurations_for_it(
+def test_the_oldest_terraform_validates_the_configurations(
     folder: str, oldest: Engine, checkout: Path, providers: Providers
 ) -> None:
     terraform = Terraform(checkout / folder, oldest, environment(providers))

@@ -14,7 +14,7 @@ from tools.engine.terraform import Terraform
 NAMES = ["jitp", "jitr", "own-answer", "plain", "misspelled"]
 
 
-def test_only_a_ca_whose_devices_are_provisioned_registers_them(stack: Stack) -> None:
+def test_only_a_ca_with_provisioning_registers_devices(stack: Stack) -> None:
     """Otherwise the certificates of new devices would stay PENDING_ACTIVATION."""
     cas = {name: new_ca(name) for name in NAMES}
     settings: dict[str, dict[str, object]] = {
@@ -43,7 +43,7 @@ def _default_tags(tags: Sequence[str]) -> str:
     return "default_tags {\n    tags = {\n" + "\n".join(tags) + "\n    }\n  }"
 
 
-def test_default_tags_reach_the_cas_as_they_reach_other_resources(
+def test_default_tags_reach_the_cas_like_other_resources(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     def stack(*tags: str) -> Stack:

@@ -53,7 +53,7 @@ def address(name: str, resource: str) -> str:
 
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("what either engine makes of it is tested with JITP and with modules/jitr")
-def test_a_ca_comes_after_its_rule_and_goes_before_it(
+def test_a_rule_exists_before_and_after_the_ca(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     stack = Stack(workspace, sandbox, account, region, extra=EXTRA)

@@ -11,7 +11,7 @@ from tests.support.terraform.stack import Stack
 
 
 @pytest.mark.one_engine("in which order things come and go is older than both engines")
-def test_a_template_is_there_before_its_ca_and_goes_after_it(stack: Stack) -> None:
+def test_a_template_exists_before_and_after_the_ca(stack: Stack) -> None:
     account = stack.account
     names = ["switched-off", "switched-on", "renamed", "removed", "kept"]
     cas = {name: new_ca(name) for name in names}

@@ -23,7 +23,7 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles"])
-def test_a_ca_without_expiry_is_registered_planned_reported_and_removed(
+def test_a_ca_without_expiry_is_managed_in_every_time_zone(
     sandbox: Sandbox, account: str, region: str, tmp_path: Path, zone: str
 ) -> None:
     target = {"account_id": account, "region": region}

@@ -427,7 +427,7 @@ def test_without_terraform_the_account_has_failed(
     assert "can't be run: No such file or directory; TERRAFORM names" in report.errors[0]
 
 
-def test_accounts_are_read_as_the_example_reads_them(tmp_path: Path) -> None:
+def test_accounts_are_read_as_in_the_example(tmp_path: Path) -> None:
     variables = (ROOT / "examples" / "workspaces" / "variables.tf").read_text(encoding="utf-8")
     (region,) = re.findall(r'region\s+= optional\(string, "([\w-]+)"\)', variables)
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")

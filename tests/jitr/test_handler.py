@@ -340,7 +340,7 @@ def test_an_unmanaged_thing_keeps_its_attributes(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("typed", [False, True])
-def test_a_new_thing_gets_as_many_attributes_as_it_has_room_for(
+def test_a_new_thing_gets_as_many_attributes_as_fit(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, typed: bool
 ) -> None:
     wanted = {"maker": "Organization", "serial_number": "SerialNumber", "state": "StateName"}

@@ -26,7 +26,7 @@ def block(start: str, document: str = MODULE) -> str:
     return found.group()
 
 
-def test_the_function_may_call_exactly_what_it_calls() -> None:
+def test_the_permissions_are_exactly_those_of_the_functions_calls() -> None:
     granted = set(re.findall(r'"iot:(\w+)"', block('resource "aws_iam_role_policy" "function"')))
     called = re.findall(r"\biot\.(\w+)\(", SOURCE)
     assert granted == {"".join(word.title() for word in call.split("_")) for call in called}

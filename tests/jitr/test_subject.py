@@ -61,7 +61,7 @@ def expected(subject: x509.Name) -> dict[str, list[str]]:
 
 @given(SUBJECTS)
 @example(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut("\U0001f600" * LONGEST))]))
-def test_any_subject_is_read_as_the_library_reads_it(subject: x509.Name) -> None:
+def test_any_subject_is_read_as_by_the_library(subject: x509.Name) -> None:
     assert subject_of(pem(certificate(subject))) == expected(subject)
 
 

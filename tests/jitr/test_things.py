@@ -43,7 +43,7 @@ def test_an_attribute_is_one_that_the_api_takes(text: str) -> None:
 
 
 @given(st.from_regex(r"[a-zA-Z0-9_.,@/:#-]{0,800}", fullmatch=True))
-def test_an_attribute_that_the_api_takes_stays_as_it_is(text: str) -> None:
+def test_an_attribute_that_the_api_takes_stays_unchanged(text: str) -> None:
     assert attribute_value(text) == text
 
 

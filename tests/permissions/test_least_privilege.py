@@ -136,7 +136,7 @@ def make_function(account: Account, name: str, key: str) -> None:
     )
 
 
-def test_a_call_without_its_permission_is_refused_and_names_it(
+def test_a_refused_call_names_the_missing_permission(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:
     """All permissions there can be, those of the aws provider for JITP and JITR among them.
@@ -167,7 +167,7 @@ def test_a_call_without_its_permission_is_refused_and_names_it(
     assert {need for need, why in told.items() if why is None} == needs(planning)
 
 
-def test_a_role_is_assumed_only_where_the_policy_names_it(world: World, tmp_path: Path) -> None:
+def test_a_role_is_assumed_only_if_the_policy_names_the_role(world: World, tmp_path: Path) -> None:
     caller, target = Role(world.account, "caller"), Role(world.account, "target")
     settings = {
         "account_id": world.account.number,

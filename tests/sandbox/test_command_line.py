@@ -212,7 +212,7 @@ def test_readme_walk_through(sandbox: Sandbox, tmp_path: Path) -> None:
     assert modes == ["SNI_ONLY", "SNI_ONLY", "DEFAULT", "DEFAULT"]
 
 
-def test_a_table_of_the_readme_has_no_blank_line_in_it() -> None:
+def test_tables_of_the_readme_have_no_blank_lines() -> None:
     text = README.read_text(encoding="utf-8")
     assert re.search(r"^\|.*\n\n+\|", text, re.MULTILINE) is None
 

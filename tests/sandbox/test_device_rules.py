@@ -126,9 +126,7 @@ def test_a_known_device_must_be_active(status: str) -> None:
 @pytest.mark.parametrize(
     ("status", "again"), [("PENDING_ACTIVATION", True), ("INACTIVE", False), ("REVOKED", False)]
 )
-def test_only_a_certificate_that_waits_for_activation_has_its_event_again(
-    status: str, again: bool
-) -> None:
+def test_only_a_pending_certificate_causes_another_event(status: str, again: bool) -> None:
     for mode, presented in (("SNI_ONLY", named(ONE)), ("DEFAULT", WITH_CA)):
         device = KnownDevice(status, mode, "cd", NOW)
         with pytest.raises(Refused) as caught:

@@ -161,7 +161,7 @@ def test_event_is_published_only_if_enabled_where_that_counts(
     assert entry.certificate_id == id_of(device)
 
 
-def test_event_is_published_at_each_attempt_of_a_device_that_waits_for_activation(
+def test_each_attempt_of_a_pending_device_publishes_the_event(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     """So an event that reached nobody heals, and a device that can't be provisioned repeats it."""

@@ -58,7 +58,7 @@ def test_a_dead_declaration_is_found(tmp_path: Path, text: str, address: str) ->
         "<<-EOT\n  text ${local.x}\n  EOT\n",
     ],
 )
-def test_a_use_is_seen_wherever_it_stands(tmp_path: Path, use: str) -> None:
+def test_a_use_is_seen_in_any_place(tmp_path: Path, use: str) -> None:
     text = "locals {\n  x = 1\n}\n" + f"output y {{\n  value = {use}\n}}\n"
     assert unused(tmp_path, text) == []
 

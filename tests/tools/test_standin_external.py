@@ -218,7 +218,7 @@ def test_an_answer_of_another_type_is_refused(output: bytes) -> None:
         parse_result(output)
 
 
-def test_programs_see_the_environment_they_are_given(tmp_path: Path) -> None:
+def test_programs_see_the_given_environment(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": "/home/user"}
     output = Programs(environment).run(
         ["sh", "-c", 'cat; echo "$HOME"; pwd'], str(tmp_path), b"in "

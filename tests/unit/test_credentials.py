@@ -193,7 +193,7 @@ def test_a_credential_process_that_hangs_is_ended(
         ("aws_session_token", "session token"),
     ],
 )
-def test_a_key_with_a_character_that_no_key_has_is_named_and_not_shown(
+def test_a_key_with_an_impossible_character_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, setting: str, what: str, value: str
 ) -> None:
     for name in ("aws_access_key_id", "aws_secret_access_key"):
@@ -216,7 +216,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("port", ["port", "99999", "-1", "0", "1:2"])
 @pytest.mark.usefixtures("_keys")
-def test_a_malformed_endpoint_names_the_variable_that_has_it(
+def test_a_malformed_endpoint_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_IOT", f"http://user:password@localhost:{port}/")

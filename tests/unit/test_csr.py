@@ -87,7 +87,7 @@ def test_credentials_of_another_account_are_refused(program: Program, aws: FakeA
         (("--region", "ap-south-1"), {"AWS_REGION": "us-east-2"}, "ap-south-1"),
     ],
 )
-def test_the_region_is_found_as_terraform_finds_it(
+def test_the_region_is_chosen_as_by_terraform(
     program: Program,
     aws: FakeAws,
     monkeypatch: pytest.MonkeyPatch,

@@ -121,7 +121,7 @@ def test_a_key_usage_without_key_cert_sign_is_a_warning(program: Program) -> Non
     assert "registered" in program.register(wanted, planned["revision"])
 
 
-def test_the_roots_of_browsers_are_read_as_cryptography_reads_them() -> None:
+def test_the_roots_of_browsers_are_read_as_by_cryptography() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of serial numbers of some
         roots = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())

@@ -51,7 +51,7 @@ def test_a_new_revision_is_a_unique_valid_tag_value(
 
 
 @given(st.text())
-def test_every_text_is_the_same_again_after_it_was_a_tag_value(text: str) -> None:
+def test_every_text_survives_as_a_tag_value(text: str) -> None:
     value = encode(text)
     assert re.fullmatch(r"[\w .:/=+@-]*", value, re.ASCII)
     assert decode(value) == text
@@ -129,7 +129,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "says"), CHANGES)
-def test_what_was_changed_in_the_configuration_is_no_drift_and_updated(
+def test_a_change_of_the_configuration_is_updated_and_no_drift(
     change: dict[str, Any], says: str
 ) -> None:
     after, desired = applied(BEFORE), replace(BEFORE, **change)

@@ -113,7 +113,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_credentials")
-def test_missing_credentials_name_the_places_to_set_them() -> None:
+def test_missing_credentials_name_the_settings() -> None:
     said = refusal(lambda: CaCertificates(Account(TARGET)).observe_one("a" * 64))
     assert "no AWS credentials found" in said
     assert "credentials.profile" in said

@@ -308,7 +308,7 @@ run "everything_that_can_be_chosen" {
   }
 }
 
-run "more_attributes_than_a_thing_without_a_type_has_room_for_are_refused" {
+run "more_attributes_than_fit_without_a_type_are_refused" {
   command = plan
   variables {
     subject_attributes = { maker = "Organization", serial_number = "SerialNumber" }
@@ -316,7 +316,7 @@ run "more_attributes_than_a_thing_without_a_type_has_room_for_are_refused" {
   expect_failures = [aws_lambda_function.function]
 }
 
-run "a_thing_with_a_type_has_room_for_them" {
+run "a_thing_with_a_type_has_room_for_many_attributes" {
   command = plan
   variables {
     thing_type_name    = "sensor"

@@ -99,7 +99,7 @@ run "refuses_more_attributes_than_a_thing_has_room_for" {
 }
 
 # subject_attributes is too long for the function's environment
-run "refuses_attributes_that_a_functions_environment_has_no_room_for" {
+run "refuses_attributes_too_long_for_a_functions_environment" {
   command = plan
   variables {
     subject_attributes = {

@@ -68,7 +68,7 @@ run "one_process_is_asked_and_its_answer_comes_out" {
   }
 }
 
-run "a_change_of_mode_and_every_proof_of_ownership_are_asked_about" {
+run "a_change_of_mode_and_every_proof_are_asked_about" {
   command = plan
   variables {
     certificate_authorities = {
@@ -167,7 +167,7 @@ run "an_answer_about_other_cas_is_refused" {
   expect_failures = [data.external.certificate_authorities]
 }
 
-run "a_digest_is_of_the_first_certificate_however_it_is_written" {
+run "a_digest_is_of_the_first_certificate_in_any_form" {
   command = plan
   variables {
     certificate_authorities = {

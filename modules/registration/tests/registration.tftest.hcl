@@ -22,7 +22,7 @@ variables {
   }
 }
 
-run "a_registration_is_replaced_when_and_only_when_the_revision_changes" {
+run "only_another_revision_replaces_a_registration" {
   command = plan
 
   assert {

@@ -86,7 +86,7 @@ def test_defaults_are_those_of_the_root_module(tmp_path: Path) -> None:
         ({"auto_registration": True}, True),
     ],
 )
-def test_auto_registration_depends_on_provisioning_as_in_the_root_module(
+def test_auto_registration_defaults_as_in_the_root_module(
     settings: dict[str, Any], auto_registration: bool, tmp_path: Path
 ) -> None:
     (account_region,) = fleet_of_one(tmp_path, **settings).account_regions
@@ -161,7 +161,7 @@ def test_default_mode_in_two_accounts_of_a_region_is_noted(tmp_path: Path) -> No
     assert note.startswith("one, two all want root-ca in DEFAULT mode in eu-west-1")
 
 
-def test_one_account_under_two_names_is_noted_and_wants_default_mode_once(tmp_path: Path) -> None:
+def test_one_account_under_two_names_is_noted_once(tmp_path: Path) -> None:
     both = {"regions": ["eu-west-1", "us-east-1"], "region": None, "certificate_mode": "DEFAULT"}
     variables = {
         "certificate_file": "root-ca.pem",

@@ -112,7 +112,7 @@ def test_an_existing_page_keeps_its_owner_as_far_as_the_system_allows(
     assert target.read_text() == "new"
 
 
-def test_a_private_page_is_private_before_it_is_complete(
+def test_a_private_page_is_private_before_the_first_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "status.html"
