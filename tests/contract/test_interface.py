@@ -148,6 +148,15 @@ def test_the_root_module_passes_each_setting_to_the_lookup() -> None:
     assert _call("lookup")[CAS] == "${local.desired_certificate_authorities}"
 
 
+def test_the_rule_of_verification_names_each_proof() -> None:
+    (rule,) = re.findall(
+        r'error_message = "verification takes exactly one of (.*)\."',
+        (ROOT / "variables.tf").read_text(encoding="utf-8"),
+    )
+    proofs = attributes(Verification) - {"ca_private_key_passphrase_env"}
+    assert set(re.split(", | and ", rule)) == proofs
+
+
 @pytest.mark.parametrize("kind", [ROOT_CAS, LOOKUP_CAS])
 def test_verification_is_the_programs_verification(kind: Type) -> None:
     verification = kind.attribute("verification")

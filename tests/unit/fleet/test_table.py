@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from iot_ca.fleet.assessment import Report
-from iot_ca.fleet.render import table
+from iot_ca.fleet.render import page_table, table
 from tests.support.status.reports import a_report, a_row
 
 
@@ -21,6 +21,11 @@ def printed(report: Report, width: int, terminal: bool = True) -> str:
     table.print_to_console(report, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+def test_the_table_has_the_columns_of_the_page() -> None:
+    headings = [column.heading.lower() for column in page_table._COLUMNS]
+    assert [column.name.lower() for column in table._COLUMNS] == headings
 
 
 def test_the_table_fits_a_terminal_and_ends_with_the_findings() -> None:

@@ -1,8 +1,12 @@
-"""A report as a table for the terminal. The one module that needs rich, which is optional."""
+"""A report as a table for the terminal. The one module that needs rich, which is optional.
+
+`_COLUMNS` lists the columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
@@ -14,6 +18,8 @@ from iot_ca.fleet.render.summary import SIGNS, days_in_words, findings, headline
 from iot_ca.fleet.render.text import visible
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from iot_ca.fleet.assessment import Report, Row, State
 
 _STYLES: dict[State, str] = {
@@ -66,33 +72,30 @@ class _Console(Console):
 
 def _table(report: Report, console: Console) -> Table:
     all_columns = console.width >= _MIN_WIDTH_OF_ALL_COLUMNS
+    columns = [column for column in _COLUMNS if all_columns or not column.only_if_wide]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name in ("account", "region", "CA", "state", "mode", "status"):
-        table.add_column(name, overflow="fold")
-    for name in ("auto-registration", "template", "managed") if all_columns else ():
-        table.add_column(name, overflow="fold")
-    table.add_column("expires", justify="right", no_wrap=True)
+    for column in columns:
+        justify: JustifyMethod = "right" if column.is_number else "left"
+        table.add_column(column.name, justify=justify, overflow="fold", no_wrap=column.is_number)
     for row in report.rows:
-        table.add_row(*_cells(row, console.encoding, all_columns=all_columns))
+        cells = [column.cell(row, console.encoding) for column in columns]
+        if all_columns:
+            cells[0].append(f" {row.account_id}", "dim")
+        table.add_row(*cells)
     return table
 
 
-def _cells(row: Row, encoding: str, *, all_columns: bool) -> Iterator[Text]:
-    shown = partial(visible, encoding=encoding)
-    account = Text(shown(row.account))
-    if all_columns:
-        account.append(f" {row.account_id}", "dim")
-    yield account
-    yield Text(row.region)
-    yield Text(shown(row.ca))
-    yield Text(_badge(row.state, encoding), _STYLES[row.state])
-    yield _compared(row.mode, row.wanted_mode, encoding)
-    yield _compared(row.status, row.wanted_status, encoding)
-    if all_columns:
-        yield Text(row.auto_registration_status or "-")
-        yield Text(shown(row.template or "-"))
-        yield Text(row.managed or "-")
-    yield Text(days_in_words(row.days), _STYLES["expired"] if row.days < 0 else "", justify="right")
+def _account(row: Row, encoding: str) -> Text:
+    return Text(visible(row.account, encoding))
+
+
+def _state(row: Row, encoding: str) -> Text:
+    return Text(_badge(row.state, encoding), _STYLES[row.state])
+
+
+def _expiry(row: Row, encoding: str) -> Text:
+    del encoding  # ASCII alone
+    return Text(days_in_words(row.days), _STYLES["expired"] if row.days < 0 else "")
 
 
 def _compared(observed: str | None, wanted: str, encoding: str) -> Text:
@@ -106,3 +109,42 @@ def _badge(state: State, encoding: str) -> str:
     """Return a state with its sign, or without it if the encoding lacks the sign."""
     sign = SIGNS[state]
     return f"{sign} {state}" if visible(sign, encoding) == sign else state
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the table.
+
+    Attributes:
+        name: its heading.
+        cell: returns the cell of a row, for an encoding.
+        only_if_wide: whether a narrow terminal goes without the column.
+        is_number: whether it is aligned on the right, and never wrapped.
+    """
+
+    name: str
+    cell: Callable[[Row, str], Text]
+    only_if_wide: bool = False
+    is_number: bool = False
+
+
+_COLUMNS = (
+    _Column("account", _account),
+    _Column("region", lambda row, _: Text(row.region)),
+    _Column("CA", lambda row, encoding: Text(visible(row.ca, encoding))),
+    _Column("state", _state),
+    _Column("mode", lambda row, encoding: _compared(row.mode, row.wanted_mode, encoding)),
+    _Column("status", lambda row, encoding: _compared(row.status, row.wanted_status, encoding)),
+    _Column(
+        "auto-registration",
+        lambda row, _: Text(row.auto_registration_status or "-"),
+        only_if_wide=True,
+    ),
+    _Column(
+        "template",
+        lambda row, encoding: Text(visible(row.template or "-", encoding)),
+        only_if_wide=True,
+    ),
+    _Column("managed", lambda row, _: Text(row.managed or "-"), only_if_wide=True),
+    _Column("expires", _expiry, is_number=True),
+)
