@@ -71,7 +71,7 @@ def test_provider_6_has_all_that_is_used_and_deprecates_none() -> None:
     assert set(schema.arguments) == {use.kind for use in USES}
 
 
-def test_the_installed_provider_has_all_that_is_used_and_deprecates_none(
+def test_the_installed_provider_has_all_and_deprecates_none(
     installed: Path, providers: Providers
 ) -> None:
     terraform = Terraform(installed, find_engine(), environment(providers))

@@ -15,7 +15,7 @@ from tools.engine.terraform import Terraform
 pytestmark = pytest.mark.one_engine("validations and preconditions are older than both engines")
 
 
-def test_another_account_is_refused_in_one_line_and_nothing_is_changed(
+def test_another_account_is_refused_in_one_line_without_a_change(
     stack: Stack, new_account_by_hand: Callable[[], Account]
 ) -> None:
     first, other = stack.account, new_account_by_hand()

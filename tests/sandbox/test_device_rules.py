@@ -262,7 +262,7 @@ def test_provisioning_plan() -> None:
     assert plan.policies == (jitp.Policy("devices", None),)
 
 
-def test_a_property_of_a_thing_without_an_override_setting_fails_if_the_thing_exists() -> None:
+def test_a_thing_that_exists_needs_override_settings() -> None:
     properties = {"ThingName": "t", "AttributePayload": {"a": "b"}, "ThingGroups": ["all"]}
     template = json.loads(body(properties))
     template["Resources"]["thing"]["OverrideSettings"] = {"AttributePayload": "MERGE"}

@@ -18,7 +18,7 @@ def enabled(iot: Any) -> set[str]:
     return {name for name, configuration in answered.items() if configuration["Enabled"]}
 
 
-def test_an_update_changes_the_types_that_it_names_in_one_account(aws: Clients) -> None:
+def test_an_update_changes_the_named_types_in_one_account(aws: Clients) -> None:
     iot = aws.iot()
     assert enabled(iot) == set()
     assert "creationDate" not in iot.describe_event_configurations()

@@ -240,7 +240,7 @@ def test_event_is_lost_if_the_role_must_not_send(
 
 
 @pytest.mark.parametrize("may_use_key", [False, True])
-def test_an_encrypted_queue_takes_events_of_roles_that_may_use_its_key(
+def test_an_encrypted_queue_takes_events_of_roles_with_its_key(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker, may_use_key: bool
 ) -> None:
     url, queue_arn = queue(aws)

@@ -337,7 +337,7 @@ def test_a_new_certificate_for_an_old_thing(aws: Clients, listener: Listener, ma
     assert len(aws.iot().list_policies()["policies"]) == 1
 
 
-def test_a_template_without_override_settings_provisions_no_device_of_an_old_thing(
+def test_an_old_thing_needs_override_settings_in_the_template(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE, body=fleet.template_body(ONE)))

@@ -244,7 +244,7 @@ def test_unknown_templates(aws: Clients) -> None:
             call(templateName="missing", **more)
 
 
-def test_a_new_role_is_refused_until_aws_iot_knows_it(sandbox: Sandbox, aws: Clients) -> None:
+def test_a_new_role_is_refused_until_aws_iot_knows_the_role(sandbox: Sandbox, aws: Clients) -> None:
     role, ca = aws.role(), new_ca()
     aws.template("old", provisioningRoleArn=role)
     sandbox.delay_roles(3600)

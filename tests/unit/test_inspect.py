@@ -346,7 +346,7 @@ def test_events_are_not_looked_up_without_jitr(aws: FakeAws, program: Program) -
     assert "DescribeEventConfigurations" not in aws.calls
 
 
-def test_a_missing_permission_to_read_event_configurations_is_no_trouble(
+def test_event_configurations_that_may_not_be_read_are_no_error(
     aws: FakeAws, program: Program
 ) -> None:
     aws.event_types = set()
