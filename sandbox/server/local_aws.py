@@ -55,6 +55,7 @@ LATE_SERVICES = {
     "lambda": "sandbox.functions.models",
     "logs": "sandbox.functions.log_groups",
     "secretsmanager": "sandbox.keys.secretsmanager",
+    "servicequotas": "sandbox.iot.service_quotas",
 }
 
 
