@@ -11,6 +11,9 @@ STAMP := $(VENV)/.installed
 CHECKOV := .cache/checkov
 WORKERS ?= 3
 PYTEST_ARGS ?=
+PROFILES ?=
+REGION ?=
+READ_ONLY ?=
 LOCK_ARGS ?=
 
 # uv must not look after Pythons of its own in the home folder.
@@ -22,7 +25,7 @@ SCHEMA := "$(BIN)/python" -m check_jsonschema --builtin-schema
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: $(STAMP) ## Install what the other targets need into .venv (PYTHON=... chooses the Python)
@@ -43,6 +46,11 @@ $(CHECKOV)/.installed: $(STAMP) requirements-checkov.txt
 .PHONY: test
 test: $(STAMP) ## Run all tests, with every Terraform there is (PYTEST_ARGS=... goes to pytest)
 	@"$(BIN)/python" -m pytest -n "$(WORKERS)" --maxschedchunk 1 $(PYTEST_ARGS)
+
+.PHONY: acceptance
+acceptance: $(STAMP) ## Ask real accounts what the module relies on (PROFILES="dev staging" REGION=... READ_ONLY=1)
+	@"$(BIN)/python" -m tests.support.aws_contract --profiles "$(PROFILES)" --region "$(REGION)" \
+		$(if $(READ_ONLY),--read-only)
 
 .PHONY: demo
 demo: $(STAMP) ## Run the main job on the sandbox: three accounts, drift, repair, destroy
