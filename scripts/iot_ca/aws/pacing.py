@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from iot_ca import waiting
@@ -105,11 +106,11 @@ class Pacer:
             waiting.sleep(seconds)
 
 
-def pace(client: Any, pacer: Pacer) -> None:
-    """Let each attempt of each call of a client wait for its turn."""
+def pace(client: Any, wait_for_turn: Callable[[str], None]) -> None:
+    """Let each attempt of each call of a client wait for its turn, as `Pacer.wait` does."""
 
     def wait(operation_name: str, **_: Any) -> None:
-        pacer.wait(operation_name)
+        wait_for_turn(operation_name)
 
     # First: botocore signs in the same event, and a signature carries the time.
     service = client.meta.service_model.service_id.hyphenize()

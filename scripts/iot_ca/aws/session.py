@@ -90,7 +90,7 @@ class Account:
         retry(client, self._notice)
         if service == "iot":
             # One for each client: there is one client for each Region.
-            pace(client, Pacer(self._notice))
+            pace(client, Pacer(self._notice).wait)
         return client
 
     @property

@@ -24,7 +24,7 @@ from botocore.exceptions import NoCredentialsError
 from iot_ca.aws import session as aws
 from iot_ca.aws.credentials import load as load_credentials
 from iot_ca.aws.errors import translate_errors
-from iot_ca.aws.pacing import Pacer, SlownessNotice
+from iot_ca.aws.pacing import Pacer, SlownessNotice, pace
 from iot_ca.aws.retries import retry
 from iot_ca.aws.session import Account
 from iot_ca.errors import Denied, Failure
@@ -82,7 +82,7 @@ class Clients:
         self._max_connections = max_connections
         self._lock = threading.RLock()
         self._profile_locks: dict[str | None, threading.Lock] = {}
-        self._signer = _ThreadCredentials()
+        self._thread_account = _ThreadAccount()
         self.notice = SlownessNotice()
         self._loader: Loader | None = None
         # By profile: its credentials, and the key of the session that fits it.
@@ -117,9 +117,10 @@ class Clients:
                 session = self._sessions[session_key]
                 client = aws._client(session, service, region, self._max_connections)
                 retry(client, self.notice)
+                pace(client, self._thread_account.wait_for_turn)
                 _ = client.exceptions  # created at the first use, which is not thread-safe
                 self._clients[session_key, service, region] = client
-        return _AccountClient(client, self._signer, credentials, pacer)
+        return _AccountClient(client, self._thread_account, credentials, pacer)
 
     def _load_profile(self, profile: str | None) -> tuple[Credentials | None, str]:
         with self._lock:
@@ -145,7 +146,7 @@ class Clients:
 
     def _new_shared_session(self, profile: str | None) -> Session:
         session = self._new_session(profile)
-        session.register_component("credential_provider", self._signer)
+        session.register_component("credential_provider", self._thread_account)
         # Older versions call the global STS, which is that of us-east-1, and whose tokens opt-in
         # Regions do not accept (IAM user guide, "Manage AWS STS in a Region").
         session.set_config_variable("sts_regional_endpoints", "regional")
@@ -227,22 +228,28 @@ def _call_sts(
     )
 
 
-class _ThreadCredentials(Credentials):
-    """Stands for the credentials of the account that the calling thread works for."""
+class _ThreadAccount(Credentials):
+    """Stands for the credentials of the account that the calling thread works for, and its pace."""
 
     def __init__(self) -> None:
         super().__init__("", "")
         self._thread = threading.local()
 
     @contextmanager
-    def signing_with(self, credentials: Credentials | None) -> Iterator[None]:
-        """Sign the calls that this thread makes inside with these credentials."""
-        self._thread.credentials = credentials
+    def working_for(self, credentials: Credentials | None, pacer: Pacer | None) -> Iterator[None]:
+        """Sign and pace the calls that this thread makes inside as those of one account."""
+        self._thread.credentials, self._thread.pacer = credentials, pacer
         try:
             yield
         finally:
             # Never left for the thread's next account: a call outside fails instead.
-            self._thread.credentials = None
+            self._thread.credentials = self._thread.pacer = None
+
+    def wait_for_turn(self, operation: str) -> None:
+        """Wait until the thread's account may make a call of this operation."""
+        pacer: Pacer | None = getattr(self._thread, "pacer", None)
+        if pacer is not None:
+            pacer.wait(operation)
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         credentials: Credentials | None = getattr(self._thread, "credentials", None)
@@ -251,7 +258,7 @@ class _ThreadCredentials(Credentials):
         frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
         return frozen
 
-    def load_credentials(self) -> _ThreadCredentials:
+    def load_credentials(self) -> _ThreadAccount:
         """Return these: botocore calls a chain of providers so, which has one link here."""
         return self
 
@@ -262,12 +269,12 @@ class _AccountClient:
     def __init__(
         self,
         client: Any,
-        signer: _ThreadCredentials,
+        thread_account: _ThreadAccount,
         credentials: Credentials | None,
         pacer: Pacer | None,
     ) -> None:
         self._client = client
-        self._signer = signer
+        self._thread_account = thread_account
         self._credentials = credentials
         self._pacer = pacer
 
@@ -277,12 +284,9 @@ class _AccountClient:
 
     def __getattr__(self, operation: str) -> Any:
         method = getattr(self._client, operation)
-        name = self._client.meta.method_to_api_mapping[operation]
 
         def call(**request: Any) -> Any:
-            if self._pacer is not None:
-                self._pacer.wait(name)
-            with self._signer.signing_with(self._credentials):
+            with self._thread_account.working_for(self._credentials, self._pacer):
                 return method(**request)
 
         return call
