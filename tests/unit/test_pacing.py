@@ -9,6 +9,7 @@ import pytest
 from iot_ca.aws.pacing import Pacer, SlownessNotice, TokenBucket
 from iot_ca.aws.session import Account
 from tests.support.program.aws_calls import TARGET
+from tests.support.program.broken_streams import BROKEN, broken_stream
 
 
 class Clock:
@@ -79,6 +80,18 @@ def test_a_long_wait_is_announced_once(clock: Clock, capsys: pytest.CaptureFixtu
         "iot_ca: waiting because of AWS's quotas (AWS IoT allows 10 calls a second of each kind in "
         "an account and Region)"
     ]
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_long_wait_needs_no_standard_error(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    pacer = Pacer(SlownessNotice())
+    with broken_stream(kind) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        for _ in range(150):
+            pacer.wait("DescribeCACertificate")
+    assert clock.now > 1010
 
 
 def test_each_attempt_of_a_call_is_paced(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

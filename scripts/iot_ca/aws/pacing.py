@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iot_ca import waiting
+from iot_ca.streams import say
 
 # AWS General Reference, "AWS IoT Core endpoints and quotas", for each of these operations.
 _CALLS_PER_SECOND = 10.0
@@ -75,11 +76,10 @@ class SlownessNotice:
             if self._is_given or elapsed < _LONG_WAIT_SECONDS:
                 return
             self._is_given = True
-        print(
+        say(
             "iot_ca: waiting because of AWS's quotas (AWS IoT allows "
             f"{_CALLS_PER_SECOND:.0f} calls a second of each kind in an account and Region)",
-            file=sys.stderr,
-            flush=True,
+            sys.stderr,
         )
 
 
