@@ -88,7 +88,7 @@ def test_sandbox_agrees_and_nothing_is_left(tmp_path: Path) -> None:
     )
 
 
-def test_interrupted_run_removes_what_it_can_and_names_the_rest(tmp_path: Path) -> None:
+def test_an_interrupted_run_removes_most_and_names_the_rest(tmp_path: Path) -> None:
     with start() as sandbox:
         sandbox.fault(
             "error", operation="DeleteCACertificate", times=None, code="AccessDeniedException"
