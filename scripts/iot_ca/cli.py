@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from iot_ca.errors import DEBUG_VARIABLE, Failure, Failures, as_failure, one_line
 from iot_ca.streams import say, standard_output
@@ -58,19 +58,21 @@ def _run(argv: Sequence[str]) -> int:
         from iot_ca.terraform.inspect import inspect
 
         _answer(inspect(_query()))
-    elif command == "register":
-        from iot_ca.terraform.register import register
-
-        say(one_line(register(_request())), sys.stdout)
     elif command == "release-policy":
         from iot_ca.terraform.release_policy import release_policy
 
         say(one_line(release_policy(_request())), sys.stdout)
     else:
-        from iot_ca.terraform.deregister import deregister
+        from iot_ca.terraform.batch import carry_out
 
-        say(one_line(deregister(_request())), sys.stdout)
+        say(one_line(carry_out(command, _request(), _load_requests)), sys.stdout)
     return 0
+
+
+def _load_requests() -> Callable[[str, str], str]:
+    from iot_ca.terraform.requests import load
+
+    return load()
 
 
 def _answer(text: str) -> None:

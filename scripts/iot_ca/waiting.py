@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 
 # So that many clients that are refused at the same moment do not come back at the same moment.
@@ -47,11 +48,20 @@ class Patience:
         return pause
 
 
+_interrupted = threading.Event()
+
+
 def now() -> float:
     """Return the seconds since some moment. The tests replace it, as they replace `sleep`."""
     return time.monotonic()
 
 
 def sleep(seconds: float) -> None:
-    """Sleep. The tests replace it, so that they need not wait."""
-    time.sleep(seconds)
+    """Sleep; raise KeyboardInterrupt after `interrupt`. Tests replace it to save time."""
+    if _interrupted.wait(seconds):
+        raise KeyboardInterrupt
+
+
+def interrupt() -> None:
+    """End the pauses of all threads: Python interrupts the main thread only."""
+    _interrupted.set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,7 +39,8 @@ _READ_SECONDS = 30
 class Account:
     """The account and Region of a target, reached with the program's own credentials.
 
-    The session and the clients are created at the first call. Methods raise Failure only.
+    The session and the clients are created at the first call. Methods raise Failure only, and can
+    be called in several threads.
 
     Args:
         target: the account and Region.
@@ -51,6 +53,8 @@ class Account:
         self._named_by = named_by
         self._notice = SlownessNotice()
         self._clients: dict[tuple[str, str], Any] = {}
+        # botocore can create neither clients nor their exception classes in several threads.
+        self._lock = threading.RLock()
 
     @cached_property
     def _session(self) -> Session:
@@ -66,17 +70,15 @@ class Account:
         return session
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """Return the client of a service, in the target's Region by default.
-
-        Call it in one thread only: botocore can create neither clients nor their exception classes
-        in several threads, so both are created here.
-        """
+        """Return the client of a service, in the target's Region by default."""
         key = (service, region or self.target.region)
-        if key not in self._clients:
-            with self.failures(service):
-                self._clients[key] = self._patient_client(self._session, *key)
-                _ = self._clients[key].exceptions
-        return self._clients[key]
+        with self._lock:
+            if key not in self._clients:
+                with self.failures(service):
+                    client = self._patient_client(self._session, *key)
+                    _ = client.exceptions
+                self._clients[key] = client
+            return self._clients[key]
 
     @cached_property
     def caller(self) -> str:
