@@ -19,8 +19,6 @@ locals {
   desired_certificate_authorities = {
     for name, ca in local.certificate_authorities : name => merge(ca, {
       template_name = local.template_names[name]
-      # The provider adds its default tags to its own resources, and a CA is not one.
-      tags = merge(data.aws_default_tags.current.tags, ca.tags)
     })
   }
 }
@@ -29,8 +27,12 @@ module "lookup" {
   source = "./modules/lookup"
 
   certificate_authorities = local.desired_certificate_authorities
-  credentials             = var.credentials
-  python_command          = var.python_command
+  # The provider adds its default tags to its own resources, and a CA is not one. Not as tags of the CAs, for which
+  # the lookup would wait for the provider.
+  default_tags   = data.aws_default_tags.current.tags
+  region         = var.region
+  credentials    = var.credentials
+  python_command = var.python_command
 }
 
 # The provisioning resources and the registration take each CA's name or digest from it: nothing is changed

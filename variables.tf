@@ -380,7 +380,7 @@ variable "certificate_authorities" {
   validation {
     condition = alltrue([
       for ca in values(var.certificate_authorities) :
-      ca.provisioning.require_source_account != true || ca.provisioning.role_arn == null
+      ca.provisioning.require_source_account != true || ca.provisioning.role_arn == null if ca != null
     ])
     error_message = "provisioning.require_source_account is for the role that the module creates. Write the condition on aws:SourceAccount into the trust policy of your own provisioning.role_arn."
   }
@@ -583,6 +583,17 @@ variable "jitp_alarms" {
   validation {
     condition     = alltrue([for arn in try(coalesce(var.jitp_alarms).alarm_actions, []) : startswith(arn, "arn:")])
     error_message = "jitp_alarms.alarm_actions must be ARNs."
+  }
+}
+
+variable "region" {
+  description = "Name of the Region: the aws provider's. With it, the lookup starts with the plan and does not wait for the provider: a plan takes about as long as with the provider's own resources. A plan with another Region or account than the provider's fails. Must be known in every plan, such as a text or a variable. Default: the provider's Region."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region must be the name of an AWS Region, such as \"eu-west-1\"."
   }
 }
 

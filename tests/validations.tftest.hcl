@@ -893,7 +893,7 @@ run "accepts_a_long_path_and_a_policy_document_from_a_parameter" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        root = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        root = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
       }
     }
   }
@@ -1388,7 +1388,7 @@ run "accepts_every_place_of_a_key" {
       result = {
         for name in [
           "encrypted-file", "secret", "key-id", "multi-region-key", "key-arn", "alias", "alias-arn", "private-ca", "way-back", "forced"
-        ] : name => "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        ] : name => "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
       }
     }
   }
@@ -1498,12 +1498,12 @@ run "accepts_the_edge_of_every_rule" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        "abcdefghijklmnopqrstuvwxyz_0123456789" = "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        "a name with spaces and \"quotes\""     = "{\"certificate_id\": \"b\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/b\", \"certificate_mode\": \"DEFAULT\", \"status\": \"INACTIVE\", \"auto_registration_status\": \"DISABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        "key-file"                              = "{\"certificate_id\": \"c\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/c\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        "z"                                     = "{\"certificate_id\": \"d\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/d\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        "abcdefghijklmnopqrstuvwxyz_012345678"  = "{\"certificate_id\": \"e\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/e\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        "all-null"                              = "{\"certificate_id\": \"f\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/f\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        "abcdefghijklmnopqrstuvwxyz_0123456789" = "{\"certificate_id\": \"a\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/a\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        "a name with spaces and \"quotes\""     = "{\"certificate_id\": \"b\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/b\", \"certificate_mode\": \"DEFAULT\", \"status\": \"INACTIVE\", \"auto_registration_status\": \"DISABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        "key-file"                              = "{\"certificate_id\": \"c\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/c\", \"certificate_mode\": \"DEFAULT\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        "z"                                     = "{\"certificate_id\": \"d\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/d\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        "abcdefghijklmnopqrstuvwxyz_012345678"  = "{\"certificate_id\": \"e\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/e\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        "all-null"                              = "{\"certificate_id\": \"f\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/f\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
       }
     }
   }
@@ -1511,4 +1511,14 @@ run "accepts_the_edge_of_every_rule" {
     condition     = length(var.certificate_authorities) == 6
     error_message = "A CA was lost on the way."
   }
+}
+
+# region must be the name of an AWS Region
+run "refuses_a_region_that_is_no_name" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM" } }
+    region                  = "Ireland"
+  }
+  expect_failures = [var.region]
 }

@@ -36,6 +36,9 @@ mock_provider "external" {
             "request": "{\"name\": \"devices\"}",
             "drift": [],
             "differences": [],
+            "is_reconciled": true,
+            "default_tags": {},
+            "default_tags_digest": "",
             "warnings": []
           }
         EOT
@@ -52,6 +55,9 @@ mock_provider "external" {
             "request": "{\"name\": \"gateways\"}",
             "drift": [],
             "differences": [],
+            "is_reconciled": true,
+            "default_tags": {},
+            "default_tags_digest": "",
             "warnings": []
           }
         EOT
@@ -224,9 +230,7 @@ run "the_providers_default_tags_are_under_all_others" {
   }
 
   assert {
-    condition = local.desired_certificate_authorities["devices"].tags == tomap({
-      cost = "12", team = "fleet", stage = "trial"
-    })
+    condition     = jsondecode(module.lookup.certificate_authorities["devices"].request).default_tags == { cost = "12" }
     error_message = "The provider's default tags don't reach a CA, or win over the module's or its own."
   }
   assert {
@@ -518,8 +522,8 @@ run "a_ca_that_expires_soon_is_a_warning" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"9999-12-31T23:59:59Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2099-02-28T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
       }
     }
   }
@@ -540,8 +544,8 @@ run "a_ca_that_has_expired_is_not_warned_of_twice" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": []}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"2020-01-01T00:00:00Z\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}"
       }
     }
   }
@@ -558,8 +562,8 @@ run "a_template_that_the_state_has_lost_is_to_be_imported" {
     target = module.lookup.data.external.certificate_authorities
     values = {
       result = {
-        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": [], \"template_exists\": true, \"address_prefix\": \"module.iot_ca.\"}"
-        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"warnings\": [], \"template_exists\": false, \"address_prefix\": \"\"}"
+        devices  = "{\"certificate_id\": \"1\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": [], \"template_exists\": true, \"address_prefix\": \"module.iot_ca.\"}"
+        gateways = "{\"certificate_id\": \"2\", \"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/2\", \"certificate_mode\": \"SNI_ONLY\", \"status\": \"ACTIVE\", \"auto_registration_status\": \"ENABLE\", \"not_before\": \"\", \"not_after\": \"\", \"revision\": \"1\", \"request\": \"{}\", \"drift\": [], \"differences\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": [], \"template_exists\": false, \"address_prefix\": \"\"}"
       }
     }
   }

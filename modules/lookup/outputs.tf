@@ -14,6 +14,22 @@ output "certificate_authorities" {
     - `address_prefix`: what precedes the address of a resource of the root module, if a template exists.
   EOT
   value       = local.results
+
+  # Before anything of the answer is used.
+  precondition {
+    condition     = local.is_in_target
+    error_message = "The lookup worked in account ${join(", ", local.lookup_accounts)}, ${coalesce(var.region, "-")} (the program's credentials and the input region), and the aws provider works in account ${local.target.account_id}, ${local.target.region}. Set region to the provider's Region, and credentials (profile or role_arn) to those of its account."
+  }
+
+  precondition {
+    condition = alltrue([
+      for name, ca in var.certificate_authorities : length(local.default_tags[name]) + length(ca.tags) <= 46
+    ])
+    error_message = "A CA can carry at most 46 tags, those of the module and the provider's default_tags included. More: ${join(", ", [
+      for name, ca in var.certificate_authorities : "${name} (${length(local.default_tags[name]) + length(ca.tags)})"
+      if length(local.default_tags[name]) + length(ca.tags) > 46
+    ])}."
+  }
 }
 
 output "certificate_digests" {

@@ -21,7 +21,7 @@ variable "certificate_authorities" {
     - `allow_mode_change`: whether a CA that is registered in the other mode may be deleted and
       registered again, and is reported as drift. If `false`, the lookup fails.
     - `force_mode_change`: whether the mode may be changed even if a rollback is not possible.
-    - `tags`: tags that the CA should have. The provider's `default_tags` are not added.
+    - `tags`: tags that the CA should have, in addition to `default_tags`.
   EOT
   type = map(object({
     certificate_pem   = string
@@ -118,6 +118,46 @@ variable "certificate_authorities" {
         for key, value in ca.tags : "${name} (${substr(key, 0, 20)})" if length(key) > 127 || length(coalesce(value, "-")) > 255
       ] if ca != null
     ]))))}."
+  }
+}
+
+variable "default_tags" {
+  description = "The provider's default tags, which each CA should have in addition to its own: `data.aws_default_tags`. Of the same key, the CA's own tag counts."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for key in keys(var.default_tags) : !startswith(key, "iot-ca:") && !startswith(lower(key), "aws:")
+    ])
+    error_message = "Tag keys must not begin with \"iot-ca:\" (this module's own) or \"aws:\" (AWS's own), in tags and in the provider's default_tags alike."
+  }
+
+  validation {
+    condition = alltrue([
+      for key, value in var.default_tags :
+      can(regex("^[\\pL\\pZ\\pN_.:/=+@-]+$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", value))
+    ])
+    error_message = "Tags of a CA, the provider's default_tags among them, take letters, digits, spaces and _ . : / = + - @, and a key has at least one of them."
+  }
+
+  validation {
+    condition = alltrue([for key, value in var.default_tags : length(key) <= 127 && length(value) <= 255])
+    error_message = "AWS IoT allows 127 characters in the key of a tag and 255 in its value. Longer among the provider's default_tags: ${join(", ", [
+      for key, value in var.default_tags : substr(key, 0, 20) if length(key) > 127 || length(value) > 255
+    ])}."
+  }
+}
+
+variable "region" {
+  description = "Name of the Region: the provider's. With it, the lookup does not wait for the provider to start, and works in the account of the program's credentials; the plan fails unless account and Region are the provider's. Must be known in every plan, such as a text or a variable. Default: the provider's Region, for which the lookup waits."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region must be the name of an AWS Region, such as \"eu-west-1\"."
   }
 }
 

@@ -6,7 +6,7 @@ Plain data without AWS, Terraform or a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Literal
 
@@ -41,14 +41,17 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Target:
-    """The account and Region of Terraform's aws provider, and the credentials to reach them."""
+    """The account and Region of Terraform's aws provider, and the credentials to reach them.
+
+    `account_id` is empty while it is not known: in a lookup that does not wait for the provider.
+    """
 
     account_id: str
     region: str
     credentials: Credentials = Credentials()
 
     def __str__(self) -> str:
-        return f"account {self.account_id}, {self.region}"
+        return f"account {self.account_id or 'of the program'}, {self.region}"
 
 
 # No repr: a private key could have been pasted in place of its location.
@@ -77,7 +80,11 @@ class Verification:
 
 @dataclass(frozen=True)
 class DesiredCa:
-    """One CA as the user wants it to be."""
+    """One CA as the user wants it to be.
+
+    `default_tags` are those of the aws provider that are not overridden by `tags`; None in a
+    lookup, which does not know them. `default_tags_digest` tells them from others.
+    """
 
     certificate_pem: str
     certificate_mode: CertificateMode = "SNI_ONLY"
@@ -88,6 +95,13 @@ class DesiredCa:
     allow_mode_change: bool = False
     force_mode_change: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    default_tags: dict[str, str] | None = field(default_factory=dict)
+    default_tags_digest: str = ""
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The user's tags, as far as they are known."""
+        return {**(self.default_tags or {}), **self.tags}
 
     @property
     def registration_config(self) -> dict[str, str]:
@@ -102,13 +116,27 @@ class DesiredCa:
 
 @dataclass(frozen=True)
 class RegisterRequest:
-    """Reconcile one CA, and tag it with `revision` and `owner` at the end."""
+    """Reconcile one CA, and tag it with `revision` and `owner` at the end.
+
+    The default tags, which the lookup did not know, come in addition to the CA as it was looked up.
+    """
 
     name: str
     target: Target
     certificate_authority: DesiredCa
     revision: str
     owner: str
+    default_tags: dict[str, str] = field(default_factory=dict)
+    default_tags_digest: str = ""
+
+    @property
+    def desired(self) -> DesiredCa:
+        """The CA as it is desired, with the default tags."""
+        return replace(
+            self.certificate_authority,
+            default_tags=self.default_tags,
+            default_tags_digest=self.default_tags_digest,
+        )
 
 
 @dataclass(frozen=True)

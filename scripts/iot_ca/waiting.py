@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # So that many clients that are refused at the same moment do not come back at the same moment.
 _MIN_SHARE = 0.5
@@ -57,11 +59,16 @@ def now() -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Sleep; raise KeyboardInterrupt after `interrupt`. Tests replace it to save time."""
+    """Sleep; raise KeyboardInterrupt in `interrupted`. Tests replace it to save time."""
     if _interrupted.wait(seconds):
         raise KeyboardInterrupt
 
 
-def interrupt() -> None:
-    """End the pauses of all threads: Python interrupts the main thread only."""
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """End the pauses of all threads in the block: Python interrupts the main thread only."""
     _interrupted.set()
+    try:
+        yield
+    finally:
+        _interrupted.clear()

@@ -31,7 +31,7 @@ from tools.providers.resolution import Providers
 Version = tuple[int, ...]
 # Mocks and overrides came with Terraform 1.7: the tests of these folders run on the newest only.
 TESTS_WITH_MOCKS = {".", "modules/jitp", "modules/jitp-alarms", "modules/jitr", "modules/lookup"}
-TESTS_FOR_ALL = ["modules/iam-policies", "modules/registration"]
+TESTS_FOR_ALL = ["modules/_account", "modules/iam-policies", "modules/registration"]
 CI = os.environ.get("CI") == "true"
 
 EXAMPLES = sorted(

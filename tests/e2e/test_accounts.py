@@ -67,6 +67,51 @@ def test_credentials_of_another_account_write_and_report_nothing(
     assert right.see(ca.id).status == right.see(present_in_both.id).status == "ACTIVE"
 
 
+def test_a_lookup_with_the_region_reports_no_other_account_or_region(
+    workspace: Terraform, sandbox: Sandbox, region: str, account: str, new_account_by_hand: Accounts
+) -> None:
+    def stack(of_the_module: str) -> Stack:
+        made = Stack(
+            workspace,
+            sandbox,
+            account,
+            region,
+            provider=provider_of(account),
+            arguments=f'region = "{of_the_module}"',
+        )
+        made.want({"root": {"certificate_pem": ca.pem}, "new": {"certificate_pem": new.pem}})
+        return made
+
+    ca, new = new_ca("root"), new_ca("new")
+    wrong = new_account_by_hand()
+    wrong.register(ca, setAsActive=False)
+
+    def refused(outcome: Outcome, where: str) -> None:
+        lines = [line for line in outcome.errors if "The lookup worked in" in line]
+        assert len(lines) == 1
+        assert f"The lookup worked in {where}" in lines[0]
+        assert f"works in account {account}, {region}" in lines[0]
+        assert not any("INACTIVE" in line for line in [*outcome.errors, *outcome.warnings])
+        assert [call for call in outcome.calls if call.write] == []
+
+    elsewhere = stack("eu-central-1")
+    refused(elsewhere.plan(fails=True), f"account {account}, eu-central-1")
+
+    there = stack(region)
+    other = {"AWS_ACCESS_KEY_ID": wrong.number}
+    refused(there.plan(fails=True, env=other), f"account {wrong.number}, {region}")
+    refused(there.apply(fails=True, env=other), f"account {wrong.number}, {region}")
+
+    there.apply()
+    assert there.plan().status == 0
+    refused(there.plan(fails=True, env=other), f"account {wrong.number}, {region}")
+    there.account.update(ca, newStatus="INACTIVE")
+    assert there.plan().warning("root")
+    assert wrong.see(ca.id).tags == {}
+    there.destroy()
+    assert there.account.look(ca.id) is None
+
+
 def test_a_role_with_external_id_and_session_name_is_assumed(
     workspace: Terraform, sandbox: Sandbox, region: str, account: str, new_account_by_hand: Accounts
 ) -> None:

@@ -83,6 +83,12 @@ def test_default_tags_reach_the_cas_like_other_resources(
     assert changed.account.see(cas["plain"].id).user_tags["cost"] == "13"
     assert changed.plan().status == 0
 
+    changed.account.tag(cas["plain"], {"cost": "0"})
+    drifted = changed.plan()
+    assert any("tag cost is 0, wanted 13" in line for line in drifted.warning("plain"))
+    changed.apply()
+    assert changed.account.see(cas["plain"].id).user_tags["cost"] == "13"
+
     removed = stack()
     removed.want(configuration)
     removed.apply()

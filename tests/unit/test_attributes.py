@@ -15,7 +15,7 @@ from iot_ca.certificates.pem import Certificate
 from iot_ca.model import DesiredCa, ObservedCa, Snapshot, Verification
 from iot_ca.ownership.ways import WAYS
 from iot_ca.reconcile.differences import differences
-from iot_ca.reconcile.revision import NOT_IN_AWS, encode, is_drift, new_revision
+from iot_ca.reconcile.revision import NOT_IN_DIGEST, encode, is_drift, new_revision
 from iot_ca.reconcile.steps import snapshot_of
 from tests.support.program.aws_calls import registration
 from tests.support.program.reconciliation import reconciled
@@ -39,8 +39,8 @@ def names(kind: type[Any]) -> set[str]:
 
 
 def test_an_attribute_is_either_in_aws_or_says_how_to_reconcile() -> None:
-    assert names(DesiredCa) == NOT_IN_AWS | set(OTHER)
-    assert not NOT_IN_AWS & set(OTHER)
+    assert names(DesiredCa) == NOT_IN_DIGEST | set(OTHER)
+    assert not NOT_IN_DIGEST & set(OTHER)
 
 
 @pytest.mark.parametrize("name", OTHER)

@@ -61,7 +61,7 @@ def test_plan_after_apply_is_empty(program: Program, aws: FakeAws) -> None:
     aws.calls.clear()
     result = program.inspect({"root": wanted})["root"]
     attached = {"template_exists": True, "address_prefix": "<address of this module>."}
-    assert result == {**planned, "differences": [], **attached}
+    assert result == {**planned, "differences": [], "is_reconciled": True, **attached}
     assert sorted(aws.calls) == ["DescribeCACertificate"] + ["ListTagsForResource"] * 3
     aws.calls.clear()
     assert "nothing to do" in program.register(wanted, planned["revision"])
@@ -79,7 +79,7 @@ def test_drift_is_reported_and_repaired(program: Program, aws: FakeAws) -> None:
     assert result["revision"].startswith("repair status INACTIVE -> ACTIVE ")
     assert "updated, tagged" in program.register(wanted, result["revision"])
     after = program.inspect({"root": wanted})["root"]
-    assert after == {**result, "drift": [], "differences": []}
+    assert after == {**result, "drift": [], "differences": [], "is_reconciled": True}
 
 
 def test_several_cas_are_answered_by_name(program: Program) -> None:
@@ -195,7 +195,11 @@ def test_validity_is_the_same_from_aws_and_certificate(
     planned = program.inspect({"root": authority()})["root"]
     program.register(authority(), planned["revision"])
     assert ("validity" in aws.cas[identity()]["certificateDescription"]) is tells_validity
-    assert program.inspect({"root": authority()})["root"] == {**planned, "differences": []}
+    assert program.inspect({"root": authority()})["root"] == {
+        **planned,
+        "differences": [],
+        "is_reconciled": True,
+    }
 
 
 @pytest.fixture

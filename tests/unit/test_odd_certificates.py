@@ -194,7 +194,12 @@ def test_a_proof_that_is_handed_over_registers_a_latin_1_subject(
     }
     planned = program.inspect({"root": wanted})["root"]
     assert "registered" in program.register(wanted, planned["revision"])
-    assert program.inspect({"root": wanted})["root"] == {**planned, "drift": [], "differences": []}
+    assert program.inspect({"root": wanted})["root"] == {
+        **planned,
+        "drift": [],
+        "differences": [],
+        "is_reconciled": True,
+    }
     assert aws.writes == ["RegisterCACertificate"]
 
 
@@ -284,7 +289,12 @@ def test_a_start_long_ago_is_written_with_four_digits(
     assert planned["not_before"] == f"{year:04}-01-01T00:00:00Z"
     assert planned["not_after"] == "9999-12-31T23:59:59Z"
     program.register(wanted, planned["revision"])
-    assert program.inspect({"root": wanted})["root"] == {**planned, "drift": [], "differences": []}
+    assert program.inspect({"root": wanted})["root"] == {
+        **planned,
+        "drift": [],
+        "differences": [],
+        "is_reconciled": True,
+    }
 
 
 def test_a_time_that_is_not_one_costs_one_ca(program: Program) -> None:

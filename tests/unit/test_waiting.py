@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -64,8 +66,16 @@ def test_clients_do_not_come_back_at_the_same_moment() -> None:
     assert all(later <= 4 * earlier for earlier, later in pairwise(every))
 
 
-def test_sleep_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr("iot_ca.waiting.time.sleep", slept.append)
-    waiting.sleep(2)
-    assert slept == [2]
+def test_sleep_waits_that_long() -> None:
+    started = time.monotonic()
+    waiting.sleep(0.05)
+    assert time.monotonic() - started >= 0.05
+
+
+def test_an_interruption_ends_the_pauses_of_all_threads() -> None:
+    with ThreadPoolExecutor() as pool:
+        pauses = [pool.submit(waiting.sleep, 60) for _ in range(3)]
+        with waiting.interrupted():
+            errors = [pause.exception() for pause in pauses]
+    assert [type(error) for error in errors] == [KeyboardInterrupt] * 3
+    waiting.sleep(0)

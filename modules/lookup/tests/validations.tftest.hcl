@@ -11,7 +11,7 @@ mock_provider "aws" {
 
 mock_provider "external" {
   mock_data "external" {
-    defaults = { result = { root = "{\"drift\": [], \"warnings\": []}" } }
+    defaults = { result = { root = "{\"certificate_arn\": \"arn:aws:iot:eu-west-1:111122223333:cacert/1f1a\", \"revision\": \"1\", \"request\": \"{}\", \"differences\": [], \"drift\": [], \"is_reconciled\": true, \"default_tags\": {}, \"default_tags_digest\": \"\", \"warnings\": []}" } }
   }
 }
 
@@ -159,4 +159,44 @@ run "refuses_a_certificate_that_is_null" {
     certificate_authorities = { root = { certificate_pem = null } }
   }
   expect_failures = [var.certificate_authorities]
+}
+
+# Tag keys must not begin with
+run "refuses_a_default_tag_of_the_module_itself" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM" } }
+    default_tags            = { "iot-ca:owner" = "me" }
+  }
+  expect_failures = [var.default_tags]
+}
+
+# Tags of a CA, the provider's default_tags among them
+run "refuses_a_default_tag_with_another_character" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM" } }
+    default_tags            = { "key#" = "" }
+  }
+  expect_failures = [var.default_tags]
+}
+
+# AWS IoT allows 127 characters in the key of a tag
+run "refuses_a_default_tag_of_256_characters" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM" } }
+    default_tags            = { key = join("", [for _ in range(256) : "v"]) }
+  }
+  expect_failures = [var.default_tags]
+}
+
+# region must be the name of an AWS Region
+run "refuses_a_region_that_is_no_name" {
+  command = plan
+  variables {
+    certificate_authorities = { root = { certificate_pem = "PEM" } }
+    region                  = "Ireland"
+  }
+  expect_failures = [var.region]
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iot_ca.aws import observation
 from iot_ca.aws.observation import check_certificate_id
@@ -13,6 +13,11 @@ from iot_ca.aws.session import Account
 from iot_ca.errors import Denied, Failure, as_failure
 from iot_ca.model import ObservedCa, auto_registration_status
 from iot_ca.reconcile.steps import Register, Update
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Description = dict[str, Any]
 
 # AWS allows about ten of these calls a second: more at once would only be throttled.
 _PARALLEL_CALLS = 10
@@ -36,21 +41,13 @@ class CaCertificates:
     def observe(self, certificate_ids: Iterable[str]) -> dict[str, ObservedCa | Failure | None]:
         """Return each CA by its ID: None if it is not registered, or why it could not be read.
 
-        Makes two calls for each CA, all in parallel. The ARN of a registered CA names the account.
+        Makes two calls for each CA, in parallel. The ARN of a registered CA names the account.
         Only for other CAs is AWS STS asked for the account: "not registered" and "not permitted"
-        must not be said of another account than the aws provider's.
+        must not be said of another account than the aws provider's. If the target's account is not
+        known, it is the account of the credentials, and the second calls wait for the first ones.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
         ids = list(dict.fromkeys(certificate_ids))
-        arns = {certificate_id: self.arn(certificate_id) for certificate_id in ids}
-        _ = self._iot  # created here, since it can't be in several threads
-        described, tagged = {}, {}
-        with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
-            # In turns: each operation has a quota of its own, and both are used at the same time.
-            for key in ids:
-                described[key] = pool.submit(observation.describe, self.account, key)
-                tagged[key] = pool.submit(observation.read_tags, self.account, arns[key])
+        described, tagged = self._describe_and_read_tags(ids)
         observed: dict[str, ObservedCa | Failure | None] = {}
         for key in ids:
             try:
@@ -65,6 +62,27 @@ class CaCertificates:
             except Failure as failure:
                 observed.update(dict.fromkeys(doubtful, failure))
         return observed
+
+    def _describe_and_read_tags(
+        self, ids: list[str]
+    ) -> tuple[dict[str, Future[Description | None]], dict[str, Future[dict[str, str] | None]]]:
+        """Make both calls for each CA, and return the answers when all are there."""
+        from concurrent.futures import ThreadPoolExecutor, wait
+
+        described, tagged = {}, {}
+        with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
+            is_identified = bool(self.account.target.account_id)
+            for key in ids:
+                described[key] = pool.submit(observation.describe, self.account, key)
+                if is_identified:
+                    # In turns: each operation has a quota of its own, both are used at once.
+                    tagged[key] = pool.submit(observation.read_tags, self.account, self.arn(key))
+            if not is_identified:
+                wait(described.values())
+                self.account.identify(_account_in(described.values()))
+                for key in ids:
+                    tagged[key] = pool.submit(observation.read_tags, self.account, self.arn(key))
+        return described, tagged
 
     def observe_one(self, certificate_id: str) -> ObservedCa | None:
         """Return one CA; None if it is not registered in this very account."""
@@ -159,6 +177,14 @@ class CaCertificates:
                 if page["certificates"]:
                     return len(page["certificates"]), bool(page.get("nextMarker"))
         return 0, False
+
+
+def _account_in(described: Iterable[Future[Description | None]]) -> str | None:
+    """Return the account of a CA that was described; None if none is registered."""
+    for future in described:
+        if future.exception() is None and (response := future.result()) is not None:
+            return observation.account_in(response)
+    return None
 
 
 def _registration_request(registration: Register) -> dict[str, Any]:

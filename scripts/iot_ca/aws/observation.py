@@ -34,6 +34,11 @@ def describe(account: Account, certificate_id: str) -> dict[str, Any] | None:
     return response
 
 
+def account_in(response: Mapping[str, Any]) -> str:
+    """Return the account of a CA, from the response of DescribeCACertificate."""
+    return str(response["certificateDescription"]["certificateArn"].split(":")[4])
+
+
 def read_tags(account: Account, certificate_arn: str) -> dict[str, str] | None:
     """Return all tags of a CA; None if the CA is not registered, or not visible yet."""
     iot = account.client("iot")
@@ -100,9 +105,8 @@ def _observed_ca(response: Mapping[str, Any], tags: Mapping[str, str] | None) ->
 def _check_response(account: Account, response: Mapping[str, Any], certificate_id: str) -> None:
     """Raise Failure if the described CA is of another account, or another certificate."""
     with account.failures():
-        description = response["certificateDescription"]
-        account_id = description["certificateArn"].split(":")[4]
-        described = description["certificateId"]
+        account_id = account_in(response)
+        described = response["certificateDescription"]["certificateId"]
     account.require_account(account_id)
     check_certificate_id(described, certificate_id)
 

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,10 @@ class Account:
         """The partition of the target's Region, as in an ARN."""
         with self.failures():
             return str(self._session.get_partition_for_region(self.target.region))
+
+    def identify(self, account_id: str | None) -> None:
+        """Set the target's account, which was not known; by default that of the credentials."""
+        self.target = replace(self.target, account_id=account_id or self.caller)
 
     def check(self) -> None:
         """Raise Failure if the credentials belong to another account than the target's."""

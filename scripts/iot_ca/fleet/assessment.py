@@ -16,7 +16,7 @@ from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa, Fleet
 from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.model import ObservedCa
 from iot_ca.reconcile.differences import differences, template_text
-from iot_ca.reconcile.tags import obsolete_tags
+from iot_ca.reconcile.tags import default_tags_digest, managed_tags
 
 if TYPE_CHECKING:
     from iot_ca.fleet.lookup import Observations
@@ -151,8 +151,12 @@ def describe_drift(ca: ConfiguredCa, observed: ObservedCa) -> list[str]:
     """
     # The files do not name the tags that the module has attached. Those that are still there count
     # as desired, so that a missing one shows by the digest in the managed-tags tag.
-    own_tags = obsolete_tags(ca.desired, observed.tags)
-    desired = replace(ca.desired, tags={key: observed.tags[key] for key in own_tags})
+    desired = replace(
+        ca.desired,
+        tags=managed_tags(observed.tags),
+        default_tags={},
+        default_tags_digest=default_tags_digest(observed.tags),
+    )
     if not ca.auto_registration_configured:
         # A template needs it. Without one, the files do not say whether it is of use.
         needed = bool(observed.registration_config)

@@ -46,10 +46,12 @@ SETTINGS: Mapping[str, frozenset[str]] = {
             "create_role",
             "device_policy",
             "hook_function_arn",
+            "kms_key_arn",
             "log_retention_days",
             "on_permanent_failure",
             "on_refusal",
             "permissions_boundary_arn",
+            "require_source_account",
             "reserved_concurrency",
             "role_arn",
             "runtime",
@@ -58,6 +60,7 @@ SETTINGS: Mapping[str, frozenset[str]] = {
             "template_name",
             "thing_type_name",
             "type",
+            "xray_tracing",
         }
     ),
 }

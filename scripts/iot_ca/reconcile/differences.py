@@ -13,7 +13,7 @@ from iot_ca.model import (
     ObservedCa,
     auto_registration_status,
 )
-from iot_ca.reconcile.tags import managed_tags_value, obsolete_tags
+from iot_ca.reconcile.tags import managed_tags_value, manages, obsolete_tags
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,8 @@ def differences(desired: DesiredCa, observed: ObservedCa) -> list[Difference]:
         *_tag_differences(desired, observed),
         *_module_tag_differences(observed),
     ]
-    actual, expected = observed.tags.get(MANAGED_TAGS_TAG), managed_tags_value(desired)
     # The digests differ with every tag that differs: they are worth a word only alone.
-    if not differing and actual != expected:
-        attribute = f"tag {MANAGED_TAGS_TAG}"
-        differing.append(Difference(attribute, actual or "missing", expected or "none"))
-    return differing
+    return differing or _managed_tags_differences(desired, observed)
 
 
 def template_text(observed: ObservedCa) -> str:
@@ -70,12 +66,23 @@ def _setting_differences(desired: DesiredCa, observed: ObservedCa) -> list[Diffe
 def _tag_differences(desired: DesiredCa, observed: ObservedCa) -> list[Difference]:
     differing = [
         Difference(f"tag {key}", observed.tags.get(key, "missing"), value)
-        for key, value in sorted(desired.tags.items())
+        for key, value in sorted(desired.all_tags.items())
         if observed.tags.get(key) != value
     ]
     for key in obsolete_tags(desired, observed.tags):
         differing.append(Difference(f"tag {key}", observed.tags[key], "none"))
     return differing
+
+
+def _managed_tags_differences(desired: DesiredCa, observed: ObservedCa) -> list[Difference]:
+    actual, expected = observed.tags.get(MANAGED_TAGS_TAG), managed_tags_value(desired)
+    if desired.default_tags is None:
+        same = manages(observed.tags, desired.tags)
+    else:
+        same = actual == expected
+    if same:
+        return []
+    return [Difference(f"tag {MANAGED_TAGS_TAG}", actual or "missing", expected or "none")]
 
 
 def _module_tag_differences(observed: ObservedCa) -> list[Difference]:

@@ -17,9 +17,13 @@ from iot_ca.model import ORIGIN_TAG, DesiredCa, ObservedCa, Snapshot
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.steps import is_reconciled
 
-# The attributes that say how a CA is reconciled, and not what AWS IoT has of it.
-NOT_IN_AWS = frozenset(
-    {"certificate_pem", "verification", "allow_mode_change", "force_mode_change"}
+# The attributes that say how a CA is reconciled, and not what AWS IoT has of it; and the default
+# tags, which a lookup does not know: the module compares them.
+NOT_IN_DIGEST = frozenset(
+    {
+        *("certificate_pem", "verification", "allow_mode_change", "force_mode_change"),
+        *("default_tags", "default_tags_digest"),
+    }
 )
 
 # The length of a tag's value (developer guide, "Tag restrictions"; the API reference has 256).
@@ -123,7 +127,7 @@ def _digest(desired: DesiredCa) -> str:
     state = [
         getattr(desired, attribute.name)
         for attribute in fields(DesiredCa)
-        if attribute.name not in NOT_IN_AWS
+        if attribute.name not in NOT_IN_DIGEST
     ]
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from iot_ca.errors import Failure
@@ -24,6 +24,9 @@ from iot_ca.model import (
 )
 
 _DIGEST_LENGTH = 5
+# Between the digests of the keys and the digest of the default tags: not a character of base64
+# digests of five characters.
+_SEPARATOR = "="
 
 
 def require_known_tags(observed: ObservedCa, why: str) -> None:
@@ -39,7 +42,7 @@ def desired_tags(desired: DesiredCa, origin: Origin, revision: str, owner: str) 
     """Return the user's tags and the module's own, as the CA must carry them."""
     digests = managed_tags_value(desired)
     return {
-        **desired.tags,
+        **desired.all_tags,
         **({MANAGED_TAGS_TAG: digests} if digests else {}),
         ORIGIN_TAG: origin,
         OWNER_TAG: owner,
@@ -60,28 +63,38 @@ def tag_changes(
 ) -> TagChanges:
     """Return what to change of a CA's `tags`, so that it carries those that are wanted."""
     obsolete = obsolete_tags(desired, tags)
-    if MANAGED_TAGS_TAG in tags and not desired.tags:
+    if desired.default_tags is None and manages(tags, desired.tags):
+        # It can name default tags too, which are not known.
+        wanted = {key: wanted[key] for key in wanted if key != MANAGED_TAGS_TAG}
+    elif MANAGED_TAGS_TAG in tags and MANAGED_TAGS_TAG not in wanted:
         obsolete.append(MANAGED_TAGS_TAG)
     missing = {key: wanted[key] for key in wanted if tags.get(key) != wanted[key]}
     return TagChanges(tuple(obsolete), missing)
 
 
 def obsolete_tags(desired: DesiredCa, tags: Mapping[str, str]) -> list[str]:
-    """Return the keys, sorted, of tags that the module wrote and that are no longer wanted."""
+    """Return the keys, sorted, of tags that the module wrote and that are no longer wanted.
+
+    None are obsolete while the default tags are not known.
+    """
+    if desired.default_tags is None:
+        return []
+    return sorted(managed_tags(tags).keys() - desired.all_tags.keys())
+
+
+def managed_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags among a CA's that this module has written for the user."""
     unmanaged = unmanaged_tags(tags)
-    return sorted(
-        key
-        for key in tags
-        if key not in desired.tags and not key.startswith(TAG_PREFIX) and key not in unmanaged
-    )
+    return {
+        key: value
+        for key, value in tags.items()
+        if not key.startswith(TAG_PREFIX) and key not in unmanaged
+    }
 
 
 def unmanaged_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags among a CA's that this module has not written."""
-    digests = tags.get(MANAGED_TAGS_TAG, "")
-    managed = {
-        digests[start : start + _DIGEST_LENGTH] for start in range(0, len(digests), _DIGEST_LENGTH)
-    }
+    managed = _managed_digests(tags)
     return {
         key: value
         for key, value in tags.items()
@@ -89,13 +102,32 @@ def unmanaged_tags(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def manages(tags: Mapping[str, str], keys: Iterable[str]) -> bool:
+    """Return whether a CA that carries `tags` says that the tags with these keys are managed."""
+    return {_digest(key) for key in keys} <= _managed_digests(tags)
+
+
+def default_tags_digest(tags: Mapping[str, str]) -> str:
+    """Return the digest of the default tags that were last written; empty without any."""
+    return tags.get(MANAGED_TAGS_TAG, "").partition(_SEPARATOR)[2]
+
+
 def managed_tags_value(desired: DesiredCa) -> str | None:
     """Return the value of the tag that says which tags are managed; None if none are.
 
     It holds digests of the keys, each of the same length: 46 keys of 127 characters would not fit
-    into the value of one tag.
+    into the value of one tag. The digest of the default tags follows, if there are any.
     """
-    return "".join(_digest(key) for key in sorted(desired.tags)) or None
+    digests = "".join(_digest(key) for key in sorted(desired.all_tags))
+    if desired.default_tags_digest:
+        return f"{digests}{_SEPARATOR}{desired.default_tags_digest}"
+    return digests or None
+
+
+def _managed_digests(tags: Mapping[str, str]) -> set[str]:
+    digests = tags.get(MANAGED_TAGS_TAG, "").partition(_SEPARATOR)[0]
+    starts = range(0, len(digests), _DIGEST_LENGTH)
+    return {digests[start : start + _DIGEST_LENGTH] for start in starts}
 
 
 def _digest(key: str) -> str:

@@ -33,7 +33,7 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
 # The variable that differs between the processes of a run.
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
@@ -194,26 +194,34 @@ def _is_live(path: Path) -> bool:
 
 def _lead(folder: Path, load: Callable[[], Run]) -> None:
     """Carry out all requests in the folder, and those that come meanwhile."""
-    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+    from concurrent.futures import ThreadPoolExecutor
 
     run = load()
+    pool = ThreadPoolExecutor(_PARALLEL_REQUESTS)
+    try:
+        _carry_out_all(folder, run, pool)
+    except BaseException:
+        # Otherwise the threads would insist on their calls, and the process would wait for them.
+        with waiting.interrupted():
+            pool.shutdown()
+        raise
+    pool.shutdown()
+
+
+def _carry_out_all(folder: Path, run: Run, pool: Executor) -> None:
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     taken: set[Path] = set()
     running: set[Future[None]] = set()
-    with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
-        try:
-            while True:
-                new = _requests(folder) - taken
-                taken |= new
-                running |= {pool.submit(_carry_out, path, run) for path in new}
-                if not running:
-                    return
-                done, running = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-        except BaseException:
-            # Otherwise the pool would wait for as long as its threads insist on a call.
-            waiting.interrupt()
-            raise
+    while True:
+        new = _requests(folder) - taken
+        taken |= new
+        running |= {pool.submit(_carry_out, path, run) for path in new}
+        if not running:
+            return
+        done, running = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
+        for future in done:
+            future.result()
 
 
 def _carry_out(request: Path, run: Run) -> None:

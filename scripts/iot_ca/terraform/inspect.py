@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -21,6 +21,7 @@ from iot_ca.model import DesiredCa, ObservedCa, Snapshot, auto_registration_stat
 from iot_ca.reconcile import mode_change
 from iot_ca.reconcile.differences import differences
 from iot_ca.reconcile.revision import current_revision, is_drift, new_revision
+from iot_ca.reconcile.tags import default_tags_digest, managed_tags
 from iot_ca.terraform import module_address, protocol
 from iot_ca.terraform.protocol import Result
 
@@ -45,57 +46,95 @@ class Lookup:
     interrupted: Snapshot | None = None
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What AWS answers about all CAs of the query, by certificate ID.
+
+    Attributes:
+        observed: each CA, as of CaCertificates.observe.
+        templates: the provisioning templates that exist, of those that no CA of the query names.
+        snapshots: of the CAs that a change of the mode may have left unregistered.
+        warning: about the account and Region, which concerns all CAs with JITR.
+    """
+
+    observed: Observations
+    templates: Set[str]
+    snapshots: Mapping[str, Snapshot | Failure | None]
+    warning: str | None
+
+
 def inspect(query: str) -> str:
     """Look up every CA of the query; return one JSON object of strings. Writes nothing.
 
     Raises Failures that name every CA that has an error, so that one plan shows all of them.
     """
     request = protocol.read_inspect(query)
-    wanted = request.certificate_authorities
+    wanted = {
+        name: replace(desired, default_tags=None)
+        for name, desired in request.certificate_authorities.items()
+    }
     certificates, failures = _by_name(wanted, lambda name: pem.read(wanted[name].certificate_pem))
     failures.update(_duplicates(certificates))
-    ca_certificates = CaCertificates(Account(request.target))
-    observed: Observations = {}
-    warning: str | None = None
-    with_jitr = [name for name in certificates if wanted[name].has_jitr]
+    account = Account(request.target)
+    results: dict[str, Result] = {}
     if certificates:
-        ids = [certificate.certificate_id for certificate in certificates.values()]
         try:
-            observed, warning = _observe(ca_certificates, ids, bool(with_jitr))
+            answers = _ask(account, wanted, certificates)
         except BaseException as error:
             by_name = {**dict.fromkeys(certificates, as_failure(error)), **failures}
-            raise Failures(request.target, by_name) from error
-    templates = existing_templates(
-        ca_certificates.account,
-        _unattached_templates(wanted, certificates, observed),
-    )
-    snapshots = load_all(
-        ca_certificates.account, _may_be_interrupted(wanted, certificates, observed)
-    )
+            raise Failures(account.target, by_name) from error
 
-    def result(name: str) -> Result:
-        certificate = certificates[name]
-        answer = observed[certificate.certificate_id]
-        interrupted = snapshots.get(certificate.certificate_id)
-        if isinstance(answer, Failure):
-            raise answer
-        if isinstance(interrupted, Failure):
-            raise interrupted
-        template = wanted[name].template_name
-        exists = template in templates or _is_attached(template, answer)
-        account = ca_certificates.account
-        lookup = Lookup(name, wanted[name], certificate, answer, account, exists, interrupted)
-        result = _result(lookup, ca_certificates.arn(certificate.certificate_id))
-        # It concerns the account and Region, so one CA is enough to say it once.
-        if warning is not None and name == with_jitr[0]:
-            result = replace(result, warnings=[*result.warnings, warning])
-        return _printable(result)
+        def result(name: str) -> Result:
+            lookup = _lookup(name, wanted[name], certificates[name], account, answers)
+            arn = CaCertificates(account).arn(lookup.certificate.certificate_id)
+            return _printable(_result(lookup, arn))
 
-    results, failed = _by_name(certificates, result)
-    failures = {**failed, **failures}
+        results, failed = _by_name(certificates, result)
+        failures = {**failed, **failures}
+        results = _with_warning(results, wanted, answers.warning)
     if failures:
-        raise Failures(request.target, failures)
+        raise Failures(account.target, failures)
     return protocol.write_results(results)
+
+
+def _ask(
+    account: Account, wanted: Mapping[str, DesiredCa], certificates: Mapping[str, Certificate]
+) -> Answers:
+    ids = [certificate.certificate_id for certificate in certificates.values()]
+    has_jitr = any(wanted[name].has_jitr for name in certificates)
+    observed, warning = _observe(CaCertificates(account), ids, has_jitr)
+    return Answers(
+        observed,
+        existing_templates(account, _unattached_templates(wanted, certificates, observed)),
+        load_all(account, _may_be_interrupted(wanted, certificates, observed)),
+        warning,
+    )
+
+
+def _lookup(
+    name: str, desired: DesiredCa, certificate: Certificate, account: Account, answers: Answers
+) -> Lookup:
+    """Return what AWS answers about one CA; raise the Failure that it answers instead."""
+    observed = answers.observed[certificate.certificate_id]
+    interrupted = answers.snapshots.get(certificate.certificate_id)
+    if isinstance(observed, Failure):
+        raise observed
+    if isinstance(interrupted, Failure):
+        raise interrupted
+    template = desired.template_name
+    exists = template in answers.templates or _is_attached(template, observed)
+    return Lookup(name, desired, certificate, observed, account, exists, interrupted)
+
+
+def _with_warning(
+    results: dict[str, Result], wanted: Mapping[str, DesiredCa], warning: str | None
+) -> dict[str, Result]:
+    """Return the results with a warning of the account, which one CA with JITR says for all."""
+    name = next((name for name in results if wanted[name].has_jitr), None)
+    if warning is None or name is None:
+        return results
+    warnings = [*results[name].warnings, one_line(warning)]
+    return {**results, name: replace(results[name], warnings=warnings)}
 
 
 def _observe(
@@ -173,9 +212,8 @@ def _result(lookup: Lookup, arn: str) -> Result:
         )
     check = _check_unregistered if observed is None else _check_registered
     (not_before, not_after), more = check(lookup)
-    revision = current_revision(desired, observed) or new_revision(
-        desired, observed, os.urandom(4).hex(), lookup.interrupted
-    )
+    revision = current_revision(desired, observed)
+    tags = {} if observed is None else observed.tags
     differing = ["not registered"]
     if observed is not None:
         differing = [str(difference) for difference in differences(desired, observed)]
@@ -187,12 +225,18 @@ def _result(lookup: Lookup, arn: str) -> Result:
         auto_registration_status=auto_registration_status(desired.auto_registration),
         not_before=utc.rfc3339(not_before),
         not_after=utc.rfc3339(not_after),
-        revision=revision,
+        revision=revision
+        or new_revision(desired, observed, os.urandom(4).hex(), lookup.interrupted),
         request=protocol.write_request(
             lookup.name, lookup.account.target, desired, certificate.pem
         ),
         drift=differing if observed is not None and is_drift(desired, observed) else [],
         differences=differing,
+        is_reconciled=revision is not None,
+        default_tags={
+            key: value for key, value in managed_tags(tags).items() if key not in desired.tags
+        },
+        default_tags_digest=default_tags_digest(tags),
         warnings=warnings + more,
         template_exists=lookup.template_exists,
         address_prefix=module_address.address_prefix() if lookup.template_exists else "",

@@ -43,8 +43,10 @@ class Result:
     value would change once more after the repair, and the plan would never be empty. `request` is
     the request of `register` without the revision and the owner. `differences` is everything that
     is not as desired, and `drift` is the same if the configuration does not explain it.
-    `template_exists` and `address_prefix` are for the command that imports a template which the
-    state has lost.
+    `is_reconciled` says that `revision` is the one that AWS has. `default_tags` and
+    `default_tags_digest` are what the CA carries of the provider's default tags, which the lookup
+    does not wait for: the module compares them. `template_exists` and `address_prefix` are for the
+    command that imports a template which the state has lost.
     """
 
     certificate_id: str
@@ -58,6 +60,9 @@ class Result:
     request: str
     drift: list[str]
     differences: list[str]
+    is_reconciled: bool
+    default_tags: dict[str, str]
+    default_tags_digest: str
     warnings: list[str]
     template_exists: bool
     address_prefix: str
@@ -72,7 +77,7 @@ def read_inspect(text: str) -> InspectRequest:
     for key in ("target", "certificate_authorities"):
         if not isinstance(query, dict) or not isinstance(query.get(key), str):
             raise Failure(f"the query must hold {key!r}, a JSON document inside a string")
-    target = _decode(Target, _json(query["target"], "target"), "target")
+    target = _target(_json(query["target"], "target"))
     named = _json(query["certificate_authorities"], "certificate_authorities")
     if not isinstance(named, dict):
         raise Failure("certificate_authorities must be an object")
@@ -117,8 +122,21 @@ def write_request(name: str, target: Target, desired: DesiredCa, certificate_pem
             proof = pem.read(verification.certificate_pem).pem
             verification = replace(verification, certificate_pem=proof)
     desired = replace(desired, certificate_pem=certificate_pem, verification=verification)
-    request = {"name": name, "target": asdict(target), "certificate_authority": asdict(desired)}
+    request = {"name": name, "target": asdict(target), "certificate_authority": _given(desired)}
     return json.dumps(request)
+
+
+def _target(value: Any) -> Target:
+    """Return the target of a query, in which the account may be left out."""
+    if isinstance(value, dict) and value.get("account_id") is None:
+        value = {**value, "account_id": ""}
+    return _decode(Target, value, "target")
+
+
+def _given(desired: DesiredCa) -> dict[str, Any]:
+    """Return what a query gives of a CA: everything except the default tags."""
+    default_tags = {"default_tags", "default_tags_digest"}
+    return {name: value for name, value in asdict(desired).items() if name not in default_tags}
 
 
 def _certificate_authority(value: Any, name: str) -> DesiredCa:

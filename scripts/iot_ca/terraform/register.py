@@ -34,7 +34,7 @@ def register(text: str, account_of: Callable[[Target], Account] = Account) -> st
 
 
 def _register(request: RegisterRequest, account: Account) -> str:
-    desired = request.certificate_authority
+    desired = request.desired
     certificate = pem.read(desired.certificate_pem)
     return reconcile(
         Goal(desired, certificate, encode(request.revision), request.owner),
