@@ -23,7 +23,13 @@ from cryptography.exceptions import InvalidSignature
 
 from sandbox.errors import AWSError
 from sandbox.iot import ca_certificates as ca
-from sandbox.iot.certificates import certificate_id_of, check_strength, check_validity, issuer_der
+from sandbox.iot.certificates import (
+    certificate_id_of,
+    check_is_no_ca,
+    check_strength,
+    check_validity,
+    issuer_der,
+)
 from sandbox.iot.endpoints import account_at
 
 
@@ -105,6 +111,8 @@ def admit(
     try:
         check_validity(presented.certificate, "device certificate", now)
         check_strength(presented.certificate, "device certificate")
+        # Stricter: the guide says what a client certificate is, not what becomes of a CA's.
+        check_is_no_ca(presented.certificate)
     except AWSError as error:
         raise Refused(error.message) from None
     if presented.server_name is None:

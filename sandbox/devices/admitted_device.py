@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,8 @@ from typing import Any
 
 from cryptography import x509
 
-from sandbox.devices import policies
-from sandbox.devices.provisioning import find_thing
 from sandbox.iot.backend import backend_of
+from sandbox.iot.device_permissions import permissions_of
 
 
 @dataclass(frozen=True)
@@ -28,31 +26,10 @@ class AdmittedDevice:
     subject: Mapping[str, str]
 
     def allows(self, client_id: str, action: str, kind: str, name: str) -> bool:
-        """Return whether the device's policies allow ``action`` on a client, topic or filter.
-
-        They are attached to its certificate, or to a group of the thing whose name is its client
-        ID.
-        """
+        """Return whether the device's policies allow ``action`` on a client, topic or filter."""
         backend = backend_of(self.account, self.region)
-        thing = find_thing(backend, client_id)
-        if thing is not None and (self.certificate.arn, client_id) not in backend.principal_things:
-            thing = None
-        targets = {self.certificate.arn}
-        if thing is not None:
-            targets |= {g.arn for g in backend.thing_groups.values() if thing.arn in g.things}
-        documents = [
-            policy.document if isinstance(policy.document, str) else json.dumps(policy.document)
-            for (target, _), (_, policy) in backend.principal_policies.items()
-            if target in targets
-        ]
-        variables = policies.variables_of(
-            client_id,
-            self.subject,
-            None if thing is None else client_id,
-            None if thing is None else thing.attributes,
-            thing.thing_type.thing_type_name if thing is not None and thing.thing_type else None,
-        )
-        return policies.allows(documents, action, backend.arn_of(kind, name), variables)
+        permissions = permissions_of(backend, self.certificate.arn, client_id, self.subject)
+        return permissions.allow(action, backend.arn_of(kind, name))
 
     def status(self, now: datetime) -> str:
         """Return the status of the certificate, or why it doesn't count any more."""

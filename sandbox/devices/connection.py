@@ -13,12 +13,13 @@ from datetime import datetime, timezone
 from OpenSSL import SSL
 
 from sandbox.device_log import DeviceEvent
-from sandbox.devices import admission, jitp, mqtt, provisioning
+from sandbox.devices import admission, iot_log, jitp, mqtt, provisioning
 from sandbox.devices.admitted_device import AdmittedDevice
 from sandbox.devices.broker import Broker
 from sandbox.devices.session import MqttSession
 from sandbox.devices.transport import Transport
 from sandbox.iot.backend import backend_of
+from sandbox.iot.certificates import subject_of
 
 REGISTERED = "$aws/events/certificates/registered/"
 
@@ -79,6 +80,8 @@ class Connection:
         event = replace(self._event, outcome=outcome, reason=reason, time=time.time())
         event = replace(event, account=self._account or None, name=self._client_id or None)
         self._broker.log.add(event, self._era)
+        with self._broker.lock:
+            iot_log.write(event)
 
     def _shake_hands(self) -> admission.Presented:
         presented = self._transport.shake_hands()
@@ -102,7 +105,7 @@ class Connection:
             backend = backend_of(admitted.account, self._region)
             if admitted.ca is None:
                 certificate = backend.certificates[presented.certificate_id]
-                subject = jitp.subject_of(presented.certificate)
+                subject = subject_of(presented.certificate)
                 return AdmittedDevice(admitted.account, self._region, certificate, subject)
             device = provisioning.register(backend, presented.certificate, admitted.ca)
             if admitted.ca.config is not None:

@@ -1,8 +1,8 @@
 """Where devices connect: TLS and MQTT on loopback, one listener for each region.
 
 As at AWS, a region's listener serves the endpoints of all accounts, and the server name (SNI) tells
-which one is meant. What is decided is in ``admission``, ``policies`` and ``jitp``. Imported only
-when devices are asked for, since it brings pyOpenSSL along.
+which one is meant. What is decided is in ``admission``, ``jitp`` and ``iot.policy_evaluation``.
+Imported only when devices are asked for, since it brings pyOpenSSL along.
 """
 
 from __future__ import annotations

@@ -15,23 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from sandbox.errors import AWSError
 from sandbox.iot import things
+from sandbox.iot.certificates import subject_of
 from sandbox.iot.policies import check_document
 
 PREFIX = "AWS::IoT::Certificate::"
-# The name in a template and in a policy variable, by the attribute of the certificate's subject.
-SUBJECT = {
-    NameOID.COUNTRY_NAME: "Country",
-    NameOID.ORGANIZATION_NAME: "Organization",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "OrganizationalUnit",
-    NameOID.DN_QUALIFIER: "DistinguishedNameQualifier",
-    NameOID.STATE_OR_PROVINCE_NAME: "StateName",
-    NameOID.COMMON_NAME: "CommonName",
-    NameOID.SERIAL_NUMBER: "SerialNumber",
-}
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9_.,@/:#-]{1,128}")
 ATTRIBUTE_VALUE = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{0,800}")
@@ -78,16 +68,6 @@ class Plan:
     status: str
     thing: Thing | None
     policies: tuple[Policy, ...]
-
-
-def subject_of(certificate: x509.Certificate) -> dict[str, str]:
-    """Return what a certificate's subject says, by AWS's names; of several values the first."""
-    values: dict[str, str] = {}
-    for attribute in certificate.subject:
-        name = SUBJECT.get(attribute.oid)
-        if name and isinstance(attribute.value, str):
-            values.setdefault(name, attribute.value)
-    return values
 
 
 def parameters_of(certificate: x509.Certificate, certificate_id: str) -> dict[str, str]:

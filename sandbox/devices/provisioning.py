@@ -19,6 +19,7 @@ from sandbox.identity.service_roles import NotAllowed, assumable, require
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import things
 from sandbox.iot.backend import IoTBackend, backend_of
+from sandbox.iot.device_permissions import find_thing
 
 
 def holdings(certificate_id: str, region: str) -> Iterator[Holding]:
@@ -88,11 +89,6 @@ def _template(backend: IoTBackend, config: ca.RegistrationConfig) -> tuple[str, 
         message = f"there is no enabled template {config.template_name} of type JITP"
         raise jitp.ProvisioningFailed(message)
     return template.body, template.role_arn
-
-
-def find_thing(backend: IoTBackend, name: str) -> Any | None:
-    """Return moto's thing of this name; None without one."""
-    return next((t for t in backend.things.values() if t.thing_name == name), None)
 
 
 def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ resource-based policies".
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -79,7 +80,20 @@ class Functions:
             outcome = Outcome(None, error, "")
         reason = None if outcome.error is None else str(outcome.error["errorMessage"])
         self._record(function, reason, era, outcome.log)
+        self._write_log(function, reason, outcome.log)
         return outcome
+
+    def _write_log(self, function: Any, reason: str | None, printed: str) -> None:
+        """Write what a call printed to CloudWatch Logs, if the function's role may."""
+        from sandbox.functions import logs
+
+        lines = [line for line in printed.splitlines() if line.strip()]
+        lines += [] if reason is None else [f"[ERROR] {reason}"]
+        with self._lock, contextlib.suppress(NotAllowed):
+            role = assumable(function.role, function.account_id, "lambda.amazonaws.com")
+            group = f"/aws/lambda/{function.function_name}"
+            if lines:
+                logs.write(role, function.region, group, "[$LATEST]", lines)
 
     def invoke_later(self, function: Any, event: Any) -> None:
         """Call a function in the background, again if it fails; at last send its event on."""
@@ -91,6 +105,8 @@ class Functions:
     def _invoke_until_success(self, function: Any, event: Any) -> None:
         era = self._log.era
         try:
+            if str(function.reserved_concurrency) == "0":
+                return  # throttled: Lambda keeps the event and tries for up to six hours
             config = function.event_invoke_config
             settings: dict[str, Any] = config[-1].config if config else {}
             tries = 1 + int(settings.get("MaximumRetryAttempts", MORE_TRIES))

@@ -18,6 +18,7 @@ from sandbox.identity.principals import partition_of
 from sandbox.iot import ca_certificates as ca
 from sandbox.iot import events, thing_groups, things
 from sandbox.iot import provisioning_templates as templates
+from sandbox.iot.account_settings import LoggingOptions
 from sandbox.iot.certificates import certificate_id_of, load_certificate
 from sandbox.iot.endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from sandbox.iot.policies import check_document
@@ -38,6 +39,7 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         self.tags_by_arn: dict[str, dict[str, str]] = {}
         self.device_modes: dict[str, str] = {}  # by the ID of a device certificate
         self.events = events.EventConfigurations()
+        self.logging_options: LoggingOptions | None = None
 
     def _find_ca_certificate(self, ca_certificate_pem: str | None) -> str | None:
         """Return the registered CA that a device certificate's registration names (for moto)."""

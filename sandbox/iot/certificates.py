@@ -21,6 +21,16 @@ from sandbox.iot.refusals import invalid_certificate
 CERTIFICATE_ID = re.compile(r"[0-9a-fA-F]{64}")
 # The extension 2.5.29.19, critical or not, that begins with CA:TRUE.
 CA_TRUE = re.compile(rb"\x06\x03\x55\x1d\x13(\x01\x01\xff)?\x04.\x30.\x01\x01\xff", re.DOTALL)
+# The name in a template and in a policy variable, by the attribute of the certificate's subject.
+SUBJECT = {
+    NameOID.COUNTRY_NAME: "Country",
+    NameOID.ORGANIZATION_NAME: "Organization",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OrganizationalUnit",
+    NameOID.DN_QUALIFIER: "DistinguishedNameQualifier",
+    NameOID.STATE_OR_PROVINCE_NAME: "StateName",
+    NameOID.COMMON_NAME: "CommonName",
+    NameOID.SERIAL_NUMBER: "SerialNumber",
+}
 FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -100,6 +110,16 @@ def issuer_der(certificate: x509.Certificate) -> bytes:
         return X509.from_cryptography(certificate).get_issuer().der()
 
 
+def subject_of(certificate: x509.Certificate) -> dict[str, str]:
+    """Return what a certificate's subject says, by AWS's names; of several values the first."""
+    values: dict[str, str] = {}
+    for attribute in certificate.subject:
+        name = SUBJECT.get(attribute.oid)
+        if name and isinstance(attribute.value, str):
+            values.setdefault(name, attribute.value)
+    return values
+
+
 def check_is_ca(certificate: x509.Certificate) -> None:
     """Raise CertificateValidationException unless it is an X.509 v3 CA.
 
@@ -121,6 +141,15 @@ def check_is_ca(certificate: x509.Certificate) -> None:
         raise invalid_certificate("The CA certificate has an extension twice") from None
     if not is_ca:
         raise invalid_certificate(message)
+
+
+def check_is_no_ca(certificate: x509.Certificate) -> None:
+    """Raise CertificateValidationException for a device certificate that is a CA's."""
+    try:
+        check_is_ca(certificate)
+    except AWSError:
+        return
+    raise invalid_certificate("The device certificate is a CA certificate")
 
 
 def check_verification(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from moto.iot.models import iot_backends
 
 from sandbox.iot.backend import IoTBackend
+from sandbox.iot.operations.account_settings import AccountSettingsOperations
+from sandbox.iot.operations.authorization import AuthorizationOperations
 from sandbox.iot.operations.ca_certificates import CaCertificateOperations
 from sandbox.iot.operations.device_certificates import DeviceCertificateOperations
 from sandbox.iot.operations.event_configurations import EventConfigurationOperations
@@ -18,9 +20,12 @@ from sandbox.iot.operations.provisioning_templates import (
 )
 from sandbox.iot.operations.tags import TagOperations
 from sandbox.iot.operations.thing_groups import ThingGroupOperations
+from sandbox.iot.operations.transfers import TransferOperations
 
 
 class IoTOperations(
+    AccountSettingsOperations,
+    AuthorizationOperations,
     CaCertificateOperations,
     DeviceCertificateOperations,
     EventConfigurationOperations,
@@ -28,6 +33,7 @@ class IoTOperations(
     TagOperations,
     TemplateVersionOperations,
     ThingGroupOperations,
+    TransferOperations,
 ):
     """All operations of AWS IoT."""
 

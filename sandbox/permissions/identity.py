@@ -20,6 +20,10 @@ def _role(call: ApiCall) -> list[Permission]:
     return [call.permission(present.arn if present else arn, context=context)]
 
 
+def _policy(call: ApiCall) -> list[Permission]:
+    return [call.permission(call.text("PolicyArn"))]
+
+
 def _create_role(call: ApiCall) -> list[Permission]:
     needed = _role(call)
     if any(name.startswith("Tags.") for name in call.given):
@@ -37,6 +41,7 @@ def _assume_role(call: ApiCall) -> list[Permission]:
 
 IAM: dict[str, Rule] = {
     "CreateRole": _create_role,
+    **dict.fromkeys(["GetPolicy", "GetPolicyVersion"], _policy),
     **dict.fromkeys(
         [
             "GetRole",

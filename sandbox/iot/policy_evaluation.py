@@ -26,14 +26,19 @@ def allows(
     A Deny wins, and what no Allow covers is denied. ``variables`` has what the policy variables
     stand for; a statement with a variable that has no value matches nothing.
     """
-    allowed = False
-    for document in documents:
-        for statement, known in _statements(document, variables):
-            deny = statement.get("Effect") == "Deny"
-            if _covers(statement, action, resource, known, in_doubt=deny):
-                if deny:
-                    return False
-                allowed = allowed or statement.get("Effect") == "Allow"
+    verdicts = [verdict(document, action, resource, variables) for document in documents]
+    return False not in verdicts and True in verdicts
+
+
+def verdict(document: str, action: str, resource: str, variables: Mapping[str, str]) -> bool | None:
+    """Return what one policy says: True allows, False denies, None is silent."""
+    allowed = None
+    for statement, known in _statements(document, variables):
+        deny = statement.get("Effect") == "Deny"
+        if _covers(statement, action, resource, known, in_doubt=deny):
+            if deny:
+                return False
+            allowed = True if statement.get("Effect") == "Allow" else allowed
     return allowed
 
 
