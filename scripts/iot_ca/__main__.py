@@ -18,9 +18,11 @@ Usage: iot_ca COMMAND, where COMMAND is one of
                 the holder of the CA's key signs it; `iot_ca csr --help` lists the options
     status      show what each account of a .tfvars file has of each CA, and what differs;
                 for people and schedules, not for Terraform; `iot_ca status --help` has details
+    diagnose    say why a device is not let in, step by step, and what to do about it; never writes
+                to AWS; `iot_ca diagnose --help` lists the options
 
 Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEBUG=1 adds the
-traceback. Exit status 2 of status means drift.
+traceback. Exit status 2 of status means drift, and of diagnose that the device is refused.
 """
 
 import gc
@@ -33,7 +35,7 @@ import sys
 # certificate modes and template names. botocore is installed by boto3 and has its version.
 PACKAGES = {"botocore": ("boto3>=1.35", (1, 35)), "cryptography": ("cryptography>=42", (42,))}
 
-# Packages that only `status` imports, and only if its arguments need them.
+# Packages that only reports import, and only if their arguments need them.
 TABLE = {"rich": "rich>=13"}
 HCL = {"hcl2": "python-hcl2>=8"}
 
@@ -42,11 +44,13 @@ DISTRIBUTION = "terraform-aws-iot-ca"
 
 
 def missing_extras(argv):  # type: (list[str]) -> list[str]
-    """Return the requirements that `status` needs for these arguments and that are missing."""
-    if argv[:1] != ["status"] or "--help" in argv or "-h" in argv:
+    """Return the requirements that a report needs for these arguments and that are missing."""
+    if argv[:1] not in (["status"], ["diagnose"]) or "--help" in argv or "-h" in argv:
         return []
     needed = {}
-    if not any(word == "--json" or word.startswith("--html") for word in argv):
+    if argv[0] == "status" and not any(
+        word == "--json" or word.startswith("--html") for word in argv
+    ):
         needed.update(TABLE)
     if any(word.endswith((".tfvars", ".hcl")) for word in argv):
         needed.update(HCL)

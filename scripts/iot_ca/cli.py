@@ -12,7 +12,7 @@ from iot_ca.streams import say, standard_output
 
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 
-_COMMANDS = ("inspect", "register", "deregister", "release-policy", "csr", "status")
+_COMMANDS = ("inspect", "register", "deregister", "release-policy", "csr", "status", "diagnose")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -52,6 +52,10 @@ def _run(argv: Sequence[str]) -> int:
         from iot_ca.fleet import status
 
         return status.run(argv[1:])
+    if command == "diagnose":
+        from iot_ca.diagnosis import command as diagnose
+
+        return diagnose.run(argv[1:])
     if len(argv) != 1 or command not in _COMMANDS:
         raise Failure(f"usage: iot_ca {' | '.join(_COMMANDS)}")
     if command == "inspect":

@@ -70,6 +70,11 @@ def same_subject(one: x509.Certificate, other: x509.Certificate) -> bool:
         return _subject(one) == _subject(other)
 
 
+def is_issuer_name(ca: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Return whether a certificate names the CA's subject as its issuer."""
+    return _issuer(certificate) == _subject(ca)
+
+
 def can_write_subject(certificate: x509.Certificate) -> bool:
     """Return whether cryptography writes the subject, as an issuer's name, as it is here."""
     try:
@@ -77,6 +82,12 @@ def can_write_subject(certificate: x509.Certificate) -> bool:
     except _UNREADABLE:
         return False
     return list(_elements(written)) == [(_SEQUENCE, _subject(certificate))]
+
+
+def _issuer(certificate: x509.Certificate) -> bytes:
+    """Return the issuer's DER without its head."""
+    members = _members(certificate)
+    return members[3 if members[0][0] == _VERSION else 2][1]
 
 
 def _subject(certificate: x509.Certificate) -> bytes:

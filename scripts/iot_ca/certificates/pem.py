@@ -70,6 +70,13 @@ def read(text: str) -> Certificate:
     )
 
 
+def read_all(text: str) -> list[Certificate]:
+    """Return every certificate in a PEM text, in order; raise Failure as `read` does."""
+    first = read(text)
+    blocks = [block for block in _PEM_BLOCK.finditer(text) if block.group(1) == "CERTIFICATE"]
+    return [first, *(read(block.group(0)) for block in blocks[1:])]
+
+
 def _reason_for_no_block(text: str) -> str:
     """Return what a text without any PEM block probably is, and a remedy."""
     if "-----BEGIN" in text:

@@ -33,7 +33,7 @@ def check(certificate: x509.Certificate, now: datetime) -> None:
     _check_version(certificate)
     _check_is_ca(certificate)
     _check_validity(certificate, now)
-    _check_algorithms(certificate)
+    check_algorithms(certificate)
 
 
 def warnings(certificate: x509.Certificate) -> list[str]:
@@ -76,7 +76,8 @@ def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
         )
 
 
-def _check_algorithms(certificate: x509.Certificate) -> None:
+def check_algorithms(certificate: x509.Certificate) -> None:
+    """Raise Failure for a key or signature that AWS IoT does not take, of a CA or a device."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:

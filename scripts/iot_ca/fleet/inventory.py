@@ -86,7 +86,13 @@ class _Defaults:
     strict: bool
 
 
-def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] = ()) -> Fleet:
+def read(
+    paths: Sequence[Path],
+    cas: Sequence[str] = (),
+    regions: Sequence[str] = (),
+    *,
+    needs_cas: bool = True,
+) -> Fleet:
     """Return the fleet that the files describe.
 
     Args:
@@ -94,6 +100,7 @@ def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] 
             of an earlier one, as in Terraform.
         cas: `NAME=FILE` each, instead of the CAs that the files name.
         regions: those of an account if neither the account nor the files name any.
+        needs_cas: whether files that name no CA are an error.
 
     Raises Failure for the first error.
     """
@@ -106,7 +113,7 @@ def read(paths: Sequence[Path], cas: Sequence[str] = (), regions: Sequence[str] 
     certificates = (
         ca_files.from_options(cas) if cas else ca_files.from_variables(variables, folders)
     )
-    if not certificates:
+    if needs_cas and not certificates:
         raise Failure(
             "no CA is named; give --ca NAME=FILE.pem, or certificate_file or "
             "certificate_authorities in the file"

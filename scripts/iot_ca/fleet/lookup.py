@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 
@@ -38,10 +38,10 @@ def observe_fleet(
     """
     clients = Clients(_MAX_CALLS)
     lookups: dict[AccountRegion, Future[Observations]] = {}
-    with _thread_pool(_parallel_lookups(len(fleet.certificates))) as pool:
+    with thread_pool(_parallel_lookups(len(fleet.certificates))) as pool:
         sign_ins = {
-            pool.submit(_sign_in, account_regions, clients): account_regions
-            for account_regions in _by_account(fleet)
+            pool.submit(sign_in_to_account, account_regions, clients): account_regions
+            for account_regions in by_account(fleet.account_regions)
         }
         for signed_in in as_completed(sign_ins):
             identity = signed_in.result()
@@ -54,10 +54,10 @@ def observe_fleet(
         return {account_region: lookup.result() for account_region, lookup in lookups.items()}
 
 
-def _by_account(fleet: Fleet) -> list[list[AccountRegion]]:
+def by_account(account_regions: Iterable[AccountRegion]) -> list[list[AccountRegion]]:
     """Group the Regions that the same credentials of the same account are used in."""
     groups: dict[object, list[AccountRegion]] = {}
-    for account_region in fleet.account_regions:
+    for account_region in account_regions:
         key = (account_region.target.account_id, account_region.target.credentials)
         groups.setdefault(key, []).append(account_region)
     return list(groups.values())
@@ -68,7 +68,7 @@ def _parallel_lookups(cas: int) -> int:
     return _MAX_CALLS // max(1, min(_MAX_CALLS_PER_ACCOUNT_REGION, 2 * cas))
 
 
-def _sign_in(
+def sign_in_to_account(
     account_regions: Sequence[AccountRegion], clients: Clients
 ) -> CallerIdentity | Failure:
     """Obtain credentials for one account, or return why that failed."""
@@ -102,9 +102,9 @@ def _observe(
 
 
 @contextmanager
-def _thread_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+def thread_pool(threads: int, name: str = "status") -> Iterator[ThreadPoolExecutor]:
     """Provide a pool of threads; wait for their work unless the block is left by an error."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="status")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
     try:
         yield pool
     except BaseException:

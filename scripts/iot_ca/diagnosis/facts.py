@@ -1,0 +1,248 @@
+"""What was observed of a device and of an account: plain data, the input of every check.
+
+A value that could not be read is `Unreadable` in its place; None says that AWS does not have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from iot_ca.certificates.pem import Certificate
+from iot_ca.model import Target
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+# The name of a thing, a group, a thing type or a policy, and whether AWS IoT has it.
+Presence = Mapping[str, "bool | Unreadable"]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What could not be read, and why, in words that name the permission or the remedy."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device as it connects.
+
+    Attributes:
+        certificate, parsed: its certificate.
+        chain: what it sends behind it.
+        chain_file: the file that the chain was read from, if there is one.
+        client_id: its MQTT client ID, if it is known.
+        sends_server_name: whether it sends the endpoint's name in the TLS handshake (SNI).
+    """
+
+    certificate: Certificate
+    parsed: x509.Certificate
+    chain: tuple[Certificate, ...] = ()
+    chain_file: str | None = None
+    client_id: str | None = None
+    sends_server_name: bool = True
+
+
+@dataclass(frozen=True)
+class RegisteredCa:
+    """A CA certificate as an account has registered it."""
+
+    certificate_id: str
+    parsed: x509.Certificate
+    mode: str
+    status: str
+    auto_registration: bool
+    registration_config: Mapping[str, str]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class RegisteredDevice:
+    """The device's certificate as an account has registered it; `ca_id` None without a CA."""
+
+    arn: str
+    status: str
+    mode: str
+    ca_id: str | None
+
+
+@dataclass(frozen=True)
+class PolicyDocument:
+    """A policy of a role or a device. `name` is an ARN for a managed policy of IAM."""
+
+    name: str
+    document: str
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role that a service assumes."""
+
+    arn: str
+    trust: str
+    inline: tuple[PolicyDocument, ...] = ()
+    managed: tuple[PolicyDocument, ...] = ()
+    boundary: PolicyDocument | None = None
+
+    @property
+    def name(self) -> str:
+        """The name without the path."""
+        return self.arn.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class MissingRole:
+    """A role that a template or a function names and IAM does not have."""
+
+    arn: str
+
+
+RoleFacts = Role | MissingRole | Unreadable
+
+
+@dataclass(frozen=True)
+class Template:
+    """A provisioning template, or the body that a CA carries itself (`name` None)."""
+
+    name: str | None
+    type: str
+    enabled: bool
+    body: str
+    role_arn: str
+
+
+@dataclass(frozen=True)
+class Jitp:
+    """What provisioning the device by template meets. `thing_exists` is of the resulting name."""
+
+    template: Template | Unreadable | None
+    role: RoleFacts | None = None
+    thing_exists: bool | Unreadable = False
+    thing_types: Presence | None = None
+    thing_groups: Presence | None = None
+    # By name; None for a policy that does not exist.
+    policies: Mapping[str, str | Unreadable | None] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A topic rule whose topic pattern may be that of a CA's events."""
+
+    name: str
+    arn: str
+    sql: str
+    disabled: bool
+    payload: Mapping[str, Any]
+    functions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Lambda function that a rule calls."""
+
+    arn: str
+    name: str
+    modified: datetime
+    environment: Mapping[str, str]
+    role: RoleFacts
+    policy: str | Unreadable | None
+    reserved_concurrency: int | Unreadable | None
+    errors: tuple[str, ...] | Unreadable = ()
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event of the device that failed; when it was sent, and why it failed if that is known."""
+
+    sent: datetime
+    queue: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Jitr:
+    """What handles the registration event of the CA.
+
+    Attributes:
+        rules: the rules on events of this CA, and those on events of CAs that are not registered.
+        function: that of the first enabled rule; None if the rule's function does not exist.
+        policy: the document of the policy that the module's function attaches, if there is one.
+    """
+
+    rules: tuple[Rule, ...] | Unreadable
+    function: Function | Unreadable | None = None
+    events_disabled: bool | Unreadable = False
+    dead_letters: tuple[DeadLetter, ...] | Unreadable = ()
+    policy: str | Unreadable | None = None
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """What TestAuthorization answers of iot:Connect.
+
+    Attributes:
+        decision: ALLOWED, EXPLICIT_DENY or IMPLICIT_DENY.
+        denied_by: the policies that deny explicitly.
+        missing: context values that the answer depends on.
+    """
+
+    decision: str
+    denied_by: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a registered certificate may do."""
+
+    client_id: str
+    authorization: Authorization | Unreadable
+    policies: tuple[PolicyDocument, ...] | Unreadable = ()
+    things: tuple[str, ...] | Unreadable = ()
+    thing_exists: bool | Unreadable = False
+    usual_policy: str | None = None
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of AWS IoT's log of the device."""
+
+    time: datetime
+    text: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """AWS IoT's log: its level, or None where it is not configured; the last entries."""
+
+    level: str | None
+    entries: tuple[LogEntry, ...] | Unreadable = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that was read of one account and Region.
+
+    `templates` has the names of the enabled JITP templates, for a CA that has none.
+    """
+
+    target: Target
+    partition: str
+    now: datetime
+    cas: tuple[RegisteredCa, ...] | Unreadable
+    registered: RegisteredDevice | Unreadable | None
+    endpoint: str | Unreadable
+    log: Log | Unreadable
+    jitp: Jitp | None = None
+    jitr: Jitr | None = None
+    access: Access | None = None
+    templates: tuple[str, ...] | Unreadable = ()
+
+    @property
+    def iot_arn_prefix(self) -> str:
+        """`arn:PARTITION:iot:REGION:ACCOUNT`."""
+        return f"arn:{self.partition}:iot:{self.target.region}:{self.target.account_id}"

@@ -1,0 +1,80 @@
+"""Observe what provisioning by template meets: template, role, thing, policies. Read-only."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from iot_ca.diagnosis.facts import Device, Jitp, RegisteredCa, Template, Unreadable
+from iot_ca.diagnosis.observe.reading import Reader
+from iot_ca.diagnosis.observe.roles import observe_role
+from iot_ca.diagnosis.steps.jitp import plan_of
+from iot_ca.diagnosis.template import Plan, PlannedThing
+
+
+def observe_jitp(reader: Reader, device: Device, ca: RegisteredCa) -> Jitp:
+    """Return what the template of a CA meets when it provisions a device."""
+    template = _template(reader, ca)
+    if not isinstance(template, Template):
+        return Jitp(template)
+    plan = plan_of(device, template)
+    if isinstance(plan, str) or plan.missing:
+        return Jitp(template, observe_role(reader, template.role_arn))
+    role, thing, policies = reader.all(
+        lambda: observe_role(reader, template.role_arn),
+        lambda: _thing(reader, plan.thing),
+        lambda: _policies(reader, plan),
+    )
+    thing_exists, thing_types, thing_groups = thing
+    return Jitp(template, role, thing_exists, thing_types, thing_groups, policies)
+
+
+def _template(reader: Reader, ca: RegisteredCa) -> Template | Unreadable | None:
+    config = ca.registration_config
+    name = config.get("templateName")
+    if name is None:
+        body, role_arn = config.get("templateBody", ""), config.get("roleArn", "")
+        return Template(None, "JITP", True, body, role_arn)
+    answer = reader.read("iot", "describe_provisioning_template", templateName=name)
+    if answer is None or isinstance(answer, Unreadable):
+        return answer
+    return Template(
+        name,
+        # A template from before there were types is one of fleet provisioning.
+        answer.get("type") or "FLEET_PROVISIONING",
+        bool(answer.get("enabled")),
+        answer["templateBody"],
+        answer["provisioningRoleArn"],
+    )
+
+
+def _thing(
+    reader: Reader, thing: PlannedThing | None
+) -> tuple[bool | Unreadable, dict[str, Any], dict[str, Any]]:
+    """Return whether the thing exists, and its type and groups."""
+    if thing is None:
+        return False, {}, {}
+    exists = partial(_exists, reader)
+    types = [] if thing.type is None else [thing.type]
+    return (
+        exists("describe_thing", "thingName", thing.name) if thing.name else False,
+        {name: exists("describe_thing_type", "thingTypeName", name) for name in types},
+        {name: exists("describe_thing_group", "thingGroupName", name) for name in thing.groups},
+    )
+
+
+def _exists(reader: Reader, operation: str, parameter: str, name: str) -> bool | Unreadable:
+    answer = reader.read("iot", operation, **{parameter: name})
+    return answer if isinstance(answer, Unreadable) else answer is not None
+
+
+def _policies(reader: Reader, plan: Plan) -> dict[str, str | Unreadable | None]:
+    return {policy.name: policy_document(reader, policy.name) for policy in plan.policies}
+
+
+def policy_document(reader: Reader, name: str) -> str | Unreadable | None:
+    """Return the document of an AWS IoT policy; None if there is no such policy."""
+    answer = reader.read("iot", "get_policy", policyName=name)
+    if answer is None or isinstance(answer, Unreadable):
+        return answer
+    return str(answer["policyDocument"])

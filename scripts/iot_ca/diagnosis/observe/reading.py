@@ -1,0 +1,80 @@
+"""Calls to AWS that only read; what can't be read becomes a value instead of an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+from iot_ca.aws.pages import pages
+from iot_ca.aws.session import Account
+from iot_ca.diagnosis.facts import Unreadable
+from iot_ca.errors import Failure, one_line
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+_NOT_FOUND = {
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchEntity",
+    "NotConfiguredException",
+    "QueueDoesNotExist",
+    "ResourceNotFoundException",
+}
+_MAX_PAGES = 40
+_PARALLEL_CALLS = 10
+
+
+class Reader:
+    """Reads one account and Region, from any thread."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._pool = ThreadPoolExecutor(_PARALLEL_CALLS, thread_name_prefix="diagnose")
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def read(self, service: str, operation: str, **request: Any) -> Any:
+        """Return the response of a call; None if AWS has no such resource; Unreadable if denied."""
+        return self._outcome(service, lambda client: getattr(client, operation)(**request))
+
+    def read_pages(
+        self, service: str, operation: str, member: str, token: tuple[str, str], **request: Any
+    ) -> Any:
+        """Return the items of a listing, as `read` does; `token` are the names for its pages."""
+
+        def items(client: Any) -> list[Any]:
+            listing = pages(getattr(client, operation), request, *token)
+            return [item for page in islice(listing, _MAX_PAGES) for item in page.get(member, [])]
+
+        return self._outcome(service, items)
+
+    def each(self, call: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+        """Return what a call returns for each item; the calls run in parallel.
+
+        Not to be called inside such a call: the threads could wait for each other.
+        """
+        return list(self._pool.map(call, items))
+
+    def all(self, *calls: Callable[[], Any]) -> Iterator[Any]:
+        """Yield what each of several calls returns; the calls run in parallel, as with `each`."""
+        futures = [self._pool.submit(call) for call in calls]
+        return (future.result() for future in futures)
+
+    def _outcome(self, service: str, call: Callable[[Any], T]) -> T | Unreadable | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            client = self.account.client(service)
+            with self.account.failures(service):
+                try:
+                    return call(client)
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
+                        return None
+                    raise
+        except Failure as failure:
+            return Unreadable(one_line(str(failure)))

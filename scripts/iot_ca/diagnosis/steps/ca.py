@@ -1,0 +1,261 @@
+"""The CA that has signed the device's certificate, and what its registration means. Pure.
+
+Sources: AWS IoT developer guide, "Manage your CA certificates", "Register a client certificate when
+the client connects" and "Transport security" (server name); AWS IoT blog on multi-account
+registration (the two modes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timezone
+from typing import TYPE_CHECKING
+
+from iot_ca import utc
+from iot_ca.certificates import fields, pem
+from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, Unreadable
+from iot_ca.diagnosis.remedies import aws_command
+from iot_ca.diagnosis.report import Check
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography import x509
+
+_REGISTER = "add the CA to certificate_authorities of the module and apply"
+
+
+def has_signed(ca: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Return whether a CA's key has signed a certificate that names it as its issuer."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    """Return the subject of a certificate, for a message."""
+    try:
+        return certificate.subject.rfc4514_string()
+    except (ValueError, TypeError, KeyError):  # a name that cryptography refuses
+        return "a CA with an unreadable subject"
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    """Return the issuer's name, for a message."""
+    try:
+        return certificate.issuer.rfc4514_string()
+    except (ValueError, TypeError, KeyError):
+        return "a CA with an unreadable name"
+
+
+def choose_signer(
+    device: Device, cas: Iterable[RegisteredCa], now: datetime
+) -> RegisteredCa | None:
+    """Return the registered CA that counts for a device; None if none has signed its certificate.
+
+    Several certificates of one CA can be registered, such as a renewed one with the same key. Then
+    the one that lets the device get furthest counts, and of those the newest.
+    """
+    signers = [ca for ca in cas if has_signed(ca.parsed, device.parsed)]
+    if not device.sends_server_name:
+        # Without a server name, AWS IoT goes by CAs in DEFAULT mode only.
+        signers = [ca for ca in signers if ca.mode == "DEFAULT"] or signers
+
+    def rank(ca: RegisteredCa) -> tuple[bool, bool, bool, datetime]:
+        return (
+            _is_valid(ca, now),
+            ca.status == "ACTIVE",
+            ca.auto_registration,
+            ca.created.astimezone(timezone.utc),
+        )
+
+    return max(signers, key=rank, default=None)
+
+
+def _is_valid(ca: RegisteredCa, now: datetime) -> bool:
+    not_before, not_after = pem.validity(ca.parsed)
+    return not_before <= now <= not_after
+
+
+def signer_check(
+    device: Device, seen: Observation, signer: RegisteredCa | None, *, decides: bool
+) -> Check:
+    """Say which registered CA has signed the device's certificate."""
+    name = "signer"
+    if isinstance(seen.cas, Unreadable):
+        return Check(name, None, seen.cas.reason, decides=decides)
+    if signer is not None:
+        subject = name_of(signer.parsed)
+        finding = (
+            f'signed by CA {signer.certificate_id} ("{subject}"), registered in {signer.mode} mode'
+        )
+        return Check(name, True, finding)
+    issuer = next(
+        (sent for sent in device.chain if has_signed(pem.parse(sent), device.parsed)), None
+    )
+    remedy = _registration(device, seen, issuer)
+    finding = _why_not_registered(device, seen.cas, issuer)
+    if not decides:
+        return Check(name, True, f"{finding}; that matters for new devices only")
+    return Check(name, False, finding, remedy)
+
+
+def _why_not_registered(
+    device: Device, cas: Sequence[RegisteredCa], issuer: pem.Certificate | None
+) -> str:
+    named = issuer_of(device.parsed)
+    same_name = [ca for ca in cas if fields.is_issuer_name(ca.parsed, device.parsed)]
+    if issuer is None:
+        which = (
+            f'the CA "{named}", which has signed the device\'s certificate, is not registered here'
+        )
+    else:
+        which = (
+            f'the CA {issuer.certificate_id} ("{named}"), which has signed the device\'s '
+            "certificate, is not registered here"
+        )
+    if same_name:
+        return f"{which}; CA {same_name[0].certificate_id} has the same name, but another key"
+    parsed_issuer = None if issuer is None else pem.parse(issuer)
+    for ca in cas:
+        if parsed_issuer is not None and has_signed(ca.parsed, parsed_issuer):
+            return (
+                f"{which}; CA {ca.certificate_id}, which has signed that CA, is registered, but "
+                "AWS IoT needs the CA that has signed the device's certificate"
+            )
+    return which
+
+
+def _registration(device: Device, seen: Observation, issuer: pem.Certificate | None) -> str:
+    """Return how to register the CA: with a command if its certificate is at hand in a file."""
+    if issuer is None:
+        return f"{_REGISTER}; --chain CHAIN.pem with the CA's certificate prints a command"
+    is_first_in_file = device.chain_file is not None and device.chain[0] == issuer
+    if not is_first_in_file or not device.sends_server_name:
+        mode = "SNI_ONLY" if device.sends_server_name else "DEFAULT"
+        return f'{_REGISTER}, with certificate_mode = "{mode}"'
+    return aws_command(
+        seen.target,
+        "iot",
+        "register-ca-certificate",
+        "--ca-certificate",
+        f"file://{device.chain_file}",
+        "--certificate-mode",
+        "SNI_ONLY",
+        "--set-as-active",
+        "--allow-auto-registration",
+        *_same_template(device, seen),
+    )
+
+
+def _same_template(device: Device, seen: Observation) -> list[str]:
+    """Return the option that gives a renewed CA the template of the CA with its name."""
+    assert not isinstance(seen.cas, Unreadable)
+    names = {
+        ca.registration_config.get("templateName")
+        for ca in seen.cas
+        if fields.is_issuer_name(ca.parsed, device.parsed)
+    }
+    (name,) = names if len(names) == 1 else (None,)
+    return [] if name is None else ["--registration-config", f"templateName={name}"]
+
+
+def server_name_checks(
+    device: Device, seen: Observation, mode: str, *, is_new: bool
+) -> Iterator[Check]:
+    """Yield whether the device can do without a server name, in the mode that counts for it."""
+    name = "server name"
+    if device.sends_server_name:
+        yield Check(
+            name, True, f"the device sends a server name (SNI), as {mode} mode needs or allows"
+        )
+        return
+    endpoint = "the endpoint's" if isinstance(seen.endpoint, Unreadable) else seen.endpoint
+    if mode != "DEFAULT":
+        yield Check(
+            name,
+            False,
+            f"the device sends no server name (SNI), and {mode} mode needs one",
+            f"have the device send the server name {endpoint} (SNI) in its TLS handshake",
+        )
+        return
+    yield Check(name, True, "the device sends no server name (SNI), which DEFAULT mode allows")
+    if is_new:
+        yield _sent_ca_check(device, seen)
+
+
+def _sent_ca_check(device: Device, seen: Observation) -> Check:
+    """Without a server name a new device must send its CA's certificate (guide, both pages)."""
+    name = "CA certificate sent"
+    cas = () if isinstance(seen.cas, Unreadable) else seen.cas
+    sent = {certificate.certificate_id for certificate in device.chain}
+    shown = [ca for ca in cas if ca.certificate_id in sent and has_signed(ca.parsed, device.parsed)]
+    if shown:
+        return Check(name, True, "the device sends its CA's certificate behind its own")
+    return Check(
+        name,
+        False,
+        "the device sends neither a server name (SNI) nor its CA's certificate, and it is new here",
+        "have the device send its CA's certificate behind its own: append it to the device's "
+        "certificate file",
+    )
+
+
+def state_checks(seen: Observation, ca: RegisteredCa, *, decides: bool) -> Iterator[Check]:
+    """Yield whether a CA takes new devices; of a device that is registered, what would be."""
+    for check in (_validity(seen, ca), _status(seen, ca), _auto_registration(seen, ca)):
+        if decides or check.ok:
+            yield check
+        else:
+            yield Check(check.check, True, f"{check.finding}; that matters for new devices only")
+
+
+def _validity(seen: Observation, ca: RegisteredCa) -> Check:
+    name = "CA expiry"
+    not_before, not_after = pem.validity(ca.parsed)
+    if seen.now > not_after:
+        return Check(
+            name,
+            False,
+            f"CA {ca.certificate_id} expired at {utc.rfc3339(not_after)}",
+            f"renew the CA with the same key, and {_REGISTER}",
+        )
+    if seen.now < not_before:
+        finding = f"CA {ca.certificate_id} is not valid before {utc.rfc3339(not_before)}"
+        return Check(
+            name, False, finding, f"have the CA's certificate issued again, and {_REGISTER}"
+        )
+    return Check(name, True, f"the CA expires at {utc.rfc3339(not_after)}")
+
+
+def _status(seen: Observation, ca: RegisteredCa) -> Check:
+    name = "CA status"
+    if ca.status == "ACTIVE":
+        return Check(name, True, "the CA's status is ACTIVE")
+    finding = f"status of CA {ca.certificate_id} is {ca.status}, wanted ACTIVE"
+    return Check(name, False, finding, update_ca(seen, ca, "--new-status", "ACTIVE"))
+
+
+def _auto_registration(seen: Observation, ca: RegisteredCa) -> Check:
+    name = "auto-registration"
+    if ca.auto_registration:
+        return Check(name, True, "the CA's auto-registration is ENABLE")
+    finding = f"auto-registration of CA {ca.certificate_id} is DISABLE, wanted ENABLE"
+    remedy = update_ca(seen, ca, "--new-auto-registration-status", "ENABLE")
+    return Check(name, False, finding, remedy)
+
+
+def update_ca(seen: Observation, ca: RegisteredCa, *arguments: str) -> str:
+    """Return the command that changes a registered CA."""
+    return aws_command(
+        seen.target,
+        "iot",
+        "update-ca-certificate",
+        "--certificate-id",
+        ca.certificate_id,
+        *arguments,
+    )

@@ -1,0 +1,257 @@
+"""Just-in-time provisioning: what the CA's template makes of the device. Pure.
+
+Source: AWS IoT developer guide, "Just-in-time provisioning" and "Provisioning templates".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from iot_ca.diagnosis.facts import Device, Jitp, Observation, RegisteredCa, Template, Unreadable
+from iot_ca.diagnosis.remedies import aws_command, compact
+from iot_ca.diagnosis.report import Check
+from iot_ca.diagnosis.steps import role
+from iot_ca.diagnosis.template import (
+    PREFIX,
+    Plan,
+    PlannedThing,
+    UnknownFunctionError,
+    make_plan,
+    policy_fault,
+    thing_faults,
+)
+
+SERVICE = "iot.amazonaws.com"
+_REISSUE = "have the device's certificate issued again"
+
+
+def plan_of(device: Device, template: Template | Unreadable | None) -> Plan | str:
+    """Return what the template does with the device, or why that can't be told."""
+    if not isinstance(template, Template):
+        return "the template can't be read"
+    try:
+        return make_plan(template.body, device.parsed, device.certificate.certificate_id)
+    except UnknownFunctionError as error:
+        return f"the template uses {error}, which this program does not know"
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return "the template's body is not that of a provisioning template"
+
+
+def checks(device: Device, seen: Observation, ca: RegisteredCa, jitp: Jitp) -> Iterator[Check]:
+    """Yield what provisioning by template takes, in AWS IoT's order."""
+    name = ca.registration_config.get("templateName")
+    if isinstance(jitp.template, Unreadable):
+        yield Check("template", None, jitp.template.reason)
+        return
+    if jitp.template is None:
+        yield Check(
+            "template",
+            False,
+            f"the template {name} of CA {ca.certificate_id} does not exist",
+            "apply the module, which creates the template, or give the CA another one",
+        )
+        return
+    yield from _template_checks(seen, jitp.template)
+    plan = plan_of(device, jitp.template)
+    if isinstance(plan, str):
+        yield Check("parameters", None, plan)
+    else:
+        yield _parameters(plan)
+    if jitp.role is not None:
+        needs = () if isinstance(plan, str) else _needs(device, seen, jitp, plan)
+        attachable = f"arn:{seen.partition}:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+        yield from role.checks(seen, jitp.role, SERVICE, needs, attachable)
+    if not isinstance(plan, str) and not plan.missing:
+        yield from _plan_checks(seen, jitp, plan)
+
+
+def _template_checks(seen: Observation, template: Template) -> Iterator[Check]:
+    if template.name is None:
+        yield Check("template", True, "the CA carries a template body of its own")
+        return
+    yield Check("template", True, f"the template {template.name} exists")
+    if template.type != "JITP":
+        yield Check(
+            "template type",
+            False,
+            f"type of template {template.name} is {template.type}, wanted JITP",
+            "give the CA a template of type JITP; the type of a template can't be changed",
+        )
+    else:
+        yield Check("template type", True, "its type is JITP")
+    if template.enabled:
+        yield Check("template enabled", True, "it is enabled")
+        return
+    remedy = aws_command(
+        seen.target,
+        "iot",
+        "update-provisioning-template",
+        "--template-name",
+        template.name,
+        "--enabled",
+    )
+    yield Check("template enabled", False, f"the template {template.name} is disabled", remedy)
+
+
+def _parameters(plan: Plan) -> Check:
+    if not plan.missing:
+        return Check("parameters", True, "the device's certificate has every parameter")
+    names = ", ".join(name.removeprefix(PREFIX) for name in plan.missing)
+    return Check(
+        "parameters",
+        False,
+        f"the subject of the device's certificate lacks {names}, which the template declares",
+        f"{_REISSUE} with {names} in its subject, or give the parameters a Default in the template",
+    )
+
+
+def _needs(device: Device, seen: Observation, jitp: Jitp, plan: Plan) -> list[role.Need]:
+    """Return what the template's role must be allowed for this device."""
+    prefix = seen.iot_arn_prefix
+    certificate = f"{prefix}:cert/{device.certificate.certificate_id}"
+    needs = [("iot:UpdateCertificate", certificate)]
+    for policy in plan.policies:
+        if (jitp.policies or {}).get(policy.name) is None and policy.document is not None:
+            needs.append(("iot:CreatePolicy", f"{prefix}:policy/{policy.name}"))
+        needs.append(("iot:AttachPolicy", certificate))
+    if plan.thing is not None:
+        if jitp.thing_exists is False:
+            needs.append(("iot:CreateThing", f"{prefix}:thing/{plan.thing.name}"))
+        for group in plan.thing.groups:
+            needs.append(("iot:AddThingToThingGroup", f"{prefix}:thinggroup/{group}"))
+        needs.append(("iot:AttachThingPrincipal", certificate))
+    return list(dict.fromkeys(needs))
+
+
+def _plan_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]:
+    if plan.thing is not None:
+        yield from _thing_checks(seen, jitp, plan.thing)
+    yield from _policy_checks(seen, jitp, plan)
+    if plan.status == "ACTIVE":
+        yield Check("provisioned status", True, "the template activates the certificate")
+        return
+    assert isinstance(jitp.template, Template)
+    yield Check(
+        "provisioned status",
+        False,
+        f"the template leaves the device's certificate {plan.status}",
+        _activating(seen, jitp.template),
+    )
+
+
+def _activating(seen: Observation, template: Template) -> str:
+    """Return the command that gives a template a version that activates certificates."""
+    if template.name is None:
+        return "set Status to ACTIVE in the template body that the CA carries"
+    document = json.loads(template.body)
+    for resource in document["Resources"].values():
+        if resource.get("Type") == "AWS::IoT::Certificate":
+            resource["Properties"] = {
+                key: value
+                for key, value in resource.get("Properties", {}).items()
+                if key.lower() != "status"
+            } | {"Status": "ACTIVE"}
+    return aws_command(
+        seen.target,
+        "iot",
+        "create-provisioning-template-version",
+        "--template-name",
+        template.name,
+        "--set-as-default",
+        "--template-body",
+        compact(document),
+    )
+
+
+def _thing_checks(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Iterator[Check]:
+    faults = thing_faults(thing)
+    if faults:
+        remedy = f"{_REISSUE} with a subject that fits, or change the template"
+        yield Check("thing", False, faults[0], remedy)
+        return
+    yield _existing_thing(seen, jitp, thing)
+    types = {} if thing.type is None else {thing.type: jitp.thing_types or {}}
+    for name, presence in types.items():
+        yield _present(seen, "thing type", "thing-type", name, presence.get(name, True))
+    for name in thing.groups:
+        presence = jitp.thing_groups or {}
+        yield _present(seen, "thing group", "thing-group", name, presence.get(name, True))
+
+
+def _existing_thing(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Check:
+    if isinstance(jitp.thing_exists, Unreadable):
+        # A thing that exists is a fault only if the template says so.
+        return Check("thing", None, jitp.thing_exists.reason, decides=thing.fails_if_exists)
+    if not jitp.thing_exists:
+        return Check("thing", True, f"the thing {thing.name} will be created")
+    if not thing.fails_if_exists:
+        return Check("thing", True, f"the thing {thing.name} exists and will be attached")
+    remedy = aws_command(seen.target, "iot", "delete-thing", "--thing-name", thing.name)
+    finding = (
+        f"the thing {thing.name} exists already, and the template's OverrideSettings say FAIL; "
+        "delete it if it is of an earlier device"
+    )
+    return Check("thing", False, finding, remedy)
+
+
+def _present(
+    seen: Observation, check: str, noun: str, name: str, present: bool | Unreadable
+) -> Check:
+    if isinstance(present, Unreadable):
+        return Check(check, None, present.reason)
+    if present:
+        return Check(check, True, f"the {check} {name} exists")
+    remedy = aws_command(seen.target, "iot", f"create-{noun}", f"--{noun}-name", name)
+    return Check(check, False, f"the {check} {name} does not exist", remedy)
+
+
+def _policy_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]:
+    name = "template policy"
+    for policy in plan.policies:
+        fault = policy_fault(policy)
+        known = (jitp.policies or {}).get(policy.name)
+        if fault is not None:
+            yield Check(
+                name, False, f"the template's policy can't be created: {fault}", "shorten it"
+            )
+        elif policy.document is not None:
+            yield Check(name, True, "AWS IoT takes the template's policy")
+        elif isinstance(known, Unreadable):
+            yield Check(name, None, known.reason)
+        elif known is None:
+            finding = f"the policy {policy.name}, which the template attaches, does not exist"
+            yield Check(name, False, finding, create_policy(seen, policy.name))
+        else:
+            yield Check(name, True, f"the policy {policy.name} exists")
+
+
+def create_policy(seen: Observation, name: str) -> str:
+    """Return the command that creates a policy like the module's own."""
+    return aws_command(
+        seen.target,
+        "iot",
+        "create-policy",
+        "--policy-name",
+        name,
+        "--policy-document",
+        usual_policy_document(seen),
+    )
+
+
+def usual_policy_document(seen: Observation) -> str:
+    """Return the policy of modules/_device_policy: a device may use what is named as its thing."""
+    prefix, thing = seen.iot_arn_prefix, "${iot:Connection.Thing.ThingName}"
+    names = (f"{thing}/*", f"$aws/things/{thing}/*")
+
+    def allow(action: str | list[str], *resources: str) -> dict[str, object]:
+        return {"Effect": "Allow", "Action": action, "Resource": list(resources)}
+
+    topics = [f"{prefix}:topic/{name}" for name in names]
+    filters = [f"{prefix}:topicfilter/{name}" for name in names]
+    statements = [
+        allow("iot:Connect", f"{prefix}:client/{thing}"),
+        allow(["iot:Publish", "iot:Receive", "iot:RetainPublish"], *topics),
+        allow("iot:Subscribe", *filters),
+    ]
+    return compact({"Version": "2012-10-17", "Statement": statements})
