@@ -146,7 +146,10 @@ def _reserved(answer: Any) -> int | Unreadable | None:
 
 def _lambda_time(text: str) -> datetime:
     """Return a time as Lambda writes it, such as 2026-01-31T12:00:00.000+0000."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").astimezone(timezone.utc)
+    from botocore.utils import parse_timestamp
+
+    moment: datetime = parse_timestamp(text)
+    return moment.astimezone(timezone.utc)
 
 
 def _dead_letters(
