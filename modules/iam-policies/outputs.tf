@@ -7,3 +7,8 @@ output "apply_json" {
   description = "Policy document (JSON) for apply and destroy. Includes the permissions for plans."
   value       = local.documents.apply
 }
+
+output "report_json" {
+  description = "Policy document (JSON) for `status` and `diagnose`: read access to the CAs, to what provisions devices, and to the device that is diagnosed."
+  value       = local.report_document
+}

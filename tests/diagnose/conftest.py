@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from iot_ca.aws import session
 from sandbox.control import Sandbox, start
 from tests.support.diagnose.scene import Scene
 from tests.support.sandbox.clients import REGION, Clients
@@ -24,15 +23,6 @@ def sandbox() -> Iterator[Sandbox]:
 def aws(sandbox: Sandbox) -> Clients:
     """Clients of that sandbox."""
     return Clients(sandbox.endpoint)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _models_are_read_once() -> Iterator[None]:
-    """Share botocore's loader among the runs: reading the models takes longest of a run."""
-    loader = session._loader(session.new_session(None))
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(session, "_loader", lambda _: loader)
-        yield
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from tests.support.sandbox.clients import REGION
 Act = Callable[[Scene], None]
 
 MODES = ("SNI_ONLY", "DEFAULT")
-PROVISIONING: dict[str, Callable[[Scene, str], None]] = {
+PROVISIONING: dict[str, Callable[..., None]] = {
     "JITP": lambda scene, mode: scene.jitp(mode),
     "JITR": lambda scene, mode: scene.jitr(mode),
 }
@@ -130,9 +132,9 @@ def that_waits_for_its_rule(scene: Scene) -> None:
 
 NEW: dict[str, Act] = {
     **{
-        f"{mode} {kind}": lambda scene, mode=mode, kind=kind: PROVISIONING[kind](scene, mode)
+        f"{mode} {kind}": partial(arrange, mode=mode)
         for mode in MODES
-        for kind in PROVISIONING
+        for kind, arrange in PROVISIONING.items()
     },
     "JITP without a server name": jitp_without_sni,
     "JITR without a server name": jitr_without_sni,
@@ -239,9 +241,9 @@ def test_a_trust_policy_with_a_condition_leaves_the_verdict_open(scene: Scene) -
     assert check(scene, "role trust")["ok"] is None
 
 
-def check(scene: Scene, name: str) -> dict[str, str]:
+def check(scene: Scene, name: str) -> dict[str, Any]:
     """The check of this name in a new diagnosis."""
     _, (diagnosis,) = scene.diagnose()
     (found,) = [each for each in diagnosis["checks"] if each["check"] == name]
-    answer: dict[str, str] = found
+    answer: dict[str, Any] = found
     return answer

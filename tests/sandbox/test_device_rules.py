@@ -13,9 +13,9 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.devices import admission as devices
 from sandbox.devices import jitp, mqtt, topic_rules
-from sandbox.iot import policy_evaluation as device_policies
 from sandbox.devices.admission import Admission, Holding, KnownDevice, Presented, Refused, admit
 from sandbox.iot import ca_certificates as ca
+from sandbox.iot import policy_evaluation as device_policies
 from sandbox.iot.endpoints import account_at, data_endpoint
 from tests.support.certificates import CA, DAY, NOW, new_ca, rsa_key, x509_name
 from tests.support.sandbox import fleet

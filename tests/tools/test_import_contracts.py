@@ -25,6 +25,24 @@ MODULES = (
         for package in ("terraform", "reconcile", "certificates", "ownership", "aws", "fleet")
         for name in ("__init__", "one", "other")
     ),
+    "iot_ca/diagnosis/__init__.py",
+    *(
+        f"iot_ca/diagnosis/{name}.py"
+        for name in (
+            "command",
+            "device_files",
+            "facts",
+            "policies",
+            "remedies",
+            "render",
+            "report",
+            "template",
+            "observe/__init__",
+            "observe/one",
+            "steps/__init__",
+            "steps/one",
+        )
+    ),
     "sandbox/one.py",
     "tools/one.py",
 )
@@ -69,6 +87,23 @@ def test_the_command_line_may_import_the_fleet_report_late(tree: Path) -> None:
     [
         ("scripts/iot_ca/terraform/one.py", "import iot_ca.fleet.one", "report on a fleet"),
         ("scripts/iot_ca/__main__.py", "import iot_ca.fleet", "report on a fleet"),
+        ("scripts/iot_ca/fleet/one.py", "import iot_ca.diagnosis.report", "diagnosis of a device"),
+        ("scripts/iot_ca/fleet/one.py", "import iot_ca.diagnosis.report", "imports run one way"),
+        (
+            "scripts/iot_ca/diagnosis/steps/one.py",
+            "import botocore",
+            "import no AWS SDK",
+        ),
+        (
+            "scripts/iot_ca/diagnosis/steps/one.py",
+            "import iot_ca.aws.one",
+            "import no AWS SDK",
+        ),
+        (
+            "scripts/iot_ca/diagnosis/steps/one.py",
+            "import iot_ca.diagnosis.observe.one",
+            "make no call to AWS",
+        ),
         ("scripts/iot_ca/reconcile/one.py", "import botocore", "know neither the AWS SDK"),
         ("scripts/iot_ca/certificates/one.py", "import boto3.session", "know neither the AWS SDK"),
         ("scripts/iot_ca/reconcile/one.py", "import iot_ca.terraform", "know neither the AWS SDK"),

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
 from iot_ca import cli as program
+from iot_ca.aws import session
 from sandbox.control import Listener, Sandbox
 from tests.support.certificates import CA, Key, ec_key, issue, key_pem, new_ca, pem, x509_name
 from tests.support.sandbox import fleet
@@ -22,6 +24,7 @@ from tools.device import Device, Visit
 
 THING = "sensor-1"
 POLICY = "devices"
+_new_loader = session._loader
 RULE_TOPIC = "$aws/events/certificates/registered/"
 
 # Activates the certificate and attaches the policy, without an SDK: that would take longest.
@@ -64,6 +67,8 @@ class Scene:
     options: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        # Reading botocore's models takes longest of a run, so all runs share a loader.
+        self.monkeypatch.setattr(session, "_loader", lambda _: _loader())
         for key, value in self.sandbox.environment(self.account, REGION).items():
             self.monkeypatch.setenv(key, value)
         self.server_name = fleet.endpoint(self.aws, self.account)
@@ -215,17 +220,28 @@ class Scene:
         command += ["--client-id", self.device.client_id, *self.options]
         command += [] if self.server_name else ["--no-sni"]
         command += list(arguments or ("--region", REGION))
+        status, out = self.run(*command)
+        return status, json.loads(out)
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run the program here; return its exit status and what it prints."""
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             status = program.run(command)
         assert not err.getvalue(), err.getvalue()
-        return status, json.loads(out.getvalue())
+        return status, out.getvalue()
 
     def cause(self) -> tuple[int, str, dict[str, Any]]:
         """Return exit status, verdict and the first check that is not ok, if there is one."""
         status, (diagnosis,) = self.diagnose()
-        cause = next((check for check in diagnosis["checks"] if check["ok"] is False), {})
+        faults = [check for check in diagnosis["checks"] if check["ok"] is False]
+        cause: dict[str, Any] = faults[0] if faults else {}
         return status, diagnosis["verdict"], cause
+
+
+@functools.cache
+def _loader() -> Any:
+    return _new_loader(Session())
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -70,7 +71,7 @@ def _observe(reader: Reader, device: Device, now: datetime) -> Observation:
     signer = None if isinstance(cas, Unreadable) else choose_signer(device, cas, now)
     provisioning = _provisioning(reader, device, seen, signer)
     access = _access(reader, device, seen, signer) if registration.is_active(seen) else None
-    return Observation(**{**vars(seen), **provisioning, "access": access})
+    return replace(seen, **provisioning, access=access)
 
 
 def _provisioning(
@@ -160,21 +161,23 @@ def _access(
 ) -> Access:
     assert isinstance(seen.registered, RegisteredDevice)
     arn = seen.registered.arn
-    things, attached = reader.all(
-        lambda: reader.read_pages("iot", "list_principal_things", "things", _TOKEN, principal=arn),
-        lambda: reader.read_pages("iot", "list_attached_policies", "policies", _MARKER, target=arn),
-    )
+    things = reader.read_pages("iot", "list_principal_things", "things", _TOKEN, principal=arn)
     names = [] if things is None or isinstance(things, Unreadable) else things
     client_id = device.client_id or next(iter(names), subject(device.parsed).get("CommonName", ""))
     authorization = _authorization(reader, seen, arn, client_id)
-    is_allowed = isinstance(authorization, Authorization) and authorization.decision == "ALLOWED"
-    return Access(
+    access = Access(
         client_id,
         authorization,
-        () if is_allowed else _documents(reader, attached),
-        things if isinstance(things, Unreadable) else tuple(names),
-        False if is_allowed else _thing_exists(reader, client_id),
-        None if is_allowed or attached else _usual_policy(reader, device, seen, signer),
+        things=things if isinstance(things, Unreadable) else tuple(names),
+    )
+    if isinstance(authorization, Authorization) and authorization.decision == "ALLOWED":
+        return access
+    attached = reader.read_pages("iot", "list_attached_policies", "policies", _MARKER, target=arn)
+    return replace(
+        access,
+        policies=_documents(reader, attached),
+        thing_exists=_thing_exists(reader, client_id),
+        usual_policy=None if attached else _usual_policy(reader, device, seen, signer),
     )
 
 

@@ -79,8 +79,13 @@ def _not_allowed(
     device: Device, seen: Observation, access: Access, finding: str
 ) -> tuple[str, str]:
     """Return the finding and the remedy where no policy allows the connection."""
-    policies = () if isinstance(access.policies, Unreadable) else access.policies
-    things = () if isinstance(access.things, Unreadable) else access.things
+    policies, things = access.policies, access.things
+    for part in (policies, things, access.thing_exists):
+        if isinstance(part, Unreadable):
+            remedy = f"allow iot:Connect on {client_arn(seen, access.client_id)} in a policy of it"
+            return f"{finding}; why can't be told: {part.reason}", remedy
+    assert not isinstance(policies, Unreadable)
+    assert not isinstance(things, Unreadable)
     if not policies:
         return f"{finding}: the certificate has no policy", _attached(device, seen, access)
     other = next((name for name in things if _allows_as_thing(device, seen, policies, name)), None)

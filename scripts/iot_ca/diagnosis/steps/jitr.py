@@ -96,7 +96,9 @@ def _no_rule(seen: Observation, ca: RegisteredCa, others: tuple[Rule, ...]) -> C
         (rule, *_) = others
         finding = f"{finding}; the rule {rule.name} listens for a CA that is not registered here"
         return Check("rule", False, finding, _listening(seen, rule, ca))
-    templates = () if isinstance(seen.templates, Unreadable) else seen.templates
+    templates = seen.templates
+    if isinstance(templates, Unreadable):
+        finding, templates = f"{finding}; templates can't be listed: {templates.reason}", ()
     if len(templates) != 1:
         remedy = "set provisioning of the CA in certificate_authorities of the module and apply"
         return Check("rule", False, finding, remedy)
