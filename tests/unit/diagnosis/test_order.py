@@ -1,0 +1,260 @@
+"""The order of the steps, and what can't be broken on the sandbox or can't be read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from iot_ca.certificates import pem
+from iot_ca.diagnosis.facts import (
+    Access,
+    Authorization,
+    DeadLetter,
+    Device,
+    Function,
+    Jitp,
+    Jitr,
+    Log,
+    MissingRole,
+    Observation,
+    PolicyDocument,
+    RegisteredCa,
+    RegisteredDevice,
+    Role,
+    Rule,
+    Template,
+    Unreadable,
+)
+from iot_ca.diagnosis.report import Check, Diagnosis, exit_status
+from iot_ca.diagnosis.steps.jitr import error_in, hears
+from iot_ca.diagnosis.steps.order import diagnose
+from iot_ca.model import Credentials, Target
+from tests.support.certificates import DAY, NOW, new_ca
+
+CA = new_ca("CA")
+TARGET = Target("111111111111", "eu-west-1")
+DENIED = Unreadable("the credentials may not call iot:X; allow it in their policy")
+TRUST = '{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}'
+ALL = PolicyDocument("all", '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}')
+ROLE = Role("arn:aws:iam::111111111111:role/r", TRUST, (ALL,))
+PARAMETERS = {"AWS::IoT::Certificate::Id": {"Type": "String"}}
+
+
+def device(**changes: Any) -> Device:
+    certificate = pem.read(CA.device("sensor-1"))
+    return replace(Device(certificate, pem.parse(certificate), client_id="sensor-1"), **changes)
+
+
+def registered_ca(**changes: Any) -> RegisteredCa:
+    config = changes.pop("registration_config", {"templateName": "t"})
+    known = RegisteredCa(CA.id, CA.certificate, "SNI_ONLY", "ACTIVE", True, config, NOW)
+    return replace(known, **changes)
+
+
+def template(*resources: dict[str, Any], **changes: Any) -> Template:
+    body = {"Parameters": PARAMETERS, "Resources": {str(i): r for i, r in enumerate(resources)}}
+    made = Template("t", "JITP", True, json.dumps(body), ROLE.arn)
+    return replace(made, **changes)
+
+
+def policy_resource(document: str) -> dict[str, Any]:
+    return {"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": document}}
+
+
+def jitp(*resources: dict[str, Any], **changes: Any) -> Jitp:
+    return Jitp(template(policy_resource(ALL.document), *resources), ROLE, **changes)
+
+
+def seen(**changes: Any) -> Observation:
+    usual = Observation(
+        TARGET, "aws", NOW, (registered_ca(),), None, "host", Log(None), jitp=jitp()
+    )
+    return replace(usual, **changes)
+
+
+def told(device_seen: Device, observation: Observation) -> tuple[str, Check | None]:
+    diagnosis = diagnose("one", device_seen, observation)
+    return diagnosis.verdict, diagnosis.cause
+
+
+def unknown(observation: Observation) -> list[str]:
+    checks = diagnose("one", device(), observation).checks
+    return [check.check for check in checks if check.ok is None and check.decides]
+
+
+def registered(status: str = "ACTIVE", ca_id: str | None = CA.id) -> RegisteredDevice:
+    return RegisteredDevice("arn", status, "SNI_ONLY", ca_id)
+
+
+def access(decision: str = "ALLOWED", **changes: Any) -> Access:
+    return Access("sensor-1", Authorization(decision), **changes)
+
+
+def test_a_device_that_is_fine_would_be_provisioned() -> None:
+    assert told(device(), seen()) == ("would be provisioned", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "finding"),
+    [
+        ({"jitp": Jitp(None)}, "template", "does not exist"),
+        (
+            {"jitp": Jitp(template(type="FLEET_PROVISIONING"), ROLE)},
+            "template type",
+            "is FLEET_PROVISIONING, wanted JITP",
+        ),
+        (
+            {"jitp": Jitp(template(policy_resource("x" * 2049)), ROLE)},
+            "template policy",
+            "has 2049 characters",
+        ),
+        ({"jitp": replace(jitp(), role=MissingRole("arn:x:role/p/r"))}, "role", "does not exist"),
+        ({"jitp": Jitp(template(), ROLE)}, "permission to connect", "attaches no policy"),
+        (
+            {"registered": registered("PENDING_ACTIVATION", "ab" * 32), "jitp": None,
+             "jitr": Jitr(()), "cas": (registered_ca(registration_config={}),)},
+            "rule", "no topic rule listens",
+        ),
+        (
+            {"registered": registered("PENDING_ACTIVATION", None),
+             "cas": (registered_ca(registration_config={}),), "jitp": None},
+            "registration", "registered without a CA",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_that_the_sandbox_does_not_allow(
+    changes: dict[str, Any], check: str, finding: str
+) -> None:
+    verdict, cause = told(device(), seen(**changes))
+    assert verdict == "refused"
+    assert cause is not None
+    assert (cause.check, finding in cause.finding) == (check, True), cause
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"cas": DENIED}, "signer"),
+        ({"registered": DENIED}, "registration"),
+        ({"jitp": Jitp(DENIED)}, "template"),
+        ({"jitp": replace(jitp(), role=DENIED)}, "role"),
+        ({"jitp": Jitp(template(body="{"), ROLE)}, "parameters"),
+        ({"registered": registered(), "access": Access("x", DENIED)}, "permission to connect"),
+        (
+            {"jitp": None, "jitr": Jitr(DENIED), "cas": (registered_ca(registration_config={}),)},
+            "rule",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_not_called_refused(changes: dict[str, Any], check: str) -> None:
+    observation = seen(**changes)
+    assert told(device(), observation) == ("unknown", None)
+    assert unknown(observation) == [check]
+
+
+def test_what_a_known_device_does_not_need_may_be_unreadable() -> None:
+    changes = {"registered": registered(), "access": access(), "cas": DENIED, "jitp": None}
+    observation = seen(**changes, log=DENIED, endpoint=DENIED)
+    assert told(device(), observation) == ("let in", None)
+
+
+def test_the_first_cause_comes_before_its_consequences() -> None:
+    """All at once: expired, a CA that is INACTIVE, no role, a certificate that waits."""
+    broken = seen(
+        now=NOW + 365 * DAY - timedelta(hours=1),
+        cas=(registered_ca(status="INACTIVE"),),
+        jitp=replace(jitp(), role=MissingRole("arn:x:role/r")),
+        registered=registered("PENDING_ACTIVATION"),
+    )
+    checks = diagnose("one", device(sends_server_name=False), broken).checks
+    faults = [check.check for check in checks if check.ok is False]
+    assert faults == ["validity", "server name", "CA status", "role", "registration"]
+
+
+def letters(sent_ago: timedelta) -> tuple[str, Check | None]:
+    rule = Rule("r", "arn:rule", f"SELECT * FROM '{TOPIC}{CA.id}'", False, {}, ("arn:f",))
+    statement = json.loads(TRUST)["Statement"] | {"Action": "lambda:*", "Resource": "*"}
+    function = Function(
+        "arn:f", "f", NOW - DAY, {}, ROLE, json.dumps({"Statement": statement}), None
+    )
+    letter = DeadLetter(NOW - sent_ago, "q", "no such tenant")
+    return told(
+        device(),
+        seen(
+            jitp=None,
+            cas=(registered_ca(registration_config={}),),
+            registered=registered("PENDING_ACTIVATION"),
+            jitr=Jitr((rule,), function, False, (letter,)),
+        ),
+    )
+
+
+TOPIC = "$aws/events/certificates/registered/"
+
+
+def test_a_dead_letter_counts_until_the_function_is_changed() -> None:
+    verdict, cause = letters(sent_ago=timedelta(hours=1))
+    assert verdict == "refused"
+    assert cause is not None
+    assert cause.check == "dead letters"
+    assert letters(sent_ago=2 * DAY) == ("would be provisioned", None)
+
+
+@pytest.mark.parametrize(
+    ("letter", "attributes", "error"),
+    [
+        ({"certificateId": "ab"}, {"ErrorMessage": "no"}, "no"),
+        ({"requestPayload": {"certificateId": "ab"}, "responsePayload": {"errorMessage": "no"}},
+         {}, "no"),
+        ({"base64OriginalPayload": "eyJjZXJ0aWZpY2F0ZUlkIjogImFiIn0=",
+          "failures": [{"errorMessage": "no"}]}, {}, "no"),
+    ],
+)  # fmt: skip
+def test_dead_letters_have_three_forms(
+    letter: dict[str, Any], attributes: dict[str, str], error: str
+) -> None:
+    assert error_in(json.dumps(letter), attributes) == ("ab", error)
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"base64OriginalPayload": "x"}', "3"])
+def test_a_message_of_another_form_is_no_event(body: str) -> None:
+    assert error_in(body, {})[0] is None
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "expected"),
+    [("+", True), ("ab", True), ("#", True), ("cd", False), ("ab/x", False)],
+)
+def test_a_rule_hears_the_events_of_a_ca(topic_filter: str, expected: bool) -> None:
+    assert hears(TOPIC + topic_filter, "ab") is expected
+    assert not hears("$aws/events", "ab")
+
+
+def test_remedies_name_region_and_profile_and_survive_a_shell() -> None:
+    target = Target("111111111111", "eu-west-1", Credentials(profile="my profile"))
+    observation = seen(target=target, cas=(registered_ca(status="INACTIVE"),))
+    _, cause = told(device(), observation)
+    assert cause is not None
+    assert cause.remedy is not None
+    assert cause.remedy.endswith("--region eu-west-1 --profile 'my profile'")
+
+
+def test_what_could_not_be_told_goes_before_a_refusal() -> None:
+    def one(verdict: Any) -> Diagnosis:
+        return Diagnosis("a", "1", "r", verdict, ())
+
+    assert exit_status([one("let in"), one("would be provisioned")]) == 0
+    assert exit_status([one("let in"), one("refused")]) == 2
+    assert exit_status([one("unknown"), one("refused")]) == 1
+
+
+def test_the_policies_of_a_refused_device_may_be_unreadable() -> None:
+    observation = seen(registered=registered(), access=access("IMPLICIT_DENY", policies=DENIED))
+    verdict, cause = told(device(), observation)
+    assert verdict == "refused"
+    assert cause is not None
+    assert DENIED.reason in cause.finding
