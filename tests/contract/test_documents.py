@@ -10,6 +10,7 @@ import yaml
 from botocore import xform_name
 from botocore.session import get_session
 
+from tests.support.diagnose.cases import CASES
 from tests.support.hcl import blocks, output_attributes, read
 from tests.support.project import project
 from tools.checkout import ROOT
@@ -194,3 +195,15 @@ def _header() -> str:
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
+
+
+def test_troubleshooting_names_every_step_of_a_diagnosis() -> None:
+    document = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    steps = document.partition("\n## Steps\n")[2].partition("\n## ")[0]
+    first_column = "\n".join(line.split("|")[1] for line in steps.splitlines() if "|" in line)
+    named = set(re.findall(r"`([^`]+)`", first_column))
+    assert {case.check for case in CASES.values()} <= named
+    symptoms = document.partition("\n## Symptoms\n")[2].partition("\n## ")[0]
+    last_column = "\n".join(line.split("|")[2] for line in symptoms.splitlines() if "|" in line)
+    mentioned = set(re.findall(r"`([^`]+)`", last_column)) - {"ACTIVE"}
+    assert mentioned <= named, mentioned - named
