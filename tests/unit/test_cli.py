@@ -128,7 +128,8 @@ def test_a_wrong_command_prints_the_usage(program: Program, argv: tuple[str, ...
     status, out, err = program.run(*argv)
     assert (status, out) == (1, "")
     assert err == [
-        "iot_ca: usage: iot_ca inspect | register | deregister | release-policy | csr | status"
+        "iot_ca: usage: iot_ca inspect | register | deregister | release-policy | csr | status | "
+        "diagnose"
     ]
 
 
