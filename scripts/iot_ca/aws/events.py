@@ -5,7 +5,11 @@ from __future__ import annotations
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure
 
-_EVENT_TYPE = "CA_CERTIFICATE"
+EVENT_TYPE = "CA_CERTIFICATE"
+DISABLED = (
+    f"JITR needs events of the type {EVENT_TYPE}, which AWS IoT might not publish in this account "
+    "and Region because they are disabled"
+)
 
 
 def jitr_warning(account: Account) -> str | None:
@@ -21,14 +25,13 @@ def jitr_warning(account: Account) -> str | None:
         iot = account.client("iot")
         with account.failures():
             types = iot.describe_event_configurations().get("eventConfigurations", {})
-            is_enabled = bool(types.get(_EVENT_TYPE, {}).get("Enabled"))
+            is_enabled = bool(types.get(EVENT_TYPE, {}).get("Enabled"))
     except Failure:
         return None
     if is_enabled:
         return None
     return (
-        f"JITR needs events of the type {_EVENT_TYPE}, which AWS IoT might not publish in this "
-        "account and Region because they are disabled; enable them: aws iot "
+        f"{DISABLED}; enable them: aws iot "
         f"update-event-configurations --region {account.target.region} --event-configurations "
-        f"""'{{"{_EVENT_TYPE}":{{"Enabled":true}}}}'"""
+        f"""'{{"{EVENT_TYPE}":{{"Enabled":true}}}}'"""
     )

@@ -164,18 +164,27 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
+class DisabledEvents:
+    """That the account publishes no events of CA certificates; whether it has set any events."""
+
+    finding: str
+    were_set: bool
+
+
+@dataclass(frozen=True)
 class Jitr:
     """What handles the registration event of the CA.
 
     Attributes:
         rules: the rules on events of this CA, and those on events of CAs that are not registered.
+        events: None if events of CA certificates are enabled.
         function: that of the first enabled rule; None if the rule's function does not exist.
         policy: the document of the policy that the module's function attaches, if there is one.
     """
 
     rules: tuple[Rule, ...] | Unreadable
     function: Function | Unreadable | None = None
-    events_disabled: bool | Unreadable = False
+    events: DisabledEvents | Unreadable | None = None
     dead_letters: tuple[DeadLetter, ...] | Unreadable = ()
     policy: str | Unreadable | None = None
 

@@ -188,7 +188,7 @@ def letters(sent_ago: timedelta) -> tuple[str, Check | None]:
             jitp=None,
             cas=(registered_ca(registration_config={}),),
             registered=registered("PENDING_ACTIVATION"),
-            jitr=Jitr((rule,), function, False, (letter,)),
+            jitr=Jitr((rule,), function, None, (letter,)),
         ),
     )
 

@@ -12,9 +12,11 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
+from iot_ca.aws.events import DISABLED, EVENT_TYPE
 from iot_ca.diagnosis.facts import (
     DeadLetter,
     Device,
+    DisabledEvents,
     Function,
     Jitr,
     Observation,
@@ -45,9 +47,7 @@ def observe_jitr(reader: Reader, device: Device, seen: Observation, ca: Register
     if not hearing:
         return Jitr(rules)
     rule = next((rule for rule in hearing if not rule.disabled), hearing[0])
-    function, events = reader.all(
-        lambda: _function(reader, seen, rule), lambda: _events_disabled(reader)
-    )
+    function, events = reader.all(lambda: _function(reader, seen, rule), lambda: _events(reader))
     policy = None
     if isinstance(function, Function) and function.environment.get(POLICY_VARIABLE):
         policy = policy_document(reader, function.environment[POLICY_VARIABLE])
@@ -105,14 +105,13 @@ def _rule(reader: Reader, name: str) -> Rule | Unreadable | None:
     )
 
 
-def _events_disabled(reader: Reader) -> bool | Unreadable:
-    """Return whether the account has set its events, and those of CA certificates not."""
+def _events(reader: Reader) -> DisabledEvents | Unreadable | None:
     answer = reader.read("iot", "describe_event_configurations")
     if answer is None or isinstance(answer, Unreadable):
-        return answer or False
-    if answer.get("lastModifiedDate") is None:
-        return False
-    return not answer.get("eventConfigurations", {}).get("CA_CERTIFICATE", {}).get("Enabled")
+        return answer
+    if answer.get("eventConfigurations", {}).get(EVENT_TYPE, {}).get("Enabled"):
+        return None
+    return DisabledEvents(DISABLED, answer.get("lastModifiedDate") is not None)
 
 
 def _function(reader: Reader, seen: Observation, rule: Rule) -> Function | Unreadable | None:

@@ -137,15 +137,17 @@ def _enabled(seen: Observation, rule: Rule) -> Check:
 
 
 def _events(seen: Observation, jitr: Jitr) -> Check:
-    """Say whether events of CAs were turned off.
+    """Say whether the account publishes events of CA certificates.
 
-    The guide lists them among those that must be enabled, and devices are known to be registered
-    without. So this alone is not taken for the cause.
+    The guide lists them among those that must be enabled ("Event messages"), and its pages on JITR
+    do not mention that: all are disabled at first. So they are taken for a possible cause only if
+    the account has set its events.
     """
-    if isinstance(jitr.events_disabled, Unreadable):
-        return Check("events", None, jitr.events_disabled.reason, decides=False)
-    if not jitr.events_disabled:
-        return Check("events", True, "the account has not turned off events of CA certificates")
+    name = "events"
+    if isinstance(jitr.events, Unreadable):
+        return Check(name, None, jitr.events.reason, decides=False)
+    if jitr.events is None:
+        return Check(name, True, "events of CA certificates are enabled")
     remedy = aws_command(
         seen.target,
         "iot",
@@ -153,11 +155,7 @@ def _events(seen: Observation, jitr: Jitr) -> Check:
         "--event-configurations",
         compact({"CA_CERTIFICATE": {"Enabled": True}}),
     )
-    finding = (
-        "events of CA certificates are not enabled in this account; AWS does not document whether "
-        "registration events are published all the same"
-    )
-    return Check("events", None, finding, remedy)
+    return Check(name, None, jitr.events.finding, remedy, decides=jitr.events.were_set)
 
 
 def _function_checks(device: Device, seen: Observation, rule: Rule, jitr: Jitr) -> Iterator[Check]:
