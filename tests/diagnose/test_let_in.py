@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import new_ca, rsa_key
-from tests.support.diagnose.cases import child_of, renewed, rule_of_former_ca
+from tests.support.diagnose.jitr_cases import rule_of_former_ca
+from tests.support.diagnose.refusal import child_of, renewed
 from tests.support.diagnose.scene import POLICY, THING, Scene, carry_out
 from tests.support.sandbox import fleet
 from tests.support.sandbox.clients import REGION

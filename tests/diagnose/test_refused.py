@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.diagnose.cases import CASES, Refusal
+from tests.support.diagnose.cases import CASES
+from tests.support.diagnose.refusal import Refusal
 from tests.support.diagnose.scene import Scene, carry_out
 
 
