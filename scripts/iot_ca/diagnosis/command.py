@@ -17,10 +17,11 @@ from iot_ca.diagnosis.report import Diagnosis, exit_status
 from iot_ca.diagnosis.steps.order import diagnose, failed
 from iot_ca.errors import Failure, one_line
 from iot_ca.fleet import inventory
+from iot_ca.fleet.interruption import end_interrupted
 from iot_ca.fleet.inventory import AccountRegion
 from iot_ca.fleet.isolation import result_or_failure
-from iot_ca.fleet.standard_output import standard_output
 from iot_ca.model import Credentials, Target
+from iot_ca.streams import standard_output
 
 if TYPE_CHECKING:
     from iot_ca.fleet.clients import CallerIdentity, Clients
@@ -33,8 +34,17 @@ _MAX_PARALLEL = 6
 def run(argv: Sequence[str]) -> int:
     """Diagnose the device in each account, print the result and return the exit status.
 
+    Ends the process if it is interrupted from the keyboard.
+
     Raises Failure for a wrong option, an unusable file, or a standard output that can't be written.
     """
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        end_interrupted("diagnose")
+
+
+def _run(argv: Sequence[str]) -> int:
     options = _options(argv)
     device = read_device(
         options.certificate,

@@ -9,9 +9,7 @@ import argparse
 import codecs
 import gc
 import importlib.util
-import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +20,8 @@ from typing import NoReturn
 from iot_ca.errors import Failure
 from iot_ca.fleet import inventory, page_file
 from iot_ca.fleet.assessment import EXPIRY_WARNING_DAYS, Report, assess
-from iot_ca.streams import say, standard_output
+from iot_ca.fleet.interruption import end_interrupted
+from iot_ca.streams import standard_output
 
 
 def run(argv: Sequence[str]) -> int:
@@ -36,7 +35,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         return _run(argv)
     except KeyboardInterrupt:
-        _end_interrupted()
+        end_interrupted("status")
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -53,16 +52,6 @@ def _run(argv: Sequence[str]) -> int:
     report = assess(fleet, observations, now, options.expiry_warning_days)
     _output(report, options)
     return report.exit_status
-
-
-def _end_interrupted() -> NoReturn:
-    """End the process with exit status 1 and one line.
-
-    Threads may still wait for AWS, and Python would wait for them before it ends: up to minutes.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    say("iot_ca: status: interrupted before the report was complete; run again", sys.stderr)
-    os._exit(1)
 
 
 class _Parser(argparse.ArgumentParser):
