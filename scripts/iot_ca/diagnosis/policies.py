@@ -1,4 +1,4 @@
-"""What policies of IAM and of AWS IoT allow, as far as it can be told from their documents. Pure.
+"""What policies of IAM and of AWS IoT allow, as far as it can be determined from their documents. Pure.
 
 Sources: IAM user guide, "Policy evaluation logic" and "JSON policy element reference"; AWS IoT
 developer guide, "AWS IoT Core policies" and "Thing policy variables". A condition that is not
@@ -86,7 +86,7 @@ def _statements(document: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _matches(statement: Mapping[str, Any], request: Request) -> bool | None:
-    """Return whether a statement is about a request; None if that can't be told."""
+    """Return whether a statement is about a request; None if that can't be determined."""
     parts = [
         _covers(statement, "Action", request.action.lower(), request, str.lower),
         True

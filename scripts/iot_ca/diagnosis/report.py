@@ -20,7 +20,7 @@ class Check:
 
     Attributes:
         check: its name.
-        ok: None if it could not be told.
+        ok: None if it could not be determined.
         finding: what is so, or why that could not be read, in one line.
         remedy: what to do: a command for a shell, or words.
         decides: whether the device is let in depends on it.
@@ -63,7 +63,7 @@ def verdict(checks: Sequence[Check], *, active: bool) -> Verdict:
 
 
 def exit_status(diagnoses: Sequence[Diagnosis]) -> int:
-    """Return 1 if one account could not be told, else 2 if one refuses the device, else 0.
+    """Return 1 if one account could not be determined, else 2 if one refuses the device, else 0.
 
     As with `status`, what could not be read takes precedence.
     """

@@ -83,7 +83,7 @@ def _not_allowed(
     for part in (policies, things, access.thing_exists):
         if isinstance(part, Unreadable):
             remedy = f"allow iot:Connect on {client_arn(seen, access.client_id)} in a policy of it"
-            return f"{finding}; why can't be told: {part.reason}", remedy
+            return f"{finding}; the reason can't be determined: {part.reason}", remedy
     assert not isinstance(policies, Unreadable)
     assert not isinstance(things, Unreadable)
     if not policies:

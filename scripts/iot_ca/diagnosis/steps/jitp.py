@@ -27,7 +27,7 @@ _REISSUE = "have the device's certificate issued again"
 
 
 def plan_of(device: Device, template: Template | Unreadable | None) -> Plan | str:
-    """Return what the template does with the device, or why that can't be told."""
+    """Return what the template does with the device, or why that can't be determined."""
     if not isinstance(template, Template):
         return "the template can't be read"
     try:
