@@ -79,7 +79,7 @@ def test_an_account_that_cannot_be_entered_is_unknown(scene: Scene, fleet_file: 
     assert "may not call sts:AssumeRole" in check["finding"]
 
 
-def test_it_writes_nothing_to_aws(scene: Scene) -> None:
+def test_diagnose_writes_nothing_to_aws(scene: Scene) -> None:
     scene.jitr()
     queue = scene.aws.kept("sqs", scene.account, REGION)
     queue.send_message(QueueUrl=scene.queue_url, MessageBody="{}")

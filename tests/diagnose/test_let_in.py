@@ -207,7 +207,7 @@ def test_a_device_registered_by_hand_is_let_in(scene: Scene) -> None:
     assert scene.visit().accepted, scene.why()
 
 
-def test_the_log_is_turned_on_as_it_is_printed_and_then_shown(scene: Scene) -> None:
+def test_the_log_is_turned_on_as_printed_and_then_shown(scene: Scene) -> None:
     scene.jitp()
     scene.iam.detach_role_policy(RoleName=f"jitp-{REGION}", PolicyArn=fleet.THINGS_REGISTRATION)
     carry_out(check(scene, "AWS IoT log")["remedy"], scene.account)
@@ -229,6 +229,19 @@ def test_events_that_were_turned_off_leave_the_verdict_open(scene: Scene) -> Non
     assert "CA_CERTIFICATE, which AWS IoT might not publish" in events["finding"]
     carry_out(events["remedy"], scene.account)
     assert check(scene, "events")["ok"] is True
+    assert scene.visit().accepted, scene.why()
+
+
+def test_a_thing_without_override_settings_leaves_the_verdict_open(scene: Scene) -> None:
+    document = json.loads(scene.template())
+    del document["Resources"]["thing"]["OverrideSettings"]
+    scene.jitp(body=json.dumps(document))
+    scene.iot.create_thing(thingName=THING)
+    assert scene.cause() == (1, "unknown", {})
+    thing = check(scene, "thing")
+    assert "OverrideSettings for AttributePayload" in thing["finding"]
+    carry_out(thing["remedy"], scene.account)
+    assert scene.cause() == (0, "would be provisioned", {})
     assert scene.visit().accepted, scene.why()
 
 

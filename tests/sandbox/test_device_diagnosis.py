@@ -70,7 +70,7 @@ def test_authorization_goes_by_the_policies_of_the_certificate(
     assert denied["denied"]["explicitDeny"]["policies"] == [{"policyName": "stop"}]
 
 
-def test_authorization_refuses_what_it_cannot_test(aws: Clients, known: tuple[Device, str]) -> None:
+def test_authorization_is_of_certificates_only(aws: Clients, known: tuple[Device, str]) -> None:
     _, arn = known
     with refused("ResourceNotFoundException"):
         result_for(aws, arn[:-1] + "x")
@@ -82,7 +82,7 @@ def test_authorization_refuses_what_it_cannot_test(aws: Clients, known: tuple[De
         result_for(aws, arn, policyNamesToAdd=["x"])
 
 
-def test_log_of_devices_is_written_where_it_is_turned_on(
+def test_log_of_devices_is_written_where_turned_on(
     sandbox: Sandbox, aws: Clients, known: tuple[Device, str]
 ) -> None:
     device, arn = known
@@ -119,7 +119,7 @@ def test_log_of_devices_is_written_where_it_is_turned_on(
     assert iot.get_v2_logging_options()["disableAllLogs"] is True
 
 
-def test_certificate_is_transferred_only_while_it_is_inactive_and_free(
+def test_a_certificate_is_transferred_while_inactive_and_free(
     aws: Clients, known: tuple[Device, str]
 ) -> None:
     device, arn = known
@@ -142,9 +142,7 @@ def test_certificate_is_transferred_only_while_it_is_inactive_and_free(
         iot.cancel_certificate_transfer(**name)
 
 
-def test_function_with_a_reserved_concurrency_of_0_does_not_run_and_the_log_is_kept(
-    sandbox: Sandbox, aws: Clients
-) -> None:
+def test_a_reserved_concurrency_of_0_stops_a_function(sandbox: Sandbox, aws: Clients) -> None:
     functions, logs = aws.kept("lambda", ONE, REGION), aws.kept("logs", ONE, REGION)
     source = "def handler(event, context):\n    print('hello')\n    raise ValueError('no')\n"
     may = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}

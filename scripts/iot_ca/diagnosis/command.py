@@ -78,8 +78,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         "Reads only, and needs no private key.",
         usage="%(prog)s --certificate FILE [options] ACCOUNTS_FILE [--account NAME ...]\n"
         "       %(prog)s --certificate FILE [options] --region REGION [--profile P] [--role-arn A]",
-        epilog="Exit status: 1 if an account could not be determined, else 2 if one refuses the device, "
-        "else 0.",
+        epilog="Exit status: 1 if an account could not be determined, else 2 if one refuses "
+        "the device, else 0.",
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -1,4 +1,4 @@
-"""What policies of IAM and of AWS IoT allow, as far as it can be determined from their documents. Pure.
+"""What policies of IAM and AWS IoT allow, as far as their documents determine it. Pure.
 
 Sources: IAM user guide, "Policy evaluation logic" and "JSON policy element reference"; AWS IoT
 developer guide, "AWS IoT Core policies" and "Thing policy variables". A condition that is not

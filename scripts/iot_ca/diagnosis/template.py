@@ -36,6 +36,13 @@ _ATTRIBUTE_VALUE = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{0,800}")
 _MAX_ATTRIBUTES_WITHOUT_TYPE = 3
 _MAX_ATTRIBUTES_WITH_TYPE = 50
 MAX_POLICY_CHARACTERS = 2048
+# Properties of a thing for which OverrideSettings say what happens if it exists, and what changes
+# least.
+OVERRIDABLE = {
+    "AttributePayload": "MERGE",
+    "ThingTypeName": "DO_NOTHING",
+    "ThingGroups": "DO_NOTHING",
+}
 
 
 class UnknownFunctionError(Exception):
@@ -52,13 +59,19 @@ class PlannedPolicy:
 
 @dataclass(frozen=True)
 class PlannedThing:
-    """The thing that the template creates or attaches."""
+    """The thing that the template creates or attaches.
+
+    Attributes:
+        fails_if_exists: whether OverrideSettings say so for a property.
+        undecided: properties for which they say nothing: the guide documents no default.
+    """
 
     name: str
     attributes: Mapping[str, str]
     type: str | None
     groups: tuple[str, ...]
     fails_if_exists: bool
+    undecided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,11 @@ def _thing(properties: Mapping[str, Any], overrides: Mapping[str, Any]) -> Plann
         properties.get("thingtypename"),
         tuple(str(group) for group in properties.get("thinggroups") or ()),
         "FAIL" in overrides.values(),
+        tuple(
+            name
+            for name in OVERRIDABLE
+            if name not in overrides and (name.lower() in properties or not overrides)
+        ),
     )
 
 

@@ -151,12 +151,13 @@ class Scene:
 
     def jitp(self, mode: str = "SNI_ONLY", body: str | None = None, **changed: Any) -> None:
         """Register the CA with a template that provisions its devices."""
-        config = fleet.jitp(self.aws, self.account, body=body)
+        config = fleet.jitp(self.aws, self.account, body=body or self.template())
         fleet.register(self.aws, self.ca, self.account, mode, registrationConfig=config, **changed)
 
     def template(self, **changes: Any) -> str:
         """The body of the usual template; `changes` are made in its parts by their names."""
-        document = json.loads(fleet.template_body(self.account))
+        overrides = {"AttributePayload": "MERGE"}
+        document = json.loads(fleet.template_body(self.account, OverrideSettings=overrides))
         for part, properties in changes.items():
             if part == "Parameters":
                 document["Parameters"] |= properties

@@ -13,6 +13,7 @@ from iot_ca.diagnosis.remedies import aws_command, compact
 from iot_ca.diagnosis.report import Check
 from iot_ca.diagnosis.steps import role
 from iot_ca.diagnosis.template import (
+    OVERRIDABLE,
     PREFIX,
     Plan,
     PlannedThing,
@@ -116,8 +117,8 @@ def _needs(device: Device, seen: Observation, jitp: Jitp, plan: Plan) -> list[ro
             needs.append(("iot:CreatePolicy", f"{prefix}:policy/{policy.name}"))
         needs.append(("iot:AttachPolicy", certificate))
     if plan.thing is not None:
-        if jitp.thing_exists is False:
-            needs.append(("iot:CreateThing", f"{prefix}:thing/{plan.thing.name}"))
+        operation = "CreateThing" if jitp.thing_exists is False else "UpdateThing"
+        needs.append((f"iot:{operation}", f"{prefix}:thing/{plan.thing.name}"))
         for group in plan.thing.groups:
             needs.append(("iot:AddThingToThingGroup", f"{prefix}:thinggroup/{group}"))
         needs.append(("iot:AttachThingPrincipal", certificate))
@@ -140,6 +141,18 @@ def _plan_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]:
     )
 
 
+def _overriding(seen: Observation, template: Template) -> str:
+    """Return the command that gives a template a version that keeps a thing that exists."""
+    if template.name is None:
+        return "set OverrideSettings of the thing in the template body that the CA carries"
+    document = json.loads(template.body)
+    for resource in document["Resources"].values():
+        if resource.get("Type") == "AWS::IoT::Thing":
+            given = resource.get("OverrideSettings") or {}
+            resource["OverrideSettings"] = {**OVERRIDABLE, **given}
+    return _new_version(seen, template.name, document)
+
+
 def _activating(seen: Observation, template: Template) -> str:
     """Return the command that gives a template a version that activates certificates."""
     if template.name is None:
@@ -152,12 +165,16 @@ def _activating(seen: Observation, template: Template) -> str:
                 for key, value in resource.get("Properties", {}).items()
                 if key.lower() != "status"
             } | {"Status": "ACTIVE"}
+    return _new_version(seen, template.name, document)
+
+
+def _new_version(seen: Observation, name: str, document: object) -> str:
     return aws_command(
         seen.target,
         "iot",
         "create-provisioning-template-version",
         "--template-name",
-        template.name,
+        name,
         "--set-as-default",
         "--template-body",
         compact(document),
@@ -185,6 +202,13 @@ def _existing_thing(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Check
         return Check("thing", None, jitp.thing_exists.reason, decides=thing.fails_if_exists)
     if not jitp.thing_exists:
         return Check("thing", True, f"the thing {thing.name} will be created")
+    if thing.undecided and not thing.fails_if_exists:
+        finding = (
+            f"the thing {thing.name} exists already, and AWS does not document what happens "
+            f"without OverrideSettings for {', '.join(thing.undecided)}"
+        )
+        assert isinstance(jitp.template, Template)
+        return Check("thing", None, finding, _overriding(seen, jitp.template))
     if not thing.fails_if_exists:
         return Check("thing", True, f"the thing {thing.name} exists and will be attached")
     remedy = aws_command(seen.target, "iot", "delete-thing", "--thing-name", thing.name)
