@@ -108,7 +108,7 @@ def _provisioning_arns(stack: Stack) -> list[str]:
         (['"iot-ca:owner" = "me"'], "Tag keys must not begin with"),
         ([f'"tag {number}" = ""' for number in range(46)], "can carry at most 46 tags"),
         ([f'key = "{"v" * 256}"'], "AWS IoT allows 127 characters in the key of a tag and 255"),
-        (['"key#" = ""'], "Tags of a CA take letters"),
+        (['"key#" = ""'], "default_tags among them, take letters, digits"),
     ],
     ids=["reserved", "number", "length", "character"],
 )

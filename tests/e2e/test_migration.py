@@ -59,6 +59,7 @@ def test_migration_and_back_with_a_record_written_by_hand(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
     aws = Account(sandbox, account, region)
+    aws.enable_events()
     ca = with_ca(workspace, "factory")
     before, after = code_blocks_below(GUIDE, RESOURCE, "hcl")
     after = module(workspace, REMOVED.sub("", after))

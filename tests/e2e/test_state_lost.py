@@ -68,6 +68,8 @@ def test_the_readmes_recovery_of_a_lost_state_converges(
     kind: str, workspace: Terraform, sandbox: Sandbox, account: str, region: str, tmp_path: Path
 ) -> None:
     ca = new_ca(NAME)
+    where = Account(sandbox, account, region)
+    where.enable_events()
     workspace.write(ca.pem, "root-ca.pem")
     workspace.write(f"""
 provider "aws" {{}}
@@ -86,7 +88,6 @@ module "iot_ca" {{
     workspace.init()
     workspace.apply()
     recorded = workspace.addresses()
-    where = Account(sandbox, account, region)
     before = where.see(ca.id)
     roles = {role["RoleName"] for role in where.iam.list_roles()["Roles"]}
     assert "Warning" not in workspace.plan().stdout

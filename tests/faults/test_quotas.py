@@ -97,9 +97,10 @@ def test_a_plan_of_200_cas_keeps_within_the_quotas(
     assert len(results) == 200
     called = answers(sandbox, account)
     assert called["DescribeCACertificate", "ResourceNotFoundException"] == 200
-    # A program that does not pace itself is throttled more often than it is answered.
-    assert called["DescribeCACertificate", "ThrottlingException"] < 20
-    assert called["ListTagsForResource", "ThrottlingException"] < 20
+    # Of the calls that are not paced, since AWS IoT might accept them. A program that does not
+    # pace itself is throttled more often than it is answered.
+    assert called["DescribeCACertificate", "ThrottlingException"] < 80
+    assert called["ListTagsForResource", "ThrottlingException"] < 80
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("iot_ca: waiting because of AWS's quotas")

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -181,19 +180,18 @@ def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) 
         ids = [there.meet(ca, name, tmp_path).id for name in ("refused", "let-in")]
         hook_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hook"
         function = deploy(there, ca.id, JITR_HOOK_FUNCTION_ARN=hook_arn)
-        lambdas, logs = there.client("lambda"), there.client("logs")
+        lambdas = there.client("lambda")
         role = lambdas.get_function(FunctionName=function)["Configuration"]["Role"]
         lambdas.create_function(
             FunctionName="hook", Runtime="python3.12", Role=role, Handler="hook.handler",
             Code={"ZipFile": hook.getvalue()},
         )  # fmt: skip
 
-        def call(device: str) -> bytes:
+        def call(device: str) -> None:
             event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
-            answer: bytes = lambdas.invoke(FunctionName=function, Payload=event)["Payload"].read()
-            return answer
+            lambdas.invoke(FunctionName=function, Payload=event)
 
-        refused = call(ids[0])
+        call(ids[0])
         lambdas.update_function_configuration(
             FunctionName=function,
             Environment={
@@ -205,14 +203,7 @@ def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) 
                 }
             },
         )
-        let_in = call(ids[1])
-        # The sandbox has no logs of functions: the answers are what the lines of the log hold.
-        group, stream = f"/aws/lambda/{function}", "stream"
-        logs.create_log_group(logGroupName=group)
-        logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        now = int(time.time() * 1000)
-        entries = [{"timestamp": now, "message": text.decode()} for text in (refused, let_in)]
-        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=entries)
+        call(ids[1])
 
         known = f"FUNCTION={function}\n"
         (line,) = run(known + recipe("filter-log-events"), there, tmp_path).splitlines()

@@ -149,6 +149,12 @@ class Account:
         proof = new_leaf(ca, code).pem
         self.register(ca, certificateMode="DEFAULT", verificationCertificate=proof)
 
+    def enable_events(self) -> None:
+        """Enable the events that JITR needs: else each plan with JITR has a warning."""
+        self.iot.update_event_configurations(
+            eventConfigurations={"CA_CERTIFICATE": {"Enabled": True}}
+        )
+
     def update(self, ca: CA, **settings: Any) -> None:
         """UpdateCACertificate by hand."""
         self.iot.update_ca_certificate(certificateId=ca.id, **settings)

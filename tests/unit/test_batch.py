@@ -17,9 +17,12 @@ from tools.checkout import ROOT
 # A process with one request. The one that carries out requests first waits for as many as WAIT
 # says, and notes in `log` what it does.
 PROGRAM = """
-import glob, os, sys, time
+import glob, os, signal, sys, time
 from iot_ca.errors import Failure, Failures
 from iot_ca.terraform import batch
+
+# A test that runs in the background of a shell would pass on that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def note(*words):
     with open(os.environ["LOG"], "a") as log:

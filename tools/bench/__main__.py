@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sandbox.control import SandboxError, start
+from tools.bench.applies import measure_applies
 from tools.bench.configurations import Case
 from tools.bench.fleet import compare_status
 from tools.bench.lookups import measure_lookups
@@ -31,7 +32,7 @@ from tools.errors import ToolError
 from tools.providers.environment import environment
 from tools.providers.resolution import Providers, resolve
 
-# Turns of plans go on up to here, so that the whole stays below five minutes on a slow machine.
+# Turns of plans go on up to here, so that the whole stays below ten minutes on a slow machine.
 PLANS_UNTIL_SECONDS = 230
 
 
@@ -49,7 +50,9 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, object]:
     ):
         task = progress.add_task("", total=None)
         bench = Bench(sandbox, Path(place).resolve(), environment(providers))
-        plans = Plans(bench, engine, cases, external=_stands_in(providers))
+        plans = Plans(bench, engine, cases, _stands_in(providers), "plans")
+        applied = [Case(count, jitp=False) for count in options.apply_cas]
+        applies = Plans(bench, engine, applied, _stands_in(providers), "applies")
         for case, side in plans.accounts:
             progress.update(task, description=f"setting up plans: {case}, {side}")
             plans.set_up(case, side)
@@ -58,6 +61,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, object]:
         progress.update(task, description="plans")
         counted = [plans.count_calls(case) for case in cases]
         measured += plans.measure(options.plans, began + PLANS_UNTIL_SECONDS)
+        progress.update(task, description="first applies and destroys")
+        measured += measure_applies(applies, options.applies)
         progress.update(task, description="status of a fleet")
         measured.append(compare_status(bench, options.fleet))
     return {
@@ -96,6 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lookups", type=int, default=15, help="turns of lookups (15)")
     parser.add_argument("--plans", type=int, default=7, help="turns of plans (7)")
     parser.add_argument("--many", type=int, default=50, help="CAs in the larger plan (50)")
+    parser.add_argument("--applies", type=int, default=3, help="turns of first applies (3)")
+    parser.add_argument(
+        "--apply-cas", type=int, nargs="+", default=[10, 50], help="CAs in each of them (10 50)"
+    )
     parser.add_argument("--fleet", type=int, default=200, help="accounts of the fleet (200)")
     options = parser.parse_args(arguments)
     # With --json, all that is not JSON goes to the other stream.

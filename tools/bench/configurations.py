@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 OURS = """\
 module "iot_ca" {{
   source = {source}
+  region = {region}
 
   certificate_authorities = {{
     for file in fileset(path.module, "*.pem") : trimsuffix(file, ".pem") => {{
@@ -140,9 +141,11 @@ class Case:
         return f"{self.count} CA{'s' if self.count > 1 else ''}{' with JITP' if self.jitp else ''}"
 
 
-def write_ours(folder: Path, case: Case, source: str) -> None:
+def write_ours(folder: Path, case: Case, source: str, region: str) -> None:
     """The configuration that uses this module, found at `source`."""
-    text = OURS.format(source=json.dumps(source), provisioning="JITP" if case.jitp else "NONE")
+    provisioning = "JITP" if case.jitp else "NONE"
+    settings = {"source": json.dumps(source), "region": json.dumps(region)}
+    text = OURS.format(**settings, provisioning=provisioning)
     _write(folder, case, text)
 
 

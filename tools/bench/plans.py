@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sandbox.control import Call
 from tools.bench.configurations import Case, write_ours, write_theirs
 from tools.bench.measurement import Measurement, compare
-from tools.bench.runner import Bench, Command
+from tools.bench.runner import REGION, Bench, Command
 from tools.checkout import ROOT
 from tools.engine.discovery import Engine
 from tools.engine.terraform import Terraform
@@ -23,37 +24,59 @@ USER_AGENT = "terraform-aws-iot-ca"
 # One CA's tags are no listing: it is a call about that CA.
 LISTINGS = {"ListCACertificates", "ListCertificatesByCA", "ListCertificates"}
 FEWEST_PLANS = 5
+# Of each call, as from a CI runner to AWS.
+LATENCY_SECONDS = 0.08
+LATENCY = f", {1000 * LATENCY_SECONDS:.0f} ms a call"
+# Of a plan with nothing to do, ours to theirs: 1 CA with JITP, and many CAs.
+TARGETS = (1.10, 1.15)
+TARGETS_WITH_LATENCY = (0.97, 1.05)
 
 
 class Plans:
     """Both sides of each case, applied once and then planned in turns."""
 
-    def __init__(self, bench: Bench, engine: Engine, cases: Sequence[Case], external: bool) -> None:
+    def __init__(
+        self, bench: Bench, engine: Engine, cases: Sequence[Case], external: bool, name: str
+    ) -> None:
         self.bench = bench
+        self.name = name
         self.engine = engine
         self.cases = cases
         self.external = external
         self.accounts = {
-            (case, side): f"{2 + index}{number:011d}"
+            (case, side): f"{2 + index}{len(name)}{number:010d}"
             for index, side in enumerate((OURS, THEIRS))
             for number, case in enumerate(cases)
         }
 
     def folder(self, case: Case, side: str) -> Path:
         """Where the configuration of a case and side is."""
-        return self.bench.folder / f"{side}-{case.count}"
+        return self.bench.folder / f"{self.name}-{side}-{case.count}"
 
     def set_up(self, case: Case, side: str) -> None:
         """Write a configuration and apply it."""
+        self.write(case, side).apply()
+
+    def write(self, case: Case, side: str) -> Terraform:
+        """Write a configuration and initialise it."""
         folder = self.folder(case, side)
         variables = self.bench.environment(self.accounts[case, side])
         terraform = Terraform(folder, self.engine, variables)
         if side == OURS:
-            write_ours(folder, case, os.path.relpath(ROOT, folder.resolve()))
+            write_ours(folder, case, os.path.relpath(ROOT, folder.resolve()), REGION)
         else:
             write_theirs(folder, case, self.external)
         terraform.init()
-        terraform.apply()
+        return terraform
+
+    @contextmanager
+    def latency(self) -> Iterator[None]:
+        """Let each call take as long as from a CI runner to AWS."""
+        self.bench.sandbox.fault("latency", times=None, seconds=LATENCY_SECONDS)
+        try:
+            yield
+        finally:
+            self.bench.sandbox.forget_faults()
 
     def lookup(self, case: Case) -> dict[str, Any]:
         """Return the `query` and the `result` of the lookup."""
@@ -88,7 +111,14 @@ class Plans:
         return Measurement(f"calls, {case}", summary, "", per_ca, None, ratio, None, 1, 2.0)
 
     def measure(self, turns: int, until: float) -> list[Measurement]:
-        """Plan in turns; fewer of them if time runs out."""
+        """Plan in turns, without and with latency; fewer of them if time runs out."""
+        measured = self._measure("", TARGETS, turns, until)
+        with self.latency():
+            return measured + self._measure(LATENCY, TARGETS_WITH_LATENCY, turns, until)
+
+    def _measure(
+        self, suffix: str, targets: Sequence[float], turns: int, until: float
+    ) -> list[Measurement]:
         keys = [(case, side) for case in self.cases for side in (OURS, THEIRS)]
         seconds: dict[tuple[Case, str], list[float]] = {key: [] for key in keys}
         for turn in range(turns):
@@ -98,13 +128,13 @@ class Plans:
                 seconds[key].append(self.bench.measure(self.command(*key)).seconds)
         return [
             compare(
-                f"plan, {case}",
+                f"plan, {case}{suffix}",
                 "aws_iot_ca_certificate",
                 seconds[case, OURS],
                 seconds[case, THEIRS],
-                1.0,
+                target,
             )
-            for case in self.cases
+            for case, target in zip(self.cases, targets, strict=True)
         ]
 
 

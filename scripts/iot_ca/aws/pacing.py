@@ -24,9 +24,9 @@ PACED_OPERATIONS = frozenset(
         "UpdateCACertificate",
     }
 )
-# How many calls AWS IoT accepts at once is not documented. This many are not paced, so that the
-# usual few CAs need not wait; if AWS IoT accepts fewer, some are throttled and tried again.
-_BURST_CALLS = 10
+# How many calls AWS IoT accepts at once is not documented. This many are not paced, so that a plan
+# of fifty CAs does not wait; if AWS IoT accepts fewer, some are throttled and tried again.
+_BURST_CALLS = 50
 
 # A user wonders what a run waits for after about this long.
 _LONG_WAIT_SECONDS = 10.0

@@ -45,10 +45,7 @@ class Stack:
         self.terraform = terraform
         self.sandbox = sandbox
         self.account = Account(sandbox, account, region)
-        # Else each plan of a CA that registers devices without a template has a warning.
-        self.account.iot.update_event_configurations(
-            eventConfigurations={"CA_CERTIFICATE": {"Enabled": True}}
-        )
+        self.account.enable_events()
         self.want({})
         terraform.write(
             f"""
