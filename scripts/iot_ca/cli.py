@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from iot_ca.errors import DEBUG_VARIABLE, Failure, Failures, as_failure, one_line
 from iot_ca.streams import say, standard_output
 
-REQUEST_VARIABLE = "IOT_CA_REQUEST"
-
 _COMMANDS = ("inspect", "register", "deregister", "release-policy", "csr", "status", "diagnose")
 
 
@@ -98,6 +96,8 @@ def _query() -> str:
 
 
 def _request() -> str:
+    from iot_ca.terraform.batch import REQUEST_VARIABLE
+
     try:
         return os.environ[REQUEST_VARIABLE]
     except KeyError:

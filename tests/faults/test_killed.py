@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from iot_ca.cli import REQUEST_VARIABLE
+from iot_ca.terraform.batch import REQUEST_VARIABLE
 from sandbox.control import Sandbox
 from tests.support.accounts import Account
 from tests.support.certificates import new_ca

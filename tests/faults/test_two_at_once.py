@@ -23,9 +23,9 @@ from typing import Any
 
 import pytest
 
-from iot_ca import cli
 from iot_ca.aws import session as aws
 from iot_ca.errors import Failures
+from iot_ca.terraform.batch import REQUEST_VARIABLE
 from iot_ca.terraform.register import register
 from sandbox.control import Sandbox
 from tests.support.accounts import OWN_TAGS, Account, Registered
@@ -335,7 +335,7 @@ def _start(sandbox: Sandbox, run: Run, ca: CA, key_file: str) -> subprocess.Pope
     environment = {
         **os.environ,
         **sandbox.environment(run.account.number, run.account.region),
-        cli.REQUEST_VARIABLE: json.dumps(request),
+        REQUEST_VARIABLE: json.dumps(request),
     }
     return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "iot_ca"), "register"],

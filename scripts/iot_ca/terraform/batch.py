@@ -35,7 +35,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-# The variable that differs between the processes of a run.
+# Where Terraform puts the request: what differs between the processes of a run.
 REQUEST_VARIABLE = "IOT_CA_REQUEST"
 
 # Terraform's own limit of operations at once; more come only with -parallelism.
