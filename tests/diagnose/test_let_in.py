@@ -41,14 +41,14 @@ def jitr_without_sni(scene: Scene) -> None:
     without_server_name(scene)
 
 
-def beside_its_root(scene: Scene) -> None:
+def next_to_its_root(scene: Scene) -> None:
     fleet.register(scene.aws, scene.ca, scene.account)
     scene.ca = child_of(scene.ca)
     scene.jitp()
     scene.reissue()
 
 
-def beside_a_namesake(scene: Scene) -> None:
+def next_to_a_namesake(scene: Scene) -> None:
     fleet.register(scene.aws, new_ca("Fleet CA"), scene.account)
     scene.jitp()
 
@@ -106,7 +106,7 @@ def with_a_rule_for_all_cas(scene: Scene) -> None:
     fleet.register(scene.aws, scene.ca, scene.account)
 
 
-def beside_a_rule_of_a_former_ca(scene: Scene) -> None:
+def next_to_a_rule_of_a_former_ca(scene: Scene) -> None:
     rule_of_former_ca(scene)
     topic = f"$aws/events/certificates/registered/{scene.ca.id}"
     function = f"arn:aws:lambda:{REGION}:{scene.account}:function:jitr"
@@ -139,8 +139,8 @@ NEW: dict[str, Act] = {
     },
     "JITP without a server name": jitp_without_sni,
     "JITR without a server name": jitr_without_sni,
-    "beside its root": beside_its_root,
-    "beside a CA of the same name": beside_a_namesake,
+    "next to its root": next_to_its_root,
+    "next to a CA of the same name": next_to_a_namesake,
     "of a CA that was renewed with its key": of_a_renewed_ca,
     "with an RSA key": with_rsa,
     "whose thing exists": whose_thing_exists,
@@ -148,7 +148,7 @@ NEW: dict[str, Act] = {
     "with a role that has a policy of its own": with_an_inline_role_policy,
     "with thing type, group and policy by name": with_type_group_and_named_policy,
     "with a rule for all CAs": with_a_rule_for_all_cas,
-    "beside a rule of a former CA": beside_a_rule_of_a_former_ca,
+    "next to a rule of a former CA": next_to_a_rule_of_a_former_ca,
     "that waits for a rule that is enabled again": that_waits_for_its_rule,
 }
 
