@@ -19,6 +19,7 @@ from sandbox.permissions.functions import CLOUDWATCH, LAMBDA, LOGS, SQS
 from sandbox.permissions.identity import IAM, STS
 from sandbox.permissions.iot import IOT
 from sandbox.permissions.keys import KMS, PRIVATE_CA, SECRETS
+from sandbox.permissions.organizations import ORGANIZATIONS
 
 # By signing name; what stands before the colon in actions is the same, but for CloudWatch.
 TABLES: dict[str, dict[str, Rule]] = {
@@ -32,6 +33,7 @@ TABLES: dict[str, dict[str, Rule]] = {
     "sqs": SQS,
     "logs": LOGS,
     "monitoring": CLOUDWATCH,
+    "organizations": ORGANIZATIONS,
 }
 PREFIXES = {"monitoring": "cloudwatch"}
 
