@@ -20,6 +20,8 @@ Usage: iot_ca COMMAND, where COMMAND is one of
                 for people and schedules, not for Terraform; `iot_ca status --help` has details
     diagnose    say why a device is not let in, step by step, and what to do about it; never writes
                 to AWS; `iot_ca diagnose --help` lists the options
+    inventory   write the accounts file that Terraform and status read, from AWS Organizations;
+                `iot_ca inventory --help` lists the options
 
 Every failure is exit status 1 and one line per CA on standard error; IOT_CA_DEBUG=1 adds the
 traceback. Exit status 2 of status means drift, and of diagnose that the device is refused.

@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from iot_ca.errors import DEBUG_VARIABLE, Failure, Failures, as_failure, one_line
 from iot_ca.streams import say, standard_output
 
-_COMMANDS = ("inspect", "register", "deregister", "release-policy", "csr", "status", "diagnose")
+_COMMANDS = (
+    "inspect",
+    "register",
+    "deregister",
+    "release-policy",
+    "csr",
+    "status",
+    "diagnose",
+    "inventory",
+)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -54,6 +63,10 @@ def _run(argv: Sequence[str]) -> int:
         from iot_ca.diagnosis import command as diagnose
 
         return diagnose.run(argv[1:])
+    if command == "inventory":
+        from iot_ca.fleet import inventory_command
+
+        return inventory_command.run(argv[1:])
     if len(argv) != 1 or command not in _COMMANDS:
         raise Failure(f"usage: iot_ca {' | '.join(_COMMANDS)}")
     if command == "inspect":

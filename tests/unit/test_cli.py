@@ -129,7 +129,7 @@ def test_a_wrong_command_prints_the_usage(program: Program, argv: tuple[str, ...
     assert (status, out) == (1, "")
     assert err == [
         "iot_ca: usage: iot_ca inspect | register | deregister | release-policy | csr | status | "
-        "diagnose"
+        "diagnose | inventory"
     ]
 
 
