@@ -41,6 +41,9 @@ def test_the_table_fits_a_terminal_and_ends_with_the_findings() -> None:
         assert "≠ drifted  status is [red]OFF" in lines
         assert "! note  a note" in lines
     assert "factory" in printed(report, 160)
+    wide = printed(report, 200)
+    assert f" {'ab' * 6} " in wide
+    assert "registered by this module" in wide
 
 
 def test_without_a_terminal_no_cell_is_cut() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iot_ca.fleet.render.summary import SIGNS, days_in_words
+from iot_ca.fleet.render.summary import SIGNS, days_in_words, managed_in_words, short_id
 from iot_ca.fleet.render.text import escape_html
 from iot_ca.utc import rfc3339
 
@@ -69,6 +69,15 @@ def _account(heading: str, row: Row, report: Report) -> str:
     )
 
 
+def _ca(heading: str, row: Row, report: Report) -> str:
+    """Return the name and the short certificate ID, which unfolds into the whole one, to copy."""
+    del report
+    whole = escape_html(row.certificate_id)
+    short = escape_html(short_id(row.certificate_id))
+    unfolding = f"<details><summary>{short}</summary>{whole}</details>"
+    return _cell(heading, f"{escape_html(row.ca)}{unfolding}", "name")
+
+
 def _state(heading: str, row: Row, report: Report) -> str:
     return _cell(heading, badge(row.state), value=list(report.counts).index(row.state))
 
@@ -119,7 +128,7 @@ class _Column:
 _COLUMNS = (
     _Column("Account", _account),
     _Column("Region", lambda heading, row, _: _text(heading, row.region)),
-    _Column("CA", lambda heading, row, _: _text(heading, row.ca, "name")),
+    _Column("CA", _ca),
     _Column("State", _state, kind="number"),
     _Column("Mode", lambda heading, row, _: _compared(heading, row.mode, row.wanted_mode)),
     _Column("Status", lambda heading, row, _: _compared(heading, row.status, row.wanted_status)),
@@ -127,6 +136,8 @@ _COLUMNS = (
         "Auto-registration", lambda heading, row, _: _text(heading, row.auto_registration_status)
     ),
     _Column("Template", lambda heading, row, _: _text(heading, row.template, "name")),
-    _Column("Managed", lambda heading, row, _: _text(heading, row.managed)),
+    _Column(
+        "Managed", lambda heading, row, _: _text(heading, managed_in_words(row.managed), "name")
+    ),
     _Column("Expires", _expiry, kind="number", heading_class="number"),
 )

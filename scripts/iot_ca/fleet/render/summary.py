@@ -18,6 +18,8 @@ SIGNS: dict[State, str] = {
 }
 
 _MAX_ACCOUNTS_NAMED = 5
+_SHORT_ID_CHARACTERS = 12
+_MANAGED = {"registered": "registered by this module"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,16 @@ def headline(report: Report) -> str:
         f"{count(cas, 'CA')} in {count(accounts, 'account')} and {count(regions, 'region')}: "
         f"{counts or 'nothing to look at'}"
     )
+
+
+def short_id(certificate_id: str) -> str:
+    """Return the first characters of a certificate ID, by which a reader recognises it."""
+    return certificate_id[:_SHORT_ID_CHARACTERS]
+
+
+def managed_in_words(managed: str | None) -> str | None:
+    """Return whether this module registered the CA or adopted it; None if it does neither."""
+    return None if managed is None else _MANAGED.get(managed, managed)
 
 
 def days_in_words(days: int) -> str:

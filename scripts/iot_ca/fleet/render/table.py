@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from iot_ca.fleet.render.summary import SIGNS, days_in_words, findings, headline
+from iot_ca.fleet.render.summary import (
+    SIGNS,
+    days_in_words,
+    findings,
+    headline,
+    managed_in_words,
+    short_id,
+)
 from iot_ca.fleet.render.text import visible
 
 if TYPE_CHECKING:
@@ -31,9 +38,9 @@ _STYLES: dict[State, str] = {
 }
 
 # For a file or a pipe: wide enough that no cell is cut.
-_WIDTH_WITHOUT_TERMINAL = 200
+_WIDTH_WITHOUT_TERMINAL = 240
 # From this width on, the table has all columns.
-_MIN_WIDTH_OF_ALL_COLUMNS = 140
+_MIN_WIDTH_OF_ALL_COLUMNS = 160
 
 
 def print_report(report: Report, file: IO[str]) -> None:
@@ -81,6 +88,8 @@ def _table(report: Report, console: Console) -> Table:
         cells = [column.cell(row, console.encoding) for column in columns]
         if all_columns:
             cells[0].append(f" {row.account_id}", "dim")
+            short = visible(short_id(row.certificate_id), console.encoding)
+            cells[_COLUMN_OF_CA].append(f" {short}", "dim")
         table.add_row(*cells)
     return table
 
@@ -145,6 +154,9 @@ _COLUMNS = (
         lambda row, encoding: Text(visible(row.template or "-", encoding)),
         only_if_wide=True,
     ),
-    _Column("managed", lambda row, _: Text(row.managed or "-"), only_if_wide=True),
+    _Column(
+        "managed", lambda row, _: Text(managed_in_words(row.managed) or "-"), only_if_wide=True
+    ),
     _Column("expires", _expiry, is_number=True),
 )
+_COLUMN_OF_CA = [column.name for column in _COLUMNS].index("CA")
