@@ -153,9 +153,9 @@ check "ca_expiring" {
         "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region})",
         "expires at ${module.lookup.certificate_authorities[name].not_after}.",
         local.certificate_authorities[name].status == "ACTIVE"
-        ? "Register its successor beside it, under a name of its own, and renew the devices' certificates:"
-        : "It is INACTIVE already: remove it once its devices have certificates of its successor:",
-        "see \"Rotation\" in the module's README.",
+        ? "Register its successor under a name of its own, and renew the devices' certificates"
+        : "It is INACTIVE: remove it when its devices have certificates of its successor",
+        "(docs/rotation.md).",
       ])
     ])
   }
@@ -184,10 +184,8 @@ check "provisioning_templates" {
       for name in local.templates_to_import : [
         join(" ", [
           "${name} (account ${module.lookup.target.account_id}, ${module.lookup.target.region}):",
-          "the provisioning template ${local.template_names[name]} exists in AWS, but this plan creates it, so apply will",
-          "stop at \"already exists\". If the plan says that the template is tainted, untaint it and plan again. If an",
-          "apply was killed or the state was lost, import it and plan again. See \"State lost or apply killed\" in the",
-          "module's README. If another configuration has created the template, choose another template_name.",
+          "this plan creates the provisioning template ${local.template_names[name]}, which exists in AWS:",
+          "untaint it if it is tainted, import it if the state lacks it, or rename it.",
         ]),
         # Indented, so that Terraform does not wrap the lines.
         "  terraform untaint ${local.template_addresses[name]}",

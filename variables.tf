@@ -272,7 +272,7 @@ variable "certificate_authorities" {
         ] if try(resource.Type, "") == "AWS::IoT::Policy"
       ])) if ca != null
     ])
-    error_message = "provisioning.template_body has a PolicyDocument that is not a policy document as a string of JSON (each statement with the Effect Allow or Deny, Action and Resource), or is longer than 2,048 characters without white space: ${nonsensitive(sensitive(join(", ", [
+    error_message = "provisioning.template_body has a PolicyDocument that is not a JSON string with statements of Effect, Action and Resource, or is longer than 2,048 characters without white space: ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities :
       name if try(!(alltrue(flatten([
         for resource in try(values(jsondecode(ca.provisioning.template_body).Resources), []) : [
@@ -348,7 +348,7 @@ variable "certificate_authorities" {
         value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role", "require_source_account"], key)
       ]) if ca != null
     ])
-    error_message = "thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency, runtime, kms_key_arn and xray_tracing are settings of provisioning.type \"JITR\"."
+    error_message = "Of JITR only: thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency, runtime, kms_key_arn, xray_tracing."
   }
 
   validation {
@@ -374,7 +374,7 @@ variable "certificate_authorities" {
       ca.provisioning.thing_type_name != null || length(coalesce(ca.provisioning.subject_attributes, {})) <= 1
       if ca != null
     ])
-    error_message = "More than one of provisioning.subject_attributes needs a provisioning.thing_type_name: a thing without a type has room for three attributes, and the CA's ID and mode are two."
+    error_message = "More than one of provisioning.subject_attributes needs a provisioning.thing_type_name: a thing without a type has three attributes, and the CA's ID and mode are two."
   }
 
   validation {
@@ -491,7 +491,7 @@ variable "certificate_authorities" {
       for ca in values(var.certificate_authorities) :
       ca.verification == null || ca.certificate_mode == "DEFAULT" || ca.allow_mode_change if ca != null
     ])
-    error_message = "verification is for certificate_mode = \"DEFAULT\". To change a CA from DEFAULT to SNI_ONLY, keep verification, which a rollback needs, and set allow_mode_change = true. Otherwise remove verification."
+    error_message = "verification is for certificate_mode = \"DEFAULT\": remove it. To change a CA from DEFAULT to SNI_ONLY, keep it for a rollback, and set allow_mode_change = true."
   }
 
   validation {

@@ -1,1 +1,1 @@
-"""What the demo, the tests and the benchmarks need besides the module; no part of it."""
+"""What the demo, the tests and the benchmarks need, and the module does not."""

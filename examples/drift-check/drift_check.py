@@ -36,7 +36,7 @@ MATRIX_LIMIT = 256
 
 
 class Trouble(Exception):
-    """What is wrong, in one line for whoever runs this."""
+    """What is wrong, in one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise Trouble(f"{path} is not valid JSON") from None
     if not isinstance(found, dict):
-        raise Trouble(f"{path} is no JSON object")
+        raise Trouble(f"{path} is not a JSON object")
     return found
 
 
@@ -194,7 +194,7 @@ def _report(account: Account, path: Path) -> Report:
     )
     status = found.get("status")
     if not whole or type(status) is not int or status not in WORDS:
-        raise Trouble(f"{path} is no report of `drift_check.py check`")
+        raise Trouble(f"{path} is not a report of `drift_check.py check`")
     return Report(account, status, **{name: tuple(each) for name, each in texts.items()})
 
 

@@ -9,7 +9,7 @@ variable "certificate_authorities" {
     The CAs, by name. A name stands for one certificate, so a renewed CA gets a name of its own.
 
     - `certificate_file`: the CA's certificate, a PEM file. Never the private key.
-    - `status`: `ACTIVE`, or `INACTIVE` for a CA that shall bring no new devices any more.
+    - `status`: `ACTIVE`, or `INACTIVE` for a CA that must not bring new devices any more.
     - `on_destroy`, `force_destroy`: how the CA leaves, see the module; to be applied before it does.
   EOT
   type = map(object({

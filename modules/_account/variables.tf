@@ -22,6 +22,6 @@ variable "accounts" {
       ]), "certificate_authorities")} (${join("; ", distinct([
       for recorded in values(var.accounts.recorded) : "account ${recorded.account_id}, ${recorded.region}"
       if recorded != var.accounts.current
-    ]))}): the aws provider works in account ${var.accounts.current.account_id}, ${var.accounts.current.region}. Select the workspace and credentials that belong together. To move a CA, destroy it there first, or forget the module there with terraform state rm; to have it in both, use a workspace for each."
+    ]))}): the aws provider works in account ${var.accounts.current.account_id}, ${var.accounts.current.region}. Select the workspace and the credentials that belong together (docs/accounts-and-regions.md)."
   }
 }

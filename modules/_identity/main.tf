@@ -49,7 +49,7 @@ resource "terraform_data" "guard" {
 
     precondition {
       condition     = length(local.changed_names) == 0
-      error_message = "${join(", ", local.changed_names)}: certificate_pem is another certificate than the one registered under this name. Add the new CA under another name, and remove this name when its devices have certificates of the new CA."
+      error_message = "${join(", ", local.changed_names)}: certificate_pem is not the certificate that is registered under this name. Restore it, and add the new CA under a name of its own (docs/rotation.md)."
     }
   }
 }

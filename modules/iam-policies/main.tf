@@ -57,7 +57,7 @@ locals {
   private_cas        = sort(var.acm_pca_arns)
   has_jitr           = length(var.jitr_names) > 0
 
-  # Each statement once, with what it takes to plan and what it takes to apply beside that.
+  # Each statement once, with what a plan needs and what an apply needs in addition.
   statements = [
     {
       Sid = "Certificates"
@@ -151,7 +151,7 @@ locals {
       Resource = local.creates_jitp_roles ? local.jitp_roles : []
     },
     {
-      # No other policy: whoever may attach any to a role that AWS IoT assumes may do anything.
+      # No other policy: a principal that may attach any policy to a role that AWS IoT assumes may do anything.
       Sid       = "TemplateRolePolicies"
       Plan      = []
       Apply     = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
@@ -167,7 +167,7 @@ locals {
     },
     {
       # AWS's own CloudFormation handlers for CA certificates and templates need it, too. Without a condition:
-      # the service that a role is passed to is no part of this call.
+      # this call does not name the service that a role is passed to.
       Sid      = "TemplateRolesGiven"
       Plan     = []
       Apply    = ["iam:GetRole"]

@@ -76,7 +76,7 @@ variable "template_body" {
         ) if lower(key) == "policydocument"
       ] if try(resource.Type, "") == "AWS::IoT::Policy"
     ]))
-    error_message = "template_body has a PolicyDocument that is not a policy document as a string of JSON (each statement with the Effect Allow or Deny, Action and Resource), or is longer than 2,048 characters without white space."
+    error_message = "template_body has a PolicyDocument that is not a JSON string with statements of Effect, Action and Resource, or is longer than 2,048 characters without white space."
   }
 }
 

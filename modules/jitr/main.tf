@@ -336,7 +336,7 @@ resource "aws_lambda_function" "function" {
     # Not a validation, which may look at one variable only before Terraform 1.9.
     precondition {
       condition     = var.thing_type_name != null || length(var.subject_attributes) <= 1
-      error_message = "subject_attributes has ${nonsensitive(sensitive(length(var.subject_attributes)))} attributes. A thing without a type has room for three, and two are taken by ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
+      error_message = "subject_attributes has ${nonsensitive(sensitive(length(var.subject_attributes)))} attributes. A thing without a type has three, and two of them are ca_certificate_id and ca_certificate_mode: set thing_type_name, or leave one attribute."
     }
 
     # The function was deleted outside Terraform or is tainted, and the state is of a machine that has the module at
@@ -346,7 +346,7 @@ resource "aws_lambda_function" "function" {
         for path in try(self.tags["iot-ca:created"] == plantimestamp(), false) ? [terraform_data.package.input] : [] :
         fileexists(path)
       ])
-      error_message = "The function ${local.name} must be created, and its package is not at ${terraform_data.package.input}, the path in the state. Run plan and apply with -replace='<address of this module>.terraform_data.package', which takes the package from this machine."
+      error_message = "The function ${local.name} must be created, and its package is not at ${terraform_data.package.input}. Plan with -replace='<address of this module>.terraform_data.package', which takes it from this machine."
     }
   }
 }

@@ -18,7 +18,7 @@ output "certificate_authorities" {
   # Before anything of the answer is used.
   precondition {
     condition     = local.is_in_target
-    error_message = "The lookup worked in account ${join(", ", local.lookup_accounts)}, ${coalesce(var.region, "-")} (the program's credentials and the input region), and the aws provider works in account ${local.target.account_id}, ${local.target.region}. Set region to the provider's Region, and credentials (profile or role_arn) to those of its account."
+    error_message = "The lookup worked in account ${join(", ", local.lookup_accounts)}, ${coalesce(var.region, "-")} (the program's credentials and region), the aws provider in account ${local.target.account_id}, ${local.target.region}. Set region to the provider's, and credentials to those of its account."
   }
 
   precondition {

@@ -11,7 +11,7 @@ resource "terraform_data" "registration" {
   triggers_replace = {
     revision = each.value.revision
     # Only its owner removes a CA: a new owner must be written to the CA's tags. Not as
-    # replace_triggered_by, for which a record that was forgotten and is created again is no change.
+    # replace_triggered_by, which ignores a record that was forgotten and is created again.
     owner = local.owners[each.key]
   }
 
@@ -138,7 +138,7 @@ resource "terraform_data" "certificate_guard" {
   lifecycle {
     precondition {
       condition     = length(local.moved_names) == 0
-      error_message = "${join(", ", local.moved_names)} (account ${var.target.account_id}, ${var.target.region}): the state belongs to another account or Region. Select the workspace and credentials that belong together. To move a CA, destroy it there first, or forget the module there with terraform state rm; to have it in both, use a workspace for each."
+      error_message = "${join(", ", local.moved_names)} (account ${var.target.account_id}, ${var.target.region}): the state belongs to another account or Region. Select the workspace and the credentials that belong together (docs/accounts-and-regions.md)."
     }
 
     precondition {
@@ -149,7 +149,7 @@ resource "terraform_data" "certificate_guard" {
       error_message = "${join(", ", [
         for name, record in terraform_data.deregistration :
         name if record.triggers_replace.certificate_digest != var.certificate_authorities[name].certificate_digest
-      ])}: certificate_pem is another certificate than the one registered under this name. Add the new CA under another name, and remove this name when its devices have certificates of the new CA."
+      ])}: certificate_pem is not the certificate that is registered under this name. Restore it, and add the new CA under a name of its own (docs/rotation.md)."
     }
   }
 }

@@ -72,7 +72,7 @@ class MqttSession:
         while packet is None:
             packet = self._next(deadline)
             if self._buffer and self._buffer[0] >> 4 != mqtt.CONNECT and packet is None:
-                raise mqtt.Malformed("the first packet is no CONNECT")
+                raise mqtt.Malformed("the first packet is not a CONNECT")
         return packet
 
     def _require(self, action: str, kind: str, name: str) -> None:

@@ -104,7 +104,7 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
     ) -> FakeThing:
         """moto's, with room for as many attributes as at AWS, and no thing in place of another.
 
-        A thing that exists is no error if it is exactly the same (API reference).
+        A thing that exists is not an error if it is exactly the same (API reference).
         """
         attributes = (attribute_payload or {}).get("attributes") or {}
         thing_groups.check_name(thing_name, "thingName")

@@ -196,7 +196,7 @@ def _check_registrable(
 ) -> None:
     """Refuse a CA certificate that is registered, in DEFAULT mode anywhere, or above the quota."""
     if certificate_id in here.certificates:
-        # blog: one account has a CA in one mode only, so another mode is no way round this
+        # blog: one account has a CA in one mode only, so another mode does not help
         message = "The CA certificate is already registered"
         raise already_exists(message, certificate_id, here.arn_of(certificate_id))
     if mode == "DEFAULT" and any(

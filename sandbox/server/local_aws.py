@@ -179,7 +179,7 @@ class LocalAws:
             now = datetime.now(timezone.utc)
             return principal_of_session(session, credential.session_token, now, protocol)
         principal = None
-        if credential.session_token is None:  # a permanent key with a session token is no key
+        if credential.session_token is None:  # a permanent key has no session token
             if len(key) == 12 and key.isdecimal() and key.isascii():
                 principal = root_of(key, credential.region)
             else:

@@ -154,7 +154,7 @@ def test_a_ca_with_devices_is_kept_until_force_destroy_is_applied(
     def refused(outcome: Outcome, *names: str) -> None:
         for name in names:
             line = outcome.error(name)
-            assert "1 certificate of a device that it has signed" in line
+            assert "1 registered device certificate;" in line
             assert "apply force_destroy = true" in line
         assert [call.operation for call in outcome.calls if call.write and not call.error] == []
         assert {name: account.see(ca.id) for name, ca in cas.items()} == before

@@ -32,12 +32,11 @@ def test_a_ca_that_expires_soon_is_a_warning_and_no_change(stack: Stack) -> None
     (soon,) = steady.warning("soon")
     assert soon == (
         f"soon (account {stack.account.number}, {stack.account.region}) expires at "
-        f"{outputs['soon']['not_after']}. Register its successor beside it, under "
-        "a name of its own, and renew the devices' certificates: see \"Rotation\" in the module's "
-        "README."
+        f"{outputs['soon']['not_after']}. Register its successor under "
+        "a name of its own, and renew the devices' certificates (docs/rotation.md)."
     )
     (retired,) = steady.warning("retired")
-    assert "It is INACTIVE already: remove it once its devices" in retired
+    assert "It is INACTIVE: remove it when its devices" in retired
     (just_so,) = steady.warning("just-so")
     assert "Register its successor" in just_so
     assert steady.warning("not-yet") == steady.warning("later") == []

@@ -85,7 +85,7 @@ def test_another_certificate_under_a_name_is_refused(
     assert any("root: certificate_pem is another certificate" in line for line in refused.errors)
     assert refused.writes == []
 
-    # As the message says: the new one beside the old one, then without it.
+    # As the message says: the new one next to the old one, then without it.
     stack.want({"root": {"certificate_pem": old.pem}, "root-2026": {"certificate_pem": new.pem}})
     stack.apply()
     assert account.see(old.id).status == account.see(new.id).status == "ACTIVE"

@@ -218,7 +218,7 @@ def test_from_the_module_to_a_device_that_works(
         "ca_certificate_mode": "SNI_ONLY",
     }
 
-    # Times, modes and sources that are not packed are no change.
+    # Times, modes and sources that are not packed don't count.
     for path in [*copy.glob("function/*.py"), copy / "function.zip"]:
         path.chmod(0o600)
         os.utime(path, (1, 1))

@@ -87,7 +87,7 @@ class World:
         return str(found["certificateDescription"]["status"])
 
     def dead_letters(self) -> list[str]:
-        """The bodies of the messages in the queue, which are taken out of it."""
+        """Remove all messages from the queue; return their bodies."""
         sqs, url = self.aws.kept("sqs", ONE, REGION), self.jitr["dead_letter_queue_url"]
         found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         for message in found:

@@ -1,4 +1,4 @@
-"""The mode of a registered CA is changed where that is allowed and has a way back."""
+"""The mode of a registered CA is changed if that is allowed and can be rolled back."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_mode_of_adopted_cas_is_changed_back_and_forth(
         line = refused.error("not-allowed")
         assert "registered in DEFAULT mode, wanted SNI_ONLY" in line
         assert 'set certificate_mode = "DEFAULT", or set allow_mode_change = true' in line
-    with subtests.test("what has no way back fails in the plan, with what to do"):
+    with subtests.test("a change without a rollback fails in the plan"):
         line = refused.error("no-way-back")
         assert "keep verification until the mode has been changed" in line
         assert "force_mode_change = true" in line

@@ -151,7 +151,7 @@ def test_from_a_read_only_folder(
     probe = [*restrained, "sh", "-c", f"! (: > '{module}/new') && ! (: >> '{module}/main.tf')"]
     assert subprocess.run(probe, check=False).returncode == 0, "the folder can be written to"
     engine = replace(workspace.engine, argv=(*restrained, *workspace.engine.argv))
-    # Python would leave its bytecode beside the program if it could.
+    # Python would leave its bytecode next to the program if it could.
     settings = {**workspace.environment, "PYTHONDONTWRITEBYTECODE": ""}
     before = {path: path.lstat().st_mtime_ns for path in everything}
     stack = Stack(

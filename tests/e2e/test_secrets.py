@@ -91,7 +91,7 @@ def test_no_byte_of_a_private_key_gets_anywhere(
     for name, signer in signers.items():
         key = key_of(signer, account.region)
         mine = {f"{name}: {spelling}": piece for spelling, piece in spellings(key).items()}
-        # The search finds what is there, whoever has made the key.
+        # The search finds what is there, whatever has made the key.
         der = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         assert f"{name}: d raw, begin" in given_away(mine, der)

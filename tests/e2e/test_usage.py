@@ -1,4 +1,4 @@
-"""The module as it is used: copied to wherever, beside settings of the provider."""
+"""The module as it is used: copied to wherever, next to settings of the provider."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_name_is_changed_without_moved_blocks_and_the_ca_stays(
     assert stack.account.look(ca.id) is None
 
 
-@pytest.mark.one_engine("templates are keyed by their names, which is no engine's doing")
+@pytest.mark.one_engine("templates are keyed by their names, which no engine does")
 def test_a_template_passes_from_one_ca_to_another_in_place(stack: Stack) -> None:
     old, new = new_ca("old"), new_ca("new")
     fleet = {"provisioning": {"type": "JITP", "template_name": "fleet"}}

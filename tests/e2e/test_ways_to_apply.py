@@ -135,8 +135,7 @@ resource "terraform_data" "made" {
 
     assert "terraform_data.made: Modifications complete" in refused.text, "the plan has refused it"
     assert any(
-        "root: certificate_pem is another certificate than the one registered under this name"
-        in line
+        "root: certificate_pem is not the certificate that is registered under this name" in line
         for line in refused.errors
     )
     assert refused.writes == []

@@ -343,13 +343,13 @@ def written(folder: Path, **reports: str) -> list[str]:
     [
         ("", "is not valid JSON"),
         ('{"status": 0', "is not valid JSON"),
-        ("[]", "is no JSON object"),
-        ("{}", "is no report of"),
-        ('{"status": 3}', "is no report of"),
-        ('{"status": true}', "is no report of"),
-        ('{"status": "0"}', "is no report of"),
-        ('{"status": 0, "drift": "x"}', "is no report of"),
-        ('{"status": 0, "errors": [1]}', "is no report of"),
+        ("[]", "is not a JSON object"),
+        ("{}", "is not a report of"),
+        ('{"status": 3}', "is not a report of"),
+        ('{"status": true}', "is not a report of"),
+        ('{"status": "0"}', "is not a report of"),
+        ('{"status": 0, "drift": "x"}', "is not a report of"),
+        ('{"status": 0, "errors": [1]}', "is not a report of"),
     ],
 )
 def test_an_unreadable_report_is_one_line_for_one_account(

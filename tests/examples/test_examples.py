@@ -176,7 +176,7 @@ def test_a_rotation_goes_as_its_readme_says(
     before, _ = take("0-before")
     assert has(old) == ("ACTIVE", "ENABLE", "factory-2025")
     assert "factory-2025 (account" in before.output
-    assert ". Register its successor beside it, under a name of its own" in before.output
+    assert ". Register its successor under a name of its own" in before.output
     device = register_device("factory-2025", "pump-1")
 
     added, written = take("1-add-new")

@@ -1,6 +1,6 @@
 """A fault at every call, before and after its effect, on every path: all end as they should.
 
-"As they should" is how the same path ends without a fault. What has to hold besides: an error is
+"As they should" is how the same path ends without a fault. In addition: an error is
 one line, a run that fails in the middle of a change of mode without dying leaves the CA as it was,
 and nothing that remembers the change is left in the end.
 """

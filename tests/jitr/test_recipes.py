@@ -79,7 +79,7 @@ def deploy(there: Account, ca_id: str, **settings: str) -> str:
 
 
 def run(shell: str, there: Account, folder: Path) -> str:
-    """Run what stands in the README, as whoever does everything in the account.
+    """Run what stands in the README, as a principal that may do everything in the account.
 
     Returns what it says on standard output.
     """

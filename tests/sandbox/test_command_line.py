@@ -161,7 +161,7 @@ def aws(sandbox: Sandbox, account: str, *arguments: str, cwd: Path = ROOT) -> tu
     """Runs the AWS CLI as ``account``: its status, and what it says."""
     cli = Path(sys.executable).parent / "aws"
     if not cli.exists():
-        pytest.skip("no AWS CLI beside this Python")
+        pytest.skip("no AWS CLI next to this Python")
     done = subprocess.run(
         [str(cli), *arguments],
         cwd=cwd,

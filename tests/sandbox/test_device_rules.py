@@ -354,7 +354,7 @@ THING = "${iot:Connection.Thing.ThingName}"
         ("topic/sensor-1/up", allow("topic/${iot:ClientId}/up"), True),
         ("topic/sensor-1", allow("topic/${iot:Certificate.Subject.CommonName}"), True),
         ("topic/thermometer", allow("topic/${iot:Connection.Thing.ThingTypeName}"), True),
-        # the value of a variable is no pattern; ${*} is a star
+        # the value of a variable is not a pattern; ${*} is a star
         ("topic/kitchen", allow("topic/${iot:Connection.Thing.Attributes[room]}"), False),
         ("topic/*", allow("topic/${*}"), True),
         ("topic/a", allow("topic/${*}"), False),

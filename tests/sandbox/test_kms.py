@@ -25,7 +25,7 @@ def kms(aws: Clients) -> Any:
 
 
 def policy(*statements: dict[str, Any]) -> str:
-    """A key policy with ``statements`` besides the one for the account itself."""
+    """A key policy with ``statements`` in addition to the one for the account itself."""
     own = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [own, *statements]})
 

@@ -54,6 +54,7 @@ def test_the_status_of_200_accounts_has_no_failure(
     wrong = Counter(tuple(row["wrong"]) for row in rows(out).values())
     assert wrong == {("not registered, wanted SNI_ONLY, ACTIVE",): 199 + MANY_CAS}
     # On a slow machine the program waits long enough to say so, and nothing else is said.
-    assert all(line.startswith("iot_ca: waiting because of AWS's quotas") for line in err.splitlines())
+    notice = "iot_ca: waiting because of AWS's quotas"
+    assert all(line.startswith(notice) for line in err.splitlines())
     called = sandbox.calls(account=world.accounts["account 0"]["account_id"])
     assert {call.error for call in called} == {"ResourceNotFoundException", "ThrottlingException"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
-# In an item of a list a block is indented, which Markdown takes off.
+# In an item of a list a block is indented, which Markdown removes.
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 

@@ -157,9 +157,9 @@ def test_a_ca_with_registered_devices_is_not_deleted(program: Program, aws: Fake
         assert (status, out) == (1, "")
         (line,) = err
         assert line.startswith(f"iot_ca: root ({WHERE}): the CA can't be deleted ({why}")
-        assert "AWS IoT has 3 certificates of devices that it has signed (aws iot list-" in line
-        assert f"--region eu-west-1 --ca-certificate-id {identity()}): delete them" in line
-        assert "apply force_destroy = true" in line
+        assert "it has 3 registered device certificates; delete them, or first apply" in line
+        assert "force_destroy = true" in line
+        assert line.endswith(f" --region eu-west-1 --ca-certificate-id {identity()}")
     assert (aws.cas, aws.tags) == before
     assert aws.writes == []
 
@@ -178,7 +178,7 @@ def test_a_device_registered_meanwhile_stops_the_deletion(program: Program, aws:
     request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
     status, out, (line,) = program.request("deregister", request)
     assert (status, out) == (1, "")
-    assert "1 certificate of a device that it has signed" in line
+    assert "1 registered device certificate;" in line
     # Nothing is different, and the device can connect.
     assert (aws.cas, aws.tags) == before
     assert aws.writes == ["UpdateCACertificate"] * 2
@@ -225,7 +225,7 @@ def test_a_ca_that_stays_inactive_is_named_with_the_first_reason(
     request = {"name": "root", "target": TARGET, "certificate_id": identity(), "owner": "me"}
     status, _, (line,) = program.request("deregister", request)
     assert status == 1
-    first = "1 certificate of a device" if devices else "the first reason"
+    first = "1 registered device certificate;" if devices else "the first reason"
     assert 0 < line.index(first) < line.index("the CA is INACTIVE now")
     assert line.index("the CA is INACTIVE now") < line.index("the second reason")
     assert aws.cas[identity()]["certificateDescription"]["status"] == "INACTIVE"
@@ -281,10 +281,10 @@ def test_devices_of_a_kept_ca_are_not_counted(
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (1, "AWS IoT has 1 certificate of a device that it has signed"),
-        (2, "AWS IoT has 2 certificates of devices that it has signed"),
-        (250, "AWS IoT has 250 certificates of devices that it has signed"),
-        (251, "AWS IoT has more than 250 certificates of devices that it has signed"),
+        (1, "it has 1 registered device certificate;"),
+        (2, "it has 2 registered device certificates;"),
+        (250, "it has 250 registered device certificates;"),
+        (251, "it has more than 250 registered device certificates;"),
     ],
 )
 def test_the_number_of_devices_is_in_the_message(

@@ -31,7 +31,7 @@ def test_a_change_that_is_not_allowed_names_the_remedy(
     before = snapshot(aws)
     wanted["allow_mode_change"] = False
     said = refused(program, wanted, command)
-    assert said.startswith(f"registered in {mode} mode, wanted {wanted['certificate_mode']}; ")
+    assert said.startswith(f"registered in {mode} mode, wanted {wanted['certificate_mode']}: ")
     assert f'set certificate_mode = "{mode}"' in said
     assert "allow_mode_change = true" in said
     assert snapshot(aws) == before

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +17,36 @@ from iot_ca.aws import pages as pages_module
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.aws.pages import pages
 from iot_ca.certificates.pem import Certificate
+from iot_ca.fleet.organization import list_accounts
 from tests.support.program.aws_calls import id_of, refusal, registration
 from tests.support.program.fake_aws import FakeAws
 from tools.checkout import ROOT
 
 ENDLESS = "AWS answers a listing that does not end"
+
+
+# The last page of each listing of AWS Organizations.
+MEMBER = {"Id": "111122223333", "Arn": "arn:aws:organizations::1:account/o/1", "State": "ACTIVE"}
+ENDS: dict[str, dict[str, Any]] = {
+    "list_accounts": {"Accounts": [MEMBER]},
+    "list_accounts_for_parent": {"Accounts": [MEMBER]},
+    "list_organizational_units_for_parent": {"OrganizationalUnits": []},
+    "list_tags_for_resource": {"Tags": []},
+}
+
+
+def organization(endless: str, *units: str) -> None:
+    """Read an organization of which one listing does not end."""
+    client = SimpleNamespace(
+        **{
+            name: partial(dict, page, NextToken="again") if name == endless else partial(dict, page)
+            for name, page in ENDS.items()
+        }
+    )
+    reader: Any = SimpleNamespace(
+        client=lambda _: client, failures=lambda _: contextlib.nullcontext()
+    )
+    list_accounts(reader, units, {"team": "iot"})
 
 
 def test_all_pages_are_read_with_the_token_of_the_one_before() -> None:
@@ -61,10 +89,15 @@ def test_every_listing_of_the_program_ends(
     assert ENDLESS in refusal(lambda: device_policies.release(account, "iot-jitr-root"))
     aws.faults["RegisterCACertificate"] = ("LimitExceededException", "Limit reached")
     assert ENDLESS in refusal(lambda: ca_certificates.register(registration(certificate)))
+    assert ENDLESS in refusal(lambda: organization("list_accounts"))
+    assert ENDLESS in refusal(lambda: organization("list_accounts_for_parent", "ou-1"))
+    assert ENDLESS in refusal(lambda: organization("list_organizational_units_for_parent", "ou-1"))
+    assert ENDLESS in refusal(lambda: organization("list_tags_for_resource", "ou-1"))
     # These are all.
     in_source = {
         method
         for path in (ROOT / "scripts" / "iot_ca").rglob("*.py")
         for method in re.findall(r"\.(list_\w+)", path.read_text(encoding="utf-8"))
     }
-    assert in_source == {xform_name(call) for call in aws.calls if call.startswith("List")}
+    of_iot = {xform_name(call) for call in aws.calls if call.startswith("List")}
+    assert in_source == of_iot | ENDS.keys()

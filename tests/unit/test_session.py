@@ -116,7 +116,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_missing_credentials_name_the_settings() -> None:
     said = refusal(lambda: CaCertificates(Account(TARGET)).observe_one("a" * 64))
     assert "no AWS credentials found" in said
-    assert "credentials.profile" in said
+    assert "in the module: credentials" in said
     assert "AWS_ACCESS_KEY_ID" in said
 
 

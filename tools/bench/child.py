@@ -1,7 +1,8 @@
 """Run one command and measure it: `python -I -S tools/bench/child.py`, a JSON object in, one out.
 
-A process of its own, and a small one: Linux counts the memory of whoever starts a program into that
-program's peak, up to the moment of its start. The benchmarks themselves are too big for that.
+A process of its own, and a small one: Linux counts the memory of the process that starts a
+program into that program's peak, up to the moment of its start. The benchmarks themselves are
+too big for that.
 """
 
 import json

@@ -21,7 +21,7 @@ OURS, THEIRS = "ours", "theirs"
 
 # The program puts this into its user agent; the aws provider's calls come with another.
 USER_AGENT = "terraform-aws-iot-ca"
-# One CA's tags are no listing: it is a call about that CA.
+# To read one CA's tags is a call about that CA, not a listing.
 LISTINGS = {"ListCACertificates", "ListCertificatesByCA", "ListCertificates"}
 FEWEST_PLANS = 5
 # Of each call, as from a CI runner to AWS.

@@ -1,4 +1,4 @@
-# The way back: the module forgets the CAs and deletes nothing. Without effect until then.
+# The rollback: the module forgets the CAs and deletes nothing. Without effect until then.
 
 removed {
   from = module.iot_ca

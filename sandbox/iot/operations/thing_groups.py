@@ -17,7 +17,7 @@ class ThingGroupOperations(IoTRequest):
         return thing_groups.check_name(self.in_path("thingGroupName"))
 
     def create_thing_group(self) -> ActionResult:
-        """CreateThingGroup. One that exists is no error if it is exactly the same (API reference).
+        """CreateThingGroup. One that exists is not an error if it is the same (API reference).
 
         That its tags count too is stricter, as is refusing a parent that doesn't exist.
         """

@@ -122,9 +122,8 @@ def _raise_unreachable(error: BotoCoreError) -> NoReturn:
         raise Failure(f"{reported}; set all of them or none") from error
     if isinstance(error, exceptions.NoCredentialsError):
         raise Failure(
-            "no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment, or "
-            "name a profile or a role (of the module: credentials.profile, credentials.role_arn; "
-            "the aws provider's own settings are not inherited)"
+            "no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or name a profile or "
+            "a role (in the module: credentials; the aws provider's own settings are not inherited)"
         ) from error
     if isinstance(error, exceptions.ProfileNotFound):
         raise Failure(

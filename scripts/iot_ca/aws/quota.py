@@ -35,8 +35,8 @@ def raise_quota_error(account: Account, certificate: Certificate, error: ClientE
     message = one_line(str(error.response["Error"].get("Message", "")))
     raise Failure(
         "AWS IoT holds at most ten CA certificates with the same subject in an account and "
-        "region; delete one that no device needs any more (aws iot delete-ca-certificate, "
-        f"after deactivating it): {', '.join(holders)}; AWS says: LimitExceededException: {message}"
+        f"Region; deactivate and delete one that no device needs any more: {', '.join(holders)}; "
+        f"AWS says: LimitExceededException: {message}"
     )
 
 

@@ -38,13 +38,9 @@ class Missing(Claim):
     def _fail(self) -> NoReturn:
         *names, last = self.key_attributes
         raise Failure(
-            "DEFAULT mode needs a proof of ownership: have the CA's owner sign the request that "
-            f"`{_csr_command(self.account.target)} > verification.csr` makes (common name "
-            f"{self.account.registration_code}, the registration code of this account and region) "
-            "and set verification.certificate_pem to the certificate; or set verification to where "
-            f"the CA's key is: {', '.join(names)} or {last}; "
-            "SNI_ONLY mode needs none, and a destroy of a CA that is gone already takes "
-            "-refresh=false"
+            "DEFAULT mode needs a proof of ownership: set verification to where the CA's key is "
+            f"({', '.join(names)} or {last}), or have the CA's owner sign the request that "
+            f"`{_csr_command(self.account.target)}` makes"
         )
 
 

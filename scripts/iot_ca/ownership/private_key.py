@@ -50,9 +50,9 @@ class PrivateKey(Proof):
         """Raise Failure for a CA that no verification certificate can name as its issuer."""
         if not fields.can_write_subject(self.authority):
             raise Failure(
-                "the CA's subject is not encoded as X.509 asks (such as Latin-1 in a T61String), "
-                "so the program can't sign a proof: have the CA's owner sign the request that "
-                "`iot_ca csr` makes and set verification.certificate_pem"
+                "the CA's subject is not encoded as X.509 asks, so the program can't sign a proof: "
+                "have the CA's owner sign the request that `iot_ca csr` makes, and set "
+                "verification.certificate_pem"
             )
 
     def load(self, data: bytes) -> Key:

@@ -115,13 +115,12 @@ def _require_no_devices(remote: RemoteCa, request: DeregisterRequest, reason: st
     if not count:
         return
     number = f"more than {count}" if more else count
-    noun = "certificate of a device" if count == 1 else "certificates of devices"
+    noun = "device certificate" if count == 1 else "device certificates"
     raise Failure(
-        f"the CA can't be deleted ({reason}), since AWS IoT has {number} {noun} that it has "
-        f"signed (aws iot list-certificates-by-ca --region {request.target.region} "
-        f"--ca-certificate-id {remote.certificate_id}): delete them and run again; or, with "
-        "the CA in the map, apply force_destroy = true (they stay registered then), or on_destroy "
-        '= "deactivate" or "retain", before you remove the CA from the map'
+        f"the CA can't be deleted ({reason}): it has {number} registered {noun}; delete them, or "
+        "first apply force_destroy = true or another on_destroy; to list them: aws iot "
+        f"list-certificates-by-ca --region {request.target.region} "
+        f"--ca-certificate-id {remote.certificate_id}"
     )
 
 

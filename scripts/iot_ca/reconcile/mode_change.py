@@ -43,11 +43,10 @@ def require_allowed(desired: DesiredCa, observed: ObservedCa) -> None:
     """Raise Failure if the user has not allowed the mode change or it could not be rolled back."""
     if not desired.allow_mode_change:
         raise Failure(
-            f"registered in {observed.mode} mode, wanted {desired.certificate_mode}; "
-            f"AWS IoT can't change the mode of a registered CA: "
+            f"registered in {observed.mode} mode, wanted {desired.certificate_mode}: "
             f'set certificate_mode = "{observed.mode}", or set '
-            "allow_mode_change = true, with verification, to have it deleted and registered again "
-            "with the same settings and tags"
+            "allow_mode_change = true, with verification, to have the CA deleted and registered "
+            "again with the same settings and tags"
         )
     require_known_tags(observed, "and a change of its mode must not lose them")
     if observed.mode == "DEFAULT" and desired.verification is None:

@@ -122,7 +122,7 @@ def _shortened(text: str, room: int) -> str:
 def _digest(desired: DesiredCa) -> str:
     """Return 8 hexadecimal digits that differ with everything that is reconciled about a CA.
 
-    Not with how: a new proof of ownership, or another way to write the certificate, is no change.
+    Not with how: a new proof of ownership, or another way to write the certificate, does not count.
     """
     state = [
         getattr(desired, attribute.name)

@@ -270,7 +270,7 @@ def _settings_update(desired: DesiredCa, observed: ObservedCa) -> Update:
 
 
 def _wanted_tags(goal: Goal, state: State, observed: ObservedCa) -> dict[str, str]:
-    """Return the tags that the CA must carry, besides the unmanaged ones that it has."""
+    """Return the tags that the CA must carry, without the unmanaged ones that it has."""
     tagged = ORIGIN_TAG in observed.tags
     origin = None if tagged else state.origin
     # Another client that registers the CA during a mode change does not know its tags.
