@@ -1,6 +1,6 @@
 locals {
   # AWS IoT developer guide, "Device provisioning metrics": no dimension for the CA is documented, so these are
-  # about all devices of the account and Region that AWS IoT provisions.
+  # about all devices of the account and Region that AWS IoT provisions just in time.
   alarms = {
     "ProvisionThing.ClientError" = {
       name        = "iot-jitp-client-errors"

@@ -122,5 +122,11 @@ resource "aws_iot_provisioning_template" "provisioning" {
   lifecycle {
     create_before_destroy = true
     ignore_changes        = [tags["iot-ca:created"]]
+
+    # Not a validation, which may look at one variable only before Terraform 1.9.
+    precondition {
+      condition     = !var.require_source_account || local.create_role
+      error_message = "require_source_account is for the role that the module creates. Write the condition on aws:SourceAccount into the trust policy of your own role_arn."
+    }
   }
 }

@@ -138,25 +138,25 @@ resource "aws_cloudwatch_metric_alarm" "lost" {
   }
 }
 
-# Rule metrics: AWS IoT developer guide, "Rule metrics". Queries for the same reason as above.
+# AWS IoT developer guide, "Rule metrics": the one dimension is RuleName. No query, of which CloudWatch allows 200 in the
+# alarms of an account and Region.
 resource "aws_cloudwatch_metric_alarm" "throttled" {
   alarm_name          = "${local.name}-throttled"
   alarm_description   = "AWS IoT throttled the rule ${local.rule_name}, so events of devices did not reach it: their certificates are still PENDING_ACTIVATION, and AWS IoT sends the event again when the device connects."
+  namespace           = "AWS/IoT"
+  metric_name         = "RuleMessageThrottled"
+  dimensions          = { RuleName = local.rule_name }
+  statistic           = "Sum"
+  period              = 60
   evaluation_periods  = 1
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_actions
   tags                = local.tags
-
-  metric_query {
-    id          = "throttled"
-    expression  = "SELECT SUM(RuleMessageThrottled) FROM \"AWS/IoT\" WHERE RuleName = '${local.rule_name}'"
-    period      = 60
-    return_data = true
-  }
 }
 
+# A query for the same reason as above: the metric has the dimension ActionType as well.
 resource "aws_cloudwatch_metric_alarm" "not_called" {
   alarm_name          = "${local.name}-not-called"
   alarm_description   = "The rule ${local.rule_name} could not call the function ${local.name}, and kept the events in the queue ${local.queue_name} if it could."

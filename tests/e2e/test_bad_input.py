@@ -136,8 +136,7 @@ def test_a_fault_that_only_aws_knows_fails_in_the_plan_too(
         ),
         "no-proof": (
             {},
-            f"> verification.csr` makes (common name {code}, the registration code of this account "
-            "and region) and set verification.certificate_pem to the certificate",
+            "or have the CA's owner sign the request that",
         ),
         "wrong-name": (
             {"certificate_pem": new_leaf(cas["wrong-name"], "something else").pem},

@@ -82,6 +82,28 @@ def test_a_long_wait_is_announced_once(clock: Clock, capsys: pytest.CaptureFixtu
     ]
 
 
+def test_short_pauses_in_a_long_run_are_not_announced(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notice = SlownessNotice()
+    for _ in range(50):
+        notice.pause(0.1)
+        clock.now += 60
+    assert capsys.readouterr().err == ""
+
+
+def test_pauses_of_many_threads_at_once_count_once(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del clock
+    notice = SlownessNotice()
+    for _ in range(50):
+        notice.pause(9.0)
+    assert capsys.readouterr().err == ""
+    notice.pause(11.0)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_long_wait_needs_no_standard_error(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str

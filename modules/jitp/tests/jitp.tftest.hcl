@@ -156,6 +156,16 @@ run "the_role_can_be_for_this_account_only" {
   }
 }
 
+run "a_role_of_the_users_own_gets_no_condition" {
+  command = plan
+  variables {
+    require_source_account = true
+    role_arn               = "arn:aws:iam::111122223333:role/provisioning"
+  }
+
+  expect_failures = [aws_iot_provisioning_template.provisioning]
+}
+
 run "a_device_policy_takes_the_place_of_the_default" {
   command = plan
   variables {

@@ -125,13 +125,22 @@ run "what_is_made_for_a_ca" {
   }
   assert {
     condition = [
-      for alarm in [aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.throttled, aws_cloudwatch_metric_alarm.not_called] :
+      for alarm in [aws_cloudwatch_metric_alarm.lost, aws_cloudwatch_metric_alarm.not_called] :
       [for query in alarm.metric_query : [query.expression, query.period, query.return_data]]
       ] == [
-      for metric in ["ErrorActionFailure", "RuleMessageThrottled", "Failure"] :
+      for metric in ["ErrorActionFailure", "Failure"] :
       [["SELECT SUM(${metric}) FROM \"AWS/IoT\" WHERE RuleName = '${aws_iot_topic_rule.registered.name}'", 60, true]]
     ]
     error_message = "An alarm is about another rule, or about another metric of the rule."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.throttled.namespace == "AWS/IoT"
+      && aws_cloudwatch_metric_alarm.throttled.metric_name == "RuleMessageThrottled"
+      && aws_cloudwatch_metric_alarm.throttled.dimensions == tomap({ RuleName = aws_iot_topic_rule.registered.name })
+      && aws_cloudwatch_metric_alarm.throttled.statistic == "Sum"
+    )
+    error_message = "The alarm is about another rule, or about another metric of the rule."
   }
   assert {
     condition     = aws_iam_role.function.permissions_boundary == null && aws_iam_role.rule.permissions_boundary == null

@@ -63,17 +63,19 @@ class SlownessNotice:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._first_pause_at: float | None = None
+        self._paused_until = 0.0
+        self._paused_seconds = 0.0
         self._is_given = False
 
     def pause(self, seconds: float) -> None:
         """Note a pause because of a quota, which begins now."""
         with self._lock:
             now = waiting.now()
-            if self._first_pause_at is None:
-                self._first_pause_at = now
-            elapsed = now + seconds - self._first_pause_at
-            if self._is_given or elapsed < _LONG_WAIT_SECONDS:
+            # Pauses of several threads at the same time count once.
+            begins = max(now, self._paused_until)
+            self._paused_seconds += max(now + seconds - begins, 0.0)
+            self._paused_until = max(self._paused_until, now + seconds)
+            if self._is_given or self._paused_seconds < _LONG_WAIT_SECONDS:
                 return
             self._is_given = True
         say(

@@ -56,6 +56,7 @@ class Account:
         self._clients: dict[tuple[str, str], Any] = {}
         # botocore can create neither clients nor their exception classes in several threads.
         self._lock = threading.RLock()
+        self._caller: str | None = None
 
     @cached_property
     def _session(self) -> Session:
@@ -81,12 +82,16 @@ class Account:
                 self._clients[key] = client
             return self._clients[key]
 
-    @cached_property
+    @property
     def caller(self) -> str:
         """The account that the credentials belong to, as AWS STS reports it."""
-        with self.failures("sts"):
-            sts = self._patient_client(self._session, "sts", self.target.region)
-            return str(sts.get_caller_identity()["Account"])
+        # cached_property has no lock of its own (Python 3.12), and each call would make a client.
+        with self._lock:
+            if self._caller is None:
+                with self.failures("sts"):
+                    sts = self._patient_client(self._session, "sts", self.target.region)
+                    self._caller = str(sts.get_caller_identity()["Account"])
+            return self._caller
 
     def _patient_client(self, session: Session, service: str, region: str) -> Any:
         client = _client(session, service, region)
