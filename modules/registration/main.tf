@@ -45,7 +45,8 @@ resource "terraform_data" "deregistration" {
     region             = var.target.region
   }
 
-  input = {
+  # As text: Terraform writes the whole state after each resource, and an object stands there with all its types, twice.
+  input = jsonencode({
     python_command = var.python_command
     request = {
       name          = each.key
@@ -54,16 +55,16 @@ resource "terraform_data" "deregistration" {
       on_destroy    = each.value.on_destroy
       force_destroy = each.value.force_destroy
     }
-  }
+  })
 
   provisioner "local-exec" {
     when        = destroy
-    interpreter = concat(self.input.python_command, ["${path.module}/../../scripts/iot_ca"])
+    interpreter = concat(jsondecode(self.input).python_command, ["${path.module}/../../scripts/iot_ca"])
     command     = "deregister"
     quiet       = true
 
     environment = {
-      IOT_CA_REQUEST = jsonencode(merge(self.input.request, {
+      IOT_CA_REQUEST = jsonencode(merge(jsondecode(self.input).request, {
         owner          = self.id
         certificate_id = self.triggers_replace.certificate_id
       }))

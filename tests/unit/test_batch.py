@@ -45,6 +45,7 @@ def run(command, text):
         time.sleep(0.01)
     return "done " + text
 
+batch._LINGER_SECONDS = float(os.environ.get("LINGER", "0"))
 try:
     print(batch.carry_out("register", os.environ["IOT_CA_REQUEST"], load))
 except Failures as failures:
@@ -223,3 +224,20 @@ def test_an_interrupted_leader_leaves_nothing_behind(group: Group) -> None:
     assert stdout == ""
     assert "KeyboardInterrupt" in stderr
     assert list(group.temporary.iterdir()) == []
+
+
+def test_after_many_requests_one_that_comes_later_finds_the_sdk_loaded(group: Group) -> None:
+    early = [group.start(f"{index}", wait=8, LINGER="600") for index in range(8)]
+    group.wait_for("register", 8)
+    (leader,) = group.leaders
+    for process in early:
+        if process.pid != leader:
+            assert process.wait(60) == 0
+    late = group.start("late", wait=8, LINGER="600")
+    assert outcome(late) == ("done late", "")
+    assert group.leaders == [leader]
+
+
+def test_a_run_of_few_requests_ends_at_once(group: Group) -> None:
+    few = [group.start(f"{index}", wait=2, LINGER="600") for index in range(2)]
+    assert sorted(process.communicate()[0] for process in few) == ["done 0\n", "done 1\n"]

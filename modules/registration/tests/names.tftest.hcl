@@ -78,7 +78,7 @@ run "a_repair_keeps_the_owner" {
     error_message = "The repair is not recorded."
   }
   assert {
-    condition     = terraform_data.deregistration["devices"].output.request.on_destroy == "delete"
+    condition     = jsondecode(terraform_data.deregistration["devices"].output).request.on_destroy == "delete"
     error_message = "A new on_destroy does not reach the state in place."
   }
   assert {

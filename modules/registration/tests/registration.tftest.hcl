@@ -43,13 +43,13 @@ run "the_state_keeps_what_destroy_needs_and_no_more" {
   command = plan
 
   assert {
-    condition = terraform_data.deregistration["devices"].input.request == {
+    condition = jsonencode(jsondecode(terraform_data.deregistration["devices"].input).request) == jsonencode({
       name          = "devices"
       target        = var.target
       template_name = "devices-template"
       on_destroy    = "deactivate"
       force_destroy = true
-    }
+    })
     error_message = "The request to deregister is not complete."
   }
   assert {
@@ -58,23 +58,23 @@ run "the_state_keeps_what_destroy_needs_and_no_more" {
     error_message = "Destroy does not know which CA to remove."
   }
   assert {
-    condition     = terraform_data.deregistration["gateways"].input.request.on_destroy == null
+    condition     = jsondecode(terraform_data.deregistration["gateways"].input).request.on_destroy == null
     error_message = "Without on_destroy it depends on who registered the CA."
   }
   assert {
-    condition     = terraform_data.deregistration["gateways"].input.request.force_destroy == false
+    condition     = jsondecode(terraform_data.deregistration["gateways"].input).request.force_destroy == false
     error_message = "By default, registered device certificates must prevent the deletion."
   }
   assert {
-    condition     = terraform_data.deregistration["gateways"].input.request.template_name == null
+    condition     = jsondecode(terraform_data.deregistration["gateways"].input).request.template_name == null
     error_message = "A CA without a template has none to detach."
   }
   assert {
-    condition     = terraform_data.deregistration["devices"].input.python_command == tolist(["python3"])
+    condition     = jsondecode(terraform_data.deregistration["devices"].input).python_command == ["python3"]
     error_message = "Destroy does not know how to run the program."
   }
   assert {
-    condition     = keys(terraform_data.deregistration["devices"].input) == ["python_command", "request"]
+    condition     = keys(jsondecode(terraform_data.deregistration["devices"].input)) == ["python_command", "request"]
     error_message = "There is more in the state than destroy needs."
   }
 }
@@ -98,7 +98,7 @@ run "the_python_command_is_part_of_what_destroy_needs" {
   }
 
   assert {
-    condition     = terraform_data.deregistration["devices"].input.python_command == tolist(["uv", "run", "python"])
+    condition     = jsondecode(terraform_data.deregistration["devices"].input).python_command == ["uv", "run", "python"]
     error_message = "Destroy would run another Python."
   }
 }

@@ -41,6 +41,10 @@ REQUEST_VARIABLE = "IOT_CA_REQUEST"
 # Terraform's own limit of operations at once; more come only with -parallelism.
 _PARALLEL_REQUESTS = 10
 _POLL_SECONDS = 0.02
+# Terraform starts its next processes when some have ended: what they ask comes this much later. To
+# load the AWS SDK anew takes longer. A run of few CAs does not wait for more.
+_LINGER_SECONDS = 0.5
+_MANY_REQUESTS = 8
 _NEW, _REQUEST, _RESULT, _LOCK = ".new", ".request", ".result", "lock"
 _DIGEST_LENGTH = 24
 
@@ -213,15 +217,21 @@ def _carry_out_all(folder: Path, run: Run, pool: Executor) -> None:
 
     taken: set[Path] = set()
     running: set[Future[None]] = set()
+    idle_since: float | None = None
     while True:
         new = _requests(folder) - taken
         taken |= new
         running |= {pool.submit(_carry_out, path, run) for path in new}
-        if not running:
+        if running:
+            idle_since = None
+            done, running = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            continue
+        idle_since = idle_since or time.monotonic()
+        if len(taken) < _MANY_REQUESTS or time.monotonic() - idle_since > _LINGER_SECONDS:
             return
-        done, running = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
-        for future in done:
-            future.result()
+        time.sleep(_POLL_SECONDS)
 
 
 def _carry_out(request: Path, run: Run) -> None:
