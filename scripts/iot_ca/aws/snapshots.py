@@ -99,7 +99,7 @@ def load_all(account: Account, certificate_ids: Iterable[str]) -> dict[str, Snap
     if not ids:
         return {}
     snapshots = Snapshots(account)
-    _ = account.client("iot")  # created here, since it can't be in several threads
+    _ = account.client("iot")  # here, so that missing credentials are one failure, not many
 
     def load(certificate_id: str) -> Snapshot | Failure | None:
         try:

@@ -146,7 +146,7 @@ def _observe(
     from concurrent.futures import ThreadPoolExecutor
 
     account = ca_certificates.account
-    account.client("iot")  # created here, since it can't be in several threads
+    account.client("iot")  # here, so that missing credentials are one failure, not one of each CA
     with ThreadPoolExecutor(1) as pool:
         warning = pool.submit(jitr_warning, account)
         return ca_certificates.observe(certificate_ids), warning.result()
