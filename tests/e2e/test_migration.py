@@ -1,4 +1,4 @@
-"""MIGRATION.md: its blocks and its commands as they stand, on CAs that an old owner registered.
+"""docs/adopting-and-migrating.md: its blocks and commands, on CAs that an old owner registered.
 
 The way that most readers go, there and back with `removed` blocks, is tested with the example, on
 every engine. Here are the other ways, and what the guide says of the aws provider.
@@ -19,7 +19,7 @@ from tests.support.terraform.shell import run_as_typed
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
-GUIDE = (ROOT / "MIGRATION.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "adopting-and-migrating.md").read_text(encoding="utf-8")
 TITLE = "Moving a CA to this module, and back"
 RESOURCE = "From `aws_iot_ca_certificate`"
 TEMPLATE = "With a provisioning template"

@@ -118,7 +118,11 @@ def test_every_claim_of_the_demo_holds(place: Place, engine: Engine) -> None:
     assert int(repairs[1]) > int(repairs[2]) > 0
     assert "RegisterCACertificate" in output
     _, _, advice = output.partition("What to try next")
-    for command in ("examples/single-account/README.md", "python -m sandbox", "MIGRATION.md"):
+    for command in (
+        "examples/single-account/README.md",
+        "python -m sandbox",
+        "docs/adopting-and-migrating.md",
+    ):
         assert command in advice
     for account, mode in (("1", "DEFAULT"), ("2", "SNI_ONLY"), ("3", "SNI_ONLY")):
         row = next(

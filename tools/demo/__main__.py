@@ -54,7 +54,7 @@ STEPS = (
 NEXT = (
     ("The same in your own configuration, step by step:", "less examples/single-account/README.md"),
     ("A sandbox of your own, for Terraform and the AWS CLI:", "python -m sandbox --port 5555"),
-    ("From the CA that you have to this module:", "less MIGRATION.md"),
+    ("From the CA that you have to this module:", "less docs/adopting-and-migrating.md"),
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_SOCKET_FOLDER_LENGTH = 80
