@@ -20,7 +20,7 @@ from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
 GUIDE = (ROOT / "docs" / "adopting-and-migrating.md").read_text(encoding="utf-8")
-TITLE = "Moving a CA to this module, and back"
+TITLE = "How do I move a CA to the module, and back?"
 RESOURCE = "From `aws_iot_ca_certificate`"
 TEMPLATE = "With a provisioning template"
 CLI = "From the AWS CLI"
