@@ -1,4 +1,4 @@
-"""`terraform test` of a configuration that calls this module, as the README shows it."""
+"""`terraform test` of a configuration that calls this module, as docs/testing.md shows it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ module "iot_ca" {{
   source = "{source}"
 
   certificate_authorities = {{
-    root-2025 = {{
-      certificate_pem = file("${{path.module}}/root-ca.pem")
+    factory-2025 = {{
+      certificate_pem = file("${{path.module}}/device-ca.pem")
       provisioning    = {{ type = "JITP" }}
     }}
   }}
@@ -39,10 +39,11 @@ def test_a_test_of_a_configuration_passes_without_expected_failures(
 ) -> None:
     ca = new_ca()
     by_hand = Account(sandbox, account, region)
-    workspace.write(ca.pem, "root-ca.pem")
+    workspace.write(ca.pem, "device-ca.pem")
     workspace.write(CONFIGURATION.format(source=workspace.source()))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    real, mocked = code_blocks_below(readme, "Testing a configuration", "hcl")
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    (real,) = code_blocks_below(page, "With an account", "hcl")
+    (mocked,) = code_blocks_below(page, "Without an account", "hcl")
     Path(workspace.folder / "tests").mkdir()
     workspace.write(PLAN + real + PLAN.replace("a_plan", "another_plan"), "tests/real.tftest.hcl")
     workspace.write(mocked, "tests/mocked.tftest.hcl")

@@ -1,4 +1,4 @@
-"""The state is lost: the README's recovery, as typed, and what a plan says before it."""
+"""The state is lost: the recovery of docs/recovery.md, as typed, and what a plan says before."""
 
 from __future__ import annotations
 
@@ -14,22 +14,20 @@ import pytest
 from sandbox.control import Sandbox
 from tests.support.accounts import Account
 from tests.support.certificates import new_ca
-from tests.support.readmes import code_blocks
+from tests.support.readmes import code_blocks_below
 from tests.support.terraform.addresses import template
 from tests.support.terraform.stack import Stack
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
-NAME = "root-2025"
+NAME = "factory-2025"
 
 
 def recovery(kind: str) -> str:
-    """The block of the README that recovers what provisions devices by JITP or JITR."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## State lost or apply killed")[2].partition("\n## ")[0]
-    blocks = code_blocks(section, "sh")
-    (block,) = [block for block in blocks if f"module.{kind.lower()}[" in block]
-    return str(block)
+    """The block of the page that imports the provisioning resources of JITP or JITR."""
+    page = (ROOT / "docs" / "recovery.md").read_text(encoding="utf-8")
+    (block,) = code_blocks_below(page, kind, "sh")
+    return block
 
 
 def type_in(block: str, terraform: Terraform, programs: Path) -> None:
@@ -55,7 +53,7 @@ def type_in(block: str, terraform: Terraform, programs: Path) -> None:
         text=True,
         check=False,
     )
-    # As the README says of what the refused apply has created before it was refused.
+    # As the page says of what the refused apply has created before it was refused.
     errors = set(re.findall(r"Error: (.*)", typed.stdout + typed.stderr))
     assert errors <= {"Resource already managed by Terraform"}, typed.stdout + typed.stderr
     assert "not found" not in typed.stderr, typed.stderr
@@ -64,7 +62,7 @@ def type_in(block: str, terraform: Terraform, programs: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.one_engine("which resources are to be imported does not depend on Terraform's version")
 @pytest.mark.parametrize("kind", ["JITP", "JITR"])
-def test_the_readmes_recovery_of_a_lost_state_converges(
+def test_the_recovery_of_a_lost_state_converges(
     kind: str, workspace: Terraform, sandbox: Sandbox, account: str, region: str, tmp_path: Path
 ) -> None:
     ca = new_ca(NAME)

@@ -1,10 +1,11 @@
-"""The Terraform in the READMEs: each block is HCL, and the complete ones work as they stand.
+"""The Terraform in the documents: it is HCL, it is valid, and complete blocks plan as they stand.
 
-A block is complete if it begins with a comment that says so, as is the root README's first one.
+A block is complete if it begins with a comment that says so.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import hcl2
 import pytest
 
-from tests.support.accounts import Account
+from tests.support.accounts import TEMPLATE_BODY, Account
 from tests.support.openssl import make_ca
 from tests.support.readmes import code_blocks
 from tools.checkout import ROOT
@@ -25,39 +26,88 @@ if TYPE_CHECKING:
 COMPLETE = re.compile(r"\A\s*(#|//)[^\n]*\bcomplete\b", re.IGNORECASE)
 SOURCE = re.compile(r'source(\s*)=(\s*)"<namespace>/iot-ca/aws(?://([\w/-]+))?"')
 VERSION = re.compile(r"^  version\s*=.*\n", re.MULTILINE)
-FILE_NAME = re.compile(r'"([^"/]+)\.(?:pem|key)"')
+FILE_NAME = re.compile(r'"(?:\$\{path\.module\}/)?([\w-]+)\.(?:pem|key)"')
+FILE = re.compile(r'file(?:sha256)?\("(?:\$\{path\.module\}/)?([\w.-]+)"\)')
+ROLE = re.compile(r'"arn:aws:iam::(\d{12}):role/([\w-]+)"')
+# What is not Terraform's configuration: files of variables, of tests, and of Terragrunt.
+VARIABLES = re.compile(r"\A# [\w.-]+\.tfvars\n")
+TESTS = re.compile(r"^(run|mock_provider|override_module) ", re.MULTILINE)
+TERRAGRUNT = re.compile(r"\A# [\w/-]+/terragrunt\.hcl\n")
+# What a block refers to and leaves to the reader: the two parts of its declaration.
+LEFT_OUT = {
+    "aws_sns_topic.on_call.": ('resource "aws_sns_topic" "on_call" {', "}"),
+    "aws_iam_role.provisioning.": (
+        'resource "aws_iam_role" "provisioning" {',
+        '  assume_role_policy = "{}"\n}',
+    ),
+    "local.certificate_authorities": (
+        "locals {",
+        '  certificate_authorities = { factory = { certificate_pem = "PEM" } }\n}',
+    ),
+    "module.iot_ca.": (
+        'module "iot_ca" {',
+        '  source = "<namespace>/iot-ca/aws"\n  certificate_authorities = {}\n}',
+    ),
+    "module.lookup.": (
+        'module "lookup" {',
+        '  source = "<namespace>/iot-ca/aws//modules/lookup"\n  certificate_authorities = {}\n}',
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a README."""
+    """A fenced block of a document."""
 
-    readme: str
+    document: str
     number: int
     text: str
 
     @property
     def complete(self) -> bool:
         """Whether it works as it stands."""
-        first = (self.readme, self.number) == ("README.md", 1)
-        return first or bool(COMPLETE.match(self.text))
+        return bool(COMPLETE.match(self.text))
+
+    @property
+    def is_configuration(self) -> bool:
+        """Whether it is a part of a Terraform configuration."""
+        others = (VARIABLES, TESTS, TERRAGRUNT)
+        return not any(pattern.search(self.text) for pattern in others)
 
     def __str__(self) -> str:
-        return f"{self.readme}-{self.number}"
+        return f"{self.document}-{self.number}"
 
 
 def blocks_of(root: Path) -> list[Block]:
-    """All blocks of all READMEs that belong to the repository."""
-    places = ["README.md", "examples/*/README.md", "modules/*/README.md", "sandbox/README.md"]
-    readmes = [readme for place in places for readme in sorted(root.glob(place))]
+    """All blocks of all documents that users read."""
+    places = ["*.md", "docs/*.md", "examples/*/*.md", "modules/*/*.md", "sandbox/*.md"]
+    documents = [document for place in places for document in sorted(root.glob(place))]
     return [
-        Block(str(readme.relative_to(root)), number, text)
-        for readme in readmes
-        for number, text in enumerate(code_blocks(readme.read_text(encoding="utf-8"), "hcl"), 1)
+        Block(str(document.relative_to(root)), number, text)
+        for document in documents
+        for number, text in enumerate(code_blocks(document.read_text(encoding="utf-8"), "hcl"), 1)
     ]
 
 
 BLOCKS = blocks_of(ROOT)
+
+
+def in_checkout(text: str, terraform: Terraform, above: str = "") -> str:
+    """The text of a block whose modules are those of the checkout; `above` leads to the folder."""
+    local = SOURCE.sub(
+        lambda found: f'source{found[1]}={found[2]}"{above}{terraform.source(found[3] or ".")}"',
+        text,
+    )
+    return VERSION.sub("", local) if local != text else text
+
+
+def with_left_out(text: str) -> str:
+    """The text of a block with declarations of what it leaves to the reader."""
+    parts = [text]
+    for reference, (begin, rest) in LEFT_OUT.items():
+        if reference in text and begin not in text:
+            parts.append(f"{begin}\n{rest}\n")
+    return "\n".join(parts)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -65,31 +115,64 @@ def test_a_block_is_hcl(block: Block) -> None:
     assert hcl2.loads(block.text)
 
 
-@pytest.mark.one_engine("the module is tested on both; a README only calls it")
+@pytest.mark.one_engine("the module is tested on both; a document only calls it")
+def test_every_block_of_a_configuration_is_valid(workspace: Terraform) -> None:
+    """One run of Terraform for all blocks, each in a module of its own."""
+    blocks = [block for block in BLOCKS if block.is_configuration]
+    assert len(blocks) > 20
+    calls = []
+    for number, block in enumerate(blocks):
+        folder = f"block-{number}"
+        text = in_checkout(with_left_out(block.text), workspace, "../")
+        (workspace.folder / folder).mkdir()
+        workspace.write(f"# {block}\n{text}", f"{folder}/main.tf")
+        for name in FILE.findall(block.text):
+            workspace.write(TEMPLATE_BODY, name)
+            workspace.write(TEMPLATE_BODY, f"{folder}/{name}")
+        calls.append(f'module "block_{number}" {{\n  source = "./{folder}"\n}}\n')
+    workspace.write("".join(calls))
+    workspace.init()
+
+    validated = workspace.run("validate", check=False)
+
+    assert validated.status == 0, validated.output
+
+
+@pytest.mark.one_engine("the module is tested on both; a document only calls it")
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.complete], ids=str)
 def test_a_complete_block_plans(
     block: Block, workspace: Terraform, account: str, region: str, sandbox: Sandbox
 ) -> None:
-    text = SOURCE.sub(
-        lambda found: f'source{found[1]}={found[2]}"{workspace.source(found[3] or ".")}"',
-        block.text,
-    )
-    workspace.write(VERSION.sub("", text) if text != block.text else text)
-    for name in {"root-ca", *FILE_NAME.findall(block.text)}:
+    for account_id, role in ROLE.findall(block.text):
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
+        Account(sandbox, account_id, region).iam.create_role(
+            RoleName=role,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}),
+        )
+    workspace.write(in_checkout(block.text, workspace))
+    for name in FILE_NAME.findall(block.text):
         make_ca(workspace.folder, name)
     workspace.init()
 
-    assert workspace.plan().status == 2
+    planned = workspace.plan()
+
+    assert planned.status == 2
+    # A sample that shows JITP has each of its CAs provision devices.
+    if 'type = "JITP"' in block.text:
+        modules = len(SOURCE.findall(block.text))
+        template = r"aws_iot_provisioning_template\.provisioning will be created"
+        assert len(re.findall(template, planned.output)) == modules
+    if block.document == "README.md":  # as docs/getting-started.md says of the first CA
+        assert "Plan: 9 to add, 0 to change, 0 to destroy." in planned.output
     assert Account(sandbox, account, region).left() == []
 
 
 def test_the_root_readme_begins_with_usage_of_the_module() -> None:
-    readme = ROOT / "README.md"
-    if not readme.exists():
-        pytest.skip("no README.md yet")
-    first = next(block for block in BLOCKS if block.readme == "README.md")
+    first = next(block for block in BLOCKS if block.document == "README.md")
+    assert first.complete
     assert SOURCE.search(first.text)
-    assert "root-ca.pem" in first.text
+    assert VERSION.search(first.text)
+    assert "device-ca.pem" in first.text
 
 
 def test_blocks_are_found_and_told_apart(tmp_path: Path) -> None:
@@ -107,4 +190,4 @@ def test_blocks_are_found_and_told_apart(tmp_path: Path) -> None:
         "# Complete: all of it.\nb = 2\n",
         "c = 3\n",
     ]
-    assert [block.complete for block in found] == [True, True, False]
+    assert [block.complete for block in found] == [False, True, False]

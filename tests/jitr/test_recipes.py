@@ -1,4 +1,4 @@
-"""The commands in the module's README, as they are written there, against a sandbox."""
+"""The runbook of JITR, docs/jitp-and-jitr.md, as it is written there, against a sandbox."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import base64
 import hashlib
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,10 +15,14 @@ from tests.support.accounts import Account
 from tests.support.certificates import new_ca
 from tests.support.jitr.fleet import FUNCTION, POLICY, REGION
 from tests.support.readmes import code_blocks
+from tests.support.runbooks import run_runbook
+from tools.checkout import ROOT
 from tools.device import Device
 
 ACCOUNT = "111122223333"
-README = FUNCTION.parent / "README.md"
+PAGE = (ROOT / "docs" / "jitp-and-jitr.md").read_text(encoding="utf-8")
+RUNBOOK = PAGE.partition("\n## Runbook: an alarm of JITR")[2]
+NAME = "factory-2025"
 EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
@@ -38,14 +39,9 @@ LAMBDA = {
 }
 
 
-# Version 1 of the AWS CLI looks for queues at the address they once had, AWS_ENDPOINT_URL or not.
-HERE = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
-
-
 def recipe(command: str) -> str:
-    """The block of shell in the README that has a command in it."""
-    blocks = code_blocks(README.read_text(encoding="utf-8"), "sh")
-    (found,) = [block for block in blocks if command in block]
+    """The block of shell in the runbook that has a command in it."""
+    (found,) = [block for block in code_blocks(RUNBOOK, "sh") if command in block]
     return found
 
 
@@ -60,7 +56,7 @@ def deploy(there: Account, ca_id: str, **settings: str) -> str:
         RoleName="jitr", PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
     )
     made = there.client("lambda").create_function(
-        FunctionName="iot-jitr-root-2025",
+        FunctionName=f"iot-jitr-{NAME}",
         Runtime="python3.12",
         Role=role["Role"]["Arn"],
         Handler="jitr.handler.handler",
@@ -76,29 +72,6 @@ def deploy(there: Account, ca_id: str, **settings: str) -> str:
         },
     )
     return str(made["FunctionName"])
-
-
-def run(shell: str, there: Account, folder: Path) -> str:
-    """Run what stands in the README, as a principal that may do everything in the account.
-
-    Returns what it says on standard output.
-    """
-    inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["sh", "-eu", "-c", HERE + shell],
-        cwd=folder,
-        env={
-            **inherited,
-            **there.sandbox.environment(there.number, there.region),
-            "PATH": path,
-        },
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) -> None:
@@ -137,17 +110,17 @@ def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) 
             return str(described["certificateDescription"]["status"])
 
         # What the first block defines is what the others take.
-        (tmp_path / "root-ca.pem").write_text(ca.pem)
+        (tmp_path / "device-ca.pem").write_text(ca.pem)
         defined = recipe("get-queue-url")
         show = 'printf "%s\\n" "$FUNCTION" "$QUEUE" "$CA"'
-        said = run(defined + show, there, tmp_path)
+        said = run_runbook(defined + show, there, tmp_path)
         assert said.splitlines() == [function, queue, ca.id]
 
         assert letters() == ("3", "0")
         sandbox.fault(
             "error", operation="AttachPolicy", skip=1, code="AccessDeniedException", status=403
         )
-        said = run(defined + recipe("receive-message"), there, tmp_path)
+        said = run_runbook(defined + recipe("receive-message"), there, tmp_path)
         assert letters() == ("0", "1")
         (left,) = [device for device in devices if status(device) == "PENDING_ACTIVATION"]
         assert [status(device) for device in devices if device != left] == ["ACTIVE"] * 2
@@ -161,7 +134,7 @@ def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) 
 
         block = recipe("update-certificate")
         assert "LETTER=letter-1.txt\n" in block
-        run(defined + block.replace("letter-1.txt", name), there, tmp_path)
+        run_runbook(defined + block.replace("letter-1.txt", name), there, tmp_path)
         assert letters() == ("0", "0")
         assert status(left) == "INACTIVE"
 
@@ -206,9 +179,9 @@ def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) 
         call(ids[1])
 
         known = f"FUNCTION={function}\n"
-        (line,) = run(known + recipe("filter-log-events"), there, tmp_path).splitlines()
+        (line,) = run_runbook(known + recipe("filter-log-events"), there, tmp_path).splitlines()
         assert json.loads(line)["certificateId"] == ids[0]
-        run(f"ID={ids[0]}\n" + recipe("delete-certificate"), there, tmp_path)
+        run_runbook(f"ID={ids[0]}\n" + recipe("delete-certificate"), there, tmp_path)
 
         device = Device(tmp_path / "refused.pem", tmp_path / "refused.key", "refused")
         host = there.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
@@ -230,7 +203,10 @@ def test_devices_with_a_lost_event_are_admitted(tmp_path: Path) -> None:
         function = deploy(there, ca.id)
         known = f"CA={ca.id} FUNCTION={function}\n"
 
-        run(known + recipe("list-certificates-by-ca"), there, tmp_path)
+        run_runbook(recipe("describe-event-configurations"), there, tmp_path)
+        types = there.iot.describe_event_configurations()["eventConfigurations"]
+        assert types["CA_CERTIFICATE"]["Enabled"]
+        run_runbook(known + recipe("list-certificates-by-ca"), there, tmp_path)
 
         sandbox.settle()
         status = {
@@ -259,7 +235,7 @@ def test_the_package_is_uploaded_by_hand(tmp_path: Path) -> None:
         functions.update_function_code(FunctionName=function, ZipFile=other_code.getvalue())
         known = f"FUNCTION={function} FOLDER='{FUNCTION.parent}'\n"
 
-        said = run(known + recipe("update-function-code"), there, tmp_path)
+        said = run_runbook(known + recipe("update-function-code"), there, tmp_path)
 
         deployed = functions.get_function(FunctionName=function)["Configuration"]["CodeSha256"]
     wanted = base64.b64encode(hashlib.sha256(PACKAGE.read_bytes()).digest()).decode()

@@ -58,10 +58,10 @@ def test_an_organization_becomes_the_file_that_status_reads(
     elsewhere = organization.account("elsewhere", organization.root, iot="yes")
     closed = organization.account("closed", plants, iot="yes")
     organization.client.close_account(AccountId=closed)
-    # The policy of the README is enough, and each of its actions is needed.
+    # The policy of the page is enough, and each of its actions is needed.
     role = Role(organization.management)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (policy,) = [text for text in code_blocks(readme, "json") if "organizations:" in text]
+    page = (ROOT / "docs" / "accounts-and-regions.md").read_text(encoding="utf-8")
+    (policy,) = code_blocks(page, "json")
     role.grant(policy)
     sandbox.enforce_permissions(organization.management.number)
     for name, value in role.environment.items():

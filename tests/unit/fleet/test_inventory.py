@@ -56,6 +56,26 @@ def test_the_file_of_the_workspaces_example_is_read(tmp_path: Path) -> None:
     assert modes == {"production": "DEFAULT", "staging": "SNI_ONLY", "development": "SNI_ONLY"}
 
 
+def test_the_accounts_file_of_the_documentation_is_read(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "accounts-and-regions.md").read_text(encoding="utf-8")
+    (block,) = [b for b in code_blocks(page, "hcl") if b.startswith("# accounts.tfvars\n")]
+    (tmp_path / "device-ca.pem").write_text(pem(ROOT))
+    (tmp_path / "accounts.tfvars").write_text(block)
+
+    fleet = inventory.read([tmp_path / "accounts.tfvars"])
+
+    modes = {
+        (item.account_name, item.target.region): item.cas["factory-2025"].desired.certificate_mode
+        for item in fleet.account_regions
+    }
+    assert modes == {
+        ("production", "eu-west-1"): "DEFAULT",
+        ("production", "us-east-1"): "SNI_ONLY",
+        ("development", "eu-west-1"): "SNI_ONLY",
+        ("development", "us-east-1"): "SNI_ONLY",
+    }
+
+
 def test_a_variable_of_a_later_file_replaces_an_earlier_one(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     first = write_hcl(tmp_path, {"accounts": {"one": account()}, "certificate_file": "root-ca.pem"})
