@@ -1,0 +1,97 @@
+"""The commands of docs/rotation.md and of JITP's runbook, as they are written there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.accounts import Account
+from tests.support.certificates import new_ca, new_leaf
+from tests.support.diagnose.refusal import child_of
+from tests.support.readmes import code_blocks_below
+from tests.support.runbooks import run_runbook
+from tools.checkout import ROOT
+
+if TYPE_CHECKING:
+    from sandbox.control import Sandbox
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}],
+}
+
+
+def blocks(page: str, heading: str) -> list[str]:
+    """The shell blocks below a heading of a page in docs."""
+    return code_blocks_below((ROOT / "docs" / page).read_text(encoding="utf-8"), heading, "sh")
+
+
+def test_a_device_is_renewed_as_the_page_on_rotation_says(
+    sandbox: Sandbox, account: str, region: str, tmp_path: Path
+) -> None:
+    where = Account(sandbox, account, region)
+    iot = where.iot
+    old, new = new_ca("old"), new_ca("new")
+    iot.create_policy(policyName="devices", policyDocument=json.dumps(POLICY))
+    iot.create_thing(
+        thingName="pump-1", attributePayload={"attributes": {"ca_certificate_id": old.id}}
+    )
+    arns = {}
+    for ca in (old, new):
+        where.register(ca)
+        certificate = iot.register_certificate(
+            certificatePem=new_leaf(ca, "pump-1").pem, caCertificatePem=ca.pem, status="ACTIVE"
+        )
+        arns[ca.id] = certificate["certificateArn"]
+        iot.attach_policy(policyName="devices", target=certificate["certificateArn"])
+        iot.attach_thing_principal(thingName="pump-1", principal=certificate["certificateArn"])
+    (tmp_path / "factory-2026.pem").write_text(new.pem)
+    device_id = arns[old.id].rpartition("/")[2]
+    known = f"THING=pump-1 OLD={device_id} OLD_CA={old.id} NEW_CA={new.id}\n"
+
+    (fingerprint,) = blocks("rotation.md", "0. Allow the new CA")
+    assert run_runbook(fingerprint, where, tmp_path).strip() == new.id
+
+    observe, follow, remove, registered, remaining = blocks("rotation.md", "Renew the devices")
+    assert run_runbook(known + observe, where, tmp_path).strip() == old.id
+    assert device_id in run_runbook(known + registered, where, tmp_path)
+    assert run_runbook(known + remaining, where, tmp_path).strip() == "pump-1"
+    run_runbook(known + follow + remove, where, tmp_path)
+
+    assert iot.describe_thing(thingName="pump-1")["attributes"] == {"ca_certificate_id": new.id}
+    assert iot.list_thing_principals(thingName="pump-1")["principals"] == [arns[new.id]]
+    assert iot.list_certificates_by_ca(caCertificateId=old.id)["certificates"] == []
+    assert iot.list_targets_for_policy(policyName="devices")["targets"] == [arns[new.id]]
+
+
+def test_a_device_is_let_in_as_the_runbook_of_jitp_says(
+    sandbox: Sandbox, account: str, region: str, tmp_path: Path
+) -> None:
+    where = Account(sandbox, account, region)
+    ca = new_ca()
+    where.register(ca)
+    # The certificate waits, as after a template that failed.
+    device = where.meet(ca, "device", tmp_path)
+    (tmp_path / "device-ca.pem").write_text(ca.pem)
+    page = "jitp-and-jitr.md"
+    (check,) = blocks(page, "1. Check the status of the certificate")
+    delete, waiting = blocks(page, "3. Let the device in")
+
+    assert run_runbook(check, where, tmp_path).strip() == "PENDING_ACTIVATION"
+    assert run_runbook(waiting, where, tmp_path).strip() == device.id
+    run_runbook(f"ID={device.id}\n{delete}", where, tmp_path)
+
+    assert where.iot.list_certificates()["certificates"] == []
+
+
+def test_the_right_ca_is_told_from_the_root_above(tmp_path: Path, sandbox: Sandbox) -> None:
+    (verify,) = blocks("getting-started.md", "Before you start")
+    root = new_ca("root")
+    issuing = child_of(root)
+    (tmp_path / "device.pem").write_text(new_leaf(issuing, "pump-1").pem)
+    where = Account(sandbox, "111111111111", "eu-west-1")
+    (tmp_path / "device-ca.pem").write_text(issuing.pem)
+    assert run_runbook(verify, where, tmp_path).strip() == "device.pem: OK"
+    (tmp_path / "device-ca.pem").write_text(root.pem)
+    assert "OK" not in run_runbook(f"{verify.strip()} 2>&1 || true", where, tmp_path)
