@@ -86,9 +86,9 @@ def test_a_hand_over_goes_as_its_readme_says(
     cloud = Account(sandbox, account, REGION)
     make_ca(example.folder)
     readme = (example.folder / "README.md").read_text(encoding="utf-8")
-    (request,) = code_blocks_below(readme, "1. Register the CA, and make the request", "sh")
-    (signing,) = code_blocks_below(readme, "2. Have it signed", "sh")
-    (change,) = code_blocks_below(readme, "3. Go over to `DEFAULT` mode", "sh")
+    (request,) = code_blocks_below(readme, "1. Register the CA and create the request", "sh")
+    (signing,) = code_blocks_below(readme, "2. The owner of the CA signs the request", "sh")
+    (change,) = code_blocks_below(readme, "3. Change to `DEFAULT` mode", "sh")
     request, change = (
         "\n".join(line for line in block.splitlines() if not line.startswith("terraform "))
         for block in (request, change)
@@ -396,7 +396,7 @@ def test_migration_there_and_back_as_typed(
     ]
     sandbox.forget_calls()
 
-    (there,) = code_blocks_below(readme, "There", "sh")
+    (there,) = code_blocks_below(readme, "To the module", "sh")
     said = run_as_typed(example, there)
 
     assert "Plan: 14 to add, 1 to change, 0 to destroy." in said
