@@ -4,7 +4,7 @@ variable "certificate_authorities" {
     and Region, by a name of your choosing. The name appears in messages and in Terraform's addresses,
     and is the default name of the CA's provisioning template.
 
-    - `certificate_pem`: the CA's certificate, as PEM text (`file("root-ca.pem")`). If the text has
+    - `certificate_pem`: the CA's certificate, as PEM text (`file("device-ca.pem")`). If the text has
       several certificates, only the first one is used. Never the private key.
     - `certificate_mode`: `SNI_ONLY` (any number of accounts, no proof of ownership, devices must
       send SNI) or `DEFAULT` (one account per Region, needs `verification`).
@@ -136,7 +136,7 @@ variable "certificate_authorities" {
     condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null if ca != null])
     error_message = "certificate_pem is required. It is null for ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities : name if try(ca.certificate_pem == null, false)
-    ])))}: give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+    ])))}: give the CA's certificate as PEM text, such as file(\"device-ca.pem\")."
   }
 
   validation {

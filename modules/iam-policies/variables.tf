@@ -41,8 +41,8 @@ variable "certificate_ids" {
   description = <<-EOT
     IDs of the CA certificates. An ID is the lowercase hex SHA-256 of the certificate's DER, so it is
     known before the CA is registered anywhere:
-    `openssl x509 -in root-ca.pem -outform der | openssl dgst -sha256 -r`. Terraform has it from a file
-    in DER (`filesha256("root-ca.der")`), or from `certificate_id` in the outputs of the root module and
+    `openssl x509 -in device-ca.pem -outform der | openssl dgst -sha256 -r`. Terraform has it from a file
+    in DER (`filesha256("device-ca.der")`), or from `certificate_id` in the outputs of the root module and
     of `modules/lookup`.
   EOT
   type        = set(string)
@@ -55,7 +55,7 @@ variable "certificate_ids" {
 
   validation {
     condition     = alltrue([for id in var.certificate_ids : can(regex("^[0-9a-f]{64}$", id))])
-    error_message = "A certificate ID has 64 lowercase hexadecimal digits (openssl x509 -in root-ca.pem -outform der | openssl dgst -sha256 -r)."
+    error_message = "A certificate ID has 64 lowercase hexadecimal digits (openssl x509 -in device-ca.pem -outform der | openssl dgst -sha256 -r)."
   }
 }
 

@@ -54,7 +54,7 @@ variable "certificate_authorities" {
     condition = alltrue([for ca in values(var.certificate_authorities) : ca.certificate_pem != null if ca != null])
     error_message = "certificate_pem is required and is null for ${nonsensitive(sensitive(join(", ", [
       for name, ca in var.certificate_authorities : name if try(ca.certificate_pem == null, false)
-    ])))}. Give the CA's certificate as PEM text, such as file(\"root-ca.pem\")."
+    ])))}. Give the CA's certificate as PEM text, such as file(\"device-ca.pem\")."
   }
 
   validation {
