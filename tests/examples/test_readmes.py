@@ -115,6 +115,16 @@ def test_a_block_is_hcl(block: Block) -> None:
     assert hcl2.loads(block.text)
 
 
+@pytest.mark.one_engine("how HCL is formatted does not depend on Terraform's version")
+def test_every_block_is_formatted(workspace: Terraform) -> None:
+    for number, block in enumerate(BLOCKS):
+        workspace.write(f"# {block}\n{block.text}", f"block-{number}.tf")
+
+    formatted = workspace.run("fmt", "-check", "-diff", check=False)
+
+    assert formatted.status == 0, formatted.output
+
+
 @pytest.mark.one_engine("the module is tested on both; a document only calls it")
 def test_every_block_of_a_configuration_is_valid(workspace: Terraform) -> None:
     """One run of Terraform for all blocks, each in a module of its own."""
