@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import hcl2
 import pytest
 
 from tests.support.accounts import TEMPLATE_BODY, Account
+from tests.support.certificates import new_ca
 from tests.support.openssl import make_ca
 from tests.support.readmes import code_blocks
 from tools.checkout import ROOT
@@ -90,6 +92,10 @@ def blocks_of(root: Path) -> list[Block]:
 
 
 BLOCKS = blocks_of(ROOT)
+# Complete blocks for the account of the caller, and those that assume roles in other accounts.
+ASSUMES_ROLES = "assume_role {"
+COMPLETE_HERE = [block for block in BLOCKS if block.complete and ASSUMES_ROLES not in block.text]
+COMPLETE_THERE = [block for block in BLOCKS if block.complete and ASSUMES_ROLES in block.text]
 
 
 def in_checkout(text: str, terraform: Terraform, above: str = "") -> str:
@@ -149,16 +155,10 @@ def test_every_block_of_a_configuration_is_valid(workspace: Terraform) -> None:
 
 
 @pytest.mark.one_engine("the module is tested on both; a document only calls it")
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.complete], ids=str)
+@pytest.mark.parametrize("block", COMPLETE_HERE, ids=str)
 def test_a_complete_block_plans(
     block: Block, workspace: Terraform, account: str, region: str, sandbox: Sandbox
 ) -> None:
-    for account_id, role in ROLE.findall(block.text):
-        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
-        Account(sandbox, account_id, region).iam.create_role(
-            RoleName=role,
-            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}),
-        )
     workspace.write(in_checkout(block.text, workspace))
     for name in FILE_NAME.findall(block.text):
         make_ca(workspace.folder, name)
@@ -167,14 +167,42 @@ def test_a_complete_block_plans(
     planned = workspace.plan()
 
     assert planned.status == 2
-    # A sample that shows JITP has each of its CAs provision devices.
-    if 'type = "JITP"' in block.text:
-        modules = len(SOURCE.findall(block.text))
-        template = r"aws_iot_provisioning_template\.provisioning will be created"
-        assert len(re.findall(template, planned.output)) == modules
     if block.document == "README.md":  # as docs/getting-started.md says of the first CA
         assert "Plan: 9 to add, 0 to change, 0 to destroy." in planned.output
     assert Account(sandbox, account, region).left() == []
+
+
+@pytest.mark.one_engine("the module is tested on both; a document only calls it")
+def test_the_sample_of_several_accounts_provisions_devices(
+    workspace: Terraform, account: str, new_account: Callable[[], str], sandbox: Sandbox
+) -> None:
+    (block,) = COMPLETE_THERE
+    text = in_checkout(block.text, workspace)
+    regions = re.findall(r'^  region +\= "([\w-]+)"\n  allowed', text, re.MULTILINE)
+    accounts = []
+    for (number, role), region in zip(ROLE.findall(block.text), regions, strict=True):
+        accounts.append(Account(sandbox, new_account(), region))
+        text = text.replace(number, accounts[-1].number)
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
+        accounts[-1].iam.create_role(
+            RoleName=role,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}),
+        )
+    ca = new_ca()
+    workspace.write(ca.pem, "device-ca.pem")
+    workspace.write(text)
+    workspace.init()
+
+    workspace.apply()
+
+    assert len(accounts) == 2
+    for where in accounts:
+        device = where.meet(ca, "sensor-1", workspace.folder)
+        sandbox.settle()
+        found = where.iot.describe_certificate(certificateId=device.id)["certificateDescription"]
+        assert found["status"] == "ACTIVE"
+        principals = where.iot.list_thing_principals(thingName="sensor-1")["principals"]
+        assert principals == [found["certificateArn"]]
 
 
 def test_the_root_readme_begins_with_usage_of_the_module() -> None:
