@@ -74,6 +74,7 @@ lint: $(STAMP) $(CHECKOV)/.installed ## Check Python, its imports, Terraform, sp
 	@"$(CHECKOV)/bin/python" -m checkov.main --directory modules --framework terraform --compact --quiet --skip-download
 	@"$(BIN)/python" -m tools.docs --check
 	@"$(BIN)/python" -m codespell_lib
+	@"$(BIN)/python" -m tools.lint_language
 	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml examples/*/*.yml
 	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
 	@$(SCHEMA) vendor.dependabot .github/dependabot.yml

@@ -338,7 +338,7 @@ variable "certificate_authorities" {
         value == null if contains(["template_name", "template_body", "role_arn", "create_role", "require_source_account"], key)
       ]) if ca != null
     ])
-    error_message = "template_name, template_body, role_arn, create_role and require_source_account are settings of provisioning.type \"JITP\"."
+    error_message = "Only JITP has template_name, template_body, role_arn, create_role and require_source_account."
   }
 
   validation {
@@ -348,7 +348,7 @@ variable "certificate_authorities" {
         value == null if !contains(["type", "device_policy", "permissions_boundary_arn", "template_name", "template_body", "role_arn", "create_role", "require_source_account"], key)
       ]) if ca != null
     ])
-    error_message = "Of JITR only: thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency, runtime, kms_key_arn, xray_tracing."
+    error_message = "Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions, log_retention_days, reserved_concurrency, runtime, kms_key_arn and xray_tracing."
   }
 
   validation {

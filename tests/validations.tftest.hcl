@@ -494,7 +494,7 @@ run "refuses_a_device_policy_that_nothing_would_use" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn, create_role and require_source_account are settings of
+# Only JITP has template_name, template_body, role_arn, create_role
 run "refuses_settings_of_jitp_without_provisioning" {
   command = plan
   variables {
@@ -505,7 +505,7 @@ run "refuses_settings_of_jitp_without_provisioning" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn, create_role and require_source_account are settings of
+# Only JITP has template_name, template_body, role_arn, create_role
 run "refuses_a_template_name_with_jitr" {
   command = plan
   variables {
@@ -516,7 +516,7 @@ run "refuses_a_template_name_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn, create_role and require_source_account are settings of
+# Only JITP has template_name, template_body, role_arn, create_role
 run "refuses_a_template_body_with_jitr" {
   command = plan
   variables {
@@ -527,7 +527,7 @@ run "refuses_a_template_body_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn, create_role and require_source_account are settings of
+# Only JITP has template_name, template_body, role_arn, create_role
 run "refuses_a_role_arn_with_jitr" {
   command = plan
   variables {
@@ -538,7 +538,7 @@ run "refuses_a_role_arn_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn, create_role and require_source_account are settings of
+# Only JITP has template_name, template_body, role_arn, create_role
 run "refuses_to_make_a_role_of_jitp_with_jitr" {
   command = plan
   variables {
@@ -549,7 +549,7 @@ run "refuses_to_make_a_role_of_jitp_with_jitr" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_settings_of_jitr_without_provisioning" {
   command = plan
   variables {
@@ -560,7 +560,7 @@ run "refuses_settings_of_jitr_without_provisioning" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_thing_type_with_jitp" {
   command = plan
   variables {
@@ -571,7 +571,7 @@ run "refuses_a_thing_type_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_attributes_of_a_thing_with_jitp" {
   command = plan
   variables {
@@ -582,7 +582,7 @@ run "refuses_attributes_of_a_thing_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_hook_with_jitp" {
   command = plan
   variables {
@@ -593,7 +593,7 @@ run "refuses_a_hook_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_an_end_of_those_refused_with_jitp" {
   command = plan
   variables {
@@ -604,7 +604,7 @@ run "refuses_an_end_of_those_refused_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_status_after_a_permanent_failure_with_jitp" {
   command = plan
   variables {
@@ -625,7 +625,7 @@ run "refuses_an_action_of_the_alarms_of_jitp_that_is_not_an_arn" {
   expect_failures = [var.jitp_alarms]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_alarm_actions_with_jitp" {
   command = plan
   variables {
@@ -636,7 +636,7 @@ run "refuses_alarm_actions_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_retention_with_jitp" {
   command = plan
   variables {
@@ -647,7 +647,7 @@ run "refuses_a_retention_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_concurrency_with_jitp" {
   command = plan
   variables {
@@ -658,7 +658,7 @@ run "refuses_a_concurrency_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_key_of_jitr_with_jitp" {
   command = plan
   variables {
@@ -669,7 +669,7 @@ run "refuses_a_key_of_jitr_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_tracing_with_jitp" {
   command = plan
   variables {
@@ -680,7 +680,7 @@ run "refuses_tracing_with_jitp" {
   expect_failures = [var.certificate_authorities]
 }
 
-# template_name, template_body, role_arn, create_role and require_source_account are settings of
+# Only JITP has template_name, template_body, role_arn, create_role
 run "refuses_a_condition_of_jitp_with_jitr" {
   command = plan
   variables {
@@ -709,7 +709,7 @@ run "refuses_a_condition_on_a_role_that_is_given" {
   expect_failures = [var.certificate_authorities]
 }
 
-# thing_type_name, subject_attributes, hook_function_arn, on_refusal, on_permanent_failure, alarm_actions
+# Only JITR has thing_type_name, subject_attributes, hook_function_arn, on_refusal
 run "refuses_a_runtime_with_jitp" {
   command = plan
   variables {
@@ -1156,7 +1156,7 @@ run "refuses_the_arn_of_a_certificate_of_a_private_ca" {
   expect_failures = [var.certificate_authorities]
 }
 
-# verification is for certificate_mode = "DEFAULT".
+# verification is for certificate_mode = "DEFAULT"
 run "refuses_a_proof_in_sni_only_mode" {
   command = plan
   variables {

@@ -44,7 +44,7 @@ def test_a_term_that_is_ruled_out_is_found(text: str) -> None:
         "This takes time. Off by default.",
     ],
 )
-def test_a_term_like_it_is_not_found(text: str) -> None:
+def test_a_similar_term_is_not_reported(text: str) -> None:
     assert list(check_words(text)) == []
 
 

@@ -226,7 +226,7 @@ def test_an_interrupted_leader_leaves_nothing_behind(group: Group) -> None:
     assert list(group.temporary.iterdir()) == []
 
 
-def test_after_many_requests_one_that_comes_later_finds_the_sdk_loaded(group: Group) -> None:
+def test_after_many_requests_the_next_finds_the_sdk_loaded(group: Group) -> None:
     early = [group.start(f"{index}", wait=8, LINGER="600") for index in range(8)]
     group.wait_for("register", 8)
     (leader,) = group.leaders

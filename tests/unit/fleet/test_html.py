@@ -158,7 +158,7 @@ def test_the_timeline_stays_in_its_frame(ends: list[int], name: str) -> None:
     assert ends_of_lines == sorted(ends_of_lines)
 
 
-def test_the_page_has_the_whole_certificate_id_and_who_registered_the_ca() -> None:
+def test_the_page_has_the_whole_certificate_id_and_the_origin() -> None:
     text = html.render(a_report(a_row(certificate_id="0123456789ab" + "cd" * 26)))
     assert f"<summary>0123456789ab</summary>0123456789ab{'cd' * 26}</details>" in text
     assert "registered by this module" in text
