@@ -168,6 +168,13 @@ class Sandbox:
         """Throttle no call any more."""
         self._control("DELETE", "quotas")
 
+    def omit_applied_quotas(self) -> None:
+        """From now on, Service Quotas has the default values of AWS IoT's quotas only.
+
+        Ends with a reset.
+        """
+        self._control("POST", "default-quotas")
+
     def count_event_configurations(self) -> None:
         """From now on, publish the events of JITR only where CA_CERTIFICATE is enabled.
 
@@ -178,6 +185,20 @@ class Sandbox:
     def delay_roles(self, seconds: float) -> None:
         """From now on, AWS IoT knows a role only when it is so old; 0 or a reset ends that."""
         self._control("POST", "role-delay", {"seconds": seconds})
+
+    def delay_detachment(self, seconds: float) -> None:
+        """From now on, AWS IoT deletes a policy only so long after it was detached.
+
+        Until then it answers DeleteConflictException. 0 or a reset ends that.
+        """
+        self._control("POST", "detachment-delay", {"seconds": seconds})
+
+    def delay_provisioning(self, seconds: float) -> None:
+        """From now on, a template is carried out so long after a device's first connection.
+
+        Until then its certificate is PENDING_ACTIVATION. 0 or a reset ends that.
+        """
+        self._control("POST", "provisioning-delay", {"seconds": seconds})
 
     def devices(self, region: str, port: int = 0) -> Listener:
         """Let devices connect in ``region``: starts its listener on first use.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import threading
 import time
 import traceback
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 from OpenSSL import SSL
 
@@ -18,8 +20,10 @@ from sandbox.devices.admitted_device import AdmittedDevice
 from sandbox.devices.broker import Broker
 from sandbox.devices.session import MqttSession
 from sandbox.devices.transport import Transport
-from sandbox.iot.backend import backend_of
+from sandbox.iot import ca_certificates as ca
+from sandbox.iot.backend import IoTBackend, backend_of
 from sandbox.iot.certificates import subject_of
+from sandbox.iot.delays import Delays
 
 REGISTERED = "$aws/events/certificates/registered/"
 
@@ -109,16 +113,46 @@ class Connection:
                 return AdmittedDevice(admitted.account, self._region, certificate, subject)
             device = provisioning.register(backend, presented.certificate, admitted.ca)
             if admitted.ca.config is not None:
-                try:
-                    provisioning.provision(backend, device, presented.certificate, admitted.ca)
-                except jitp.ProvisioningFailed as problem:
-                    self._log("provisioning-failed", str(problem))
-                else:
-                    self._log("provisioned")
+                self._provision_in_time(backend, device, presented, admitted.ca)
                 return None
         self._log("registered")
         self._publish_event(admitted.ca.certificate_id, now, now)
         return None
+
+    def _provision_in_time(self, *first_contact: Any) -> None:
+        """Carry out a template: now, or where that is delayed in a thread of its own."""
+        if not Delays.provisioning:
+            self._provision(*first_contact)
+            return
+        self._broker.log.begin()
+        later = threading.Timer(Delays.provisioning, self._provision_later, first_contact)
+        later.daemon = True
+        later.start()
+
+    def _provision_later(self, *first_contact: Any) -> None:
+        log = self._broker.log
+        try:
+            with self._broker.lock:
+                if log.era == self._era:
+                    self._provision(*first_contact)
+        finally:
+            log.end()
+
+    def _provision(
+        self,
+        backend: IoTBackend,
+        device: Any,
+        presented: admission.Presented,
+        held: ca.CACertificate,
+    ) -> None:
+        try:
+            if backend.certificates.get(device.certificate_id) is not device:
+                raise jitp.ProvisioningFailed("the certificate was deleted")
+            provisioning.provision(backend, device, presented.certificate, held)
+        except jitp.ProvisioningFailed as problem:
+            self._log("provisioning-failed", str(problem))
+        else:
+            self._log("provisioned")
 
     def _publish_again(self, device: admission.KnownDevice) -> None:
         """Publish the event of a certificate that still waits for its activation (reserved)."""

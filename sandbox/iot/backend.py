@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timezone
 from typing import Any
 
 from moto.iot.models import (
@@ -20,9 +22,10 @@ from sandbox.iot import events, thing_groups, things
 from sandbox.iot import provisioning_templates as templates
 from sandbox.iot.account_settings import LoggingOptions
 from sandbox.iot.certificates import certificate_id_of, load_certificate
+from sandbox.iot.delays import Delays
 from sandbox.iot.endpoints import PREFIX_LENGTH, data_endpoint, prefix_of
 from sandbox.iot.policies import check_document
-from sandbox.iot.refusals import already_exists, not_found
+from sandbox.iot.refusals import already_exists, delete_conflict, not_found
 from sandbox.moto_service import ServedBackend
 
 
@@ -38,6 +41,7 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         # Of moto's policies, topic rules and thing groups.
         self.tags_by_arn: dict[str, dict[str, str]] = {}
         self.device_modes: dict[str, str] = {}  # by the ID of a device certificate
+        self.detached_at: dict[str, float] = {}  # by the name of a policy; of the monotonic clock
         self.events = events.EventConfigurations()
         self.logging_options: LoggingOptions | None = None
 
@@ -64,6 +68,12 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         self.device_modes[made.certificate_id] = self.device_mode(made)
         return made
 
+    def update_certificate(self, certificate_id: str, new_status: str) -> None:
+        """moto's; the certificate says when it was last modified (API reference)."""
+        super().update_certificate(certificate_id, new_status)
+        now = datetime.now(timezone.utc).replace(tzinfo=None)  # as moto's times are
+        self.describe_certificate(certificate_id).last_modified_date = now
+
     def register_certificate_without_ca(self, certificate_pem: str, status: str) -> FakeCertificate:
         """moto's; the mode is SNI_ONLY (seen)."""
         made = super().register_certificate_without_ca(certificate_pem, status)
@@ -86,6 +96,22 @@ class IoTBackend(ServedBackend, MotoIoTBackend):
         """moto's, for a document that AWS IoT accepts."""
         document = _checked(policy_document)
         return super().create_policy_version(policy_name, document, set_as_default)
+
+    def detach_policy(self, policy_name: str, target: str) -> None:
+        """moto's; notes when, since a policy can't be deleted right afterwards."""
+        super().detach_policy(policy_name, target)
+        self.detached_at[policy_name] = time.monotonic()
+
+    def delete_policy(self, policy_name: str) -> None:
+        """moto's, once AWS IoT knows that the policy is detached; the wording is moto's."""
+        detached_at = self.detached_at.get(policy_name)
+        if detached_at is not None and time.monotonic() - detached_at < Delays.detachment:
+            raise delete_conflict(
+                "The policy cannot be deleted as the policy is attached to one or more principals "
+                f"(name={policy_name})"
+            )
+        super().delete_policy(policy_name)
+        self.detached_at.pop(policy_name, None)
 
     def describe_endpoint(self, endpoint_type: str) -> FakeEndpoint:
         """moto's endpoint under the account's own name, where devices reach it (for moto)."""

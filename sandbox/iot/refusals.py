@@ -17,6 +17,11 @@ def not_found(message: str) -> AWSError:
     return AWSError("ResourceNotFoundException", message, 404)
 
 
+def delete_conflict(message: str) -> AWSError:
+    """Return a DeleteConflictException: something else still needs the resource."""
+    return AWSError("DeleteConflictException", message, 409)
+
+
 def invalid_certificate(message: str) -> AWSError:
     """Return a CertificateValidationException."""
     return AWSError("CertificateValidationException", message)

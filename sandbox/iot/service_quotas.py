@@ -8,6 +8,7 @@ requests to raise one, are refused.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from moto.servicequotas.models import ServiceQuotasBackend, servicequotas_backen
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from sandbox.errors import AWSError, encode_error
+from sandbox.iot.applied_quotas import AppliedQuotas
 from sandbox.moto_service import ServedBackend
 
 SERVICE_CODE = "iotcore"
@@ -52,7 +54,7 @@ QUOTAS = (
 
 
 class Operations(ServiceQuotasResponse):
-    """GetServiceQuota and ListServiceQuotas."""
+    """GetServiceQuota, ListServiceQuotas and ListAWSDefaultServiceQuotas."""
 
     def call_action(self) -> TYPE_RESPONSE:
         """Run the operation; a refusal becomes the JSON in which AWS sends it."""
@@ -63,11 +65,18 @@ class Operations(ServiceQuotasResponse):
 
     def list_service_quotas(self) -> str:
         """ListServiceQuotas."""
+        return self._page(_applied())
+
+    def list_aws_default_service_quotas(self) -> str:
+        """ListAWSDefaultServiceQuotas."""
+        return self._page(QUOTAS)
+
+    def _page(self, quotas: Sequence[Quota]) -> str:
         self._check_service()
         start = self._start()
-        page = [self._described(quota) for quota in QUOTAS[start : start + self._size()]]
+        page = [self._described(quota) for quota in quotas[start : start + self._size()]]
         answer: dict[str, Any] = {"Quotas": page}
-        if start + len(page) < len(QUOTAS):
+        if start + len(page) < len(quotas):
             answer["NextToken"] = str(start + len(page))
         return json.dumps(answer)
 
@@ -75,7 +84,7 @@ class Operations(ServiceQuotasResponse):
         """GetServiceQuota."""
         self._check_service()
         wanted = self._document.get("QuotaCode")
-        for quota in QUOTAS:
+        for quota in _applied():
             if quota.code == wanted:
                 return json.dumps({"Quota": self._described(quota)})
         raise AWSError("NoSuchResourceException", f"There is no quota {wanted}")
@@ -112,6 +121,10 @@ class Operations(ServiceQuotasResponse):
         if quota.per_second:
             described["Period"] = {"PeriodValue": 1, "PeriodUnit": "SECOND"}
         return described
+
+
+def _applied() -> Sequence[Quota]:
+    return QUOTAS if AppliedQuotas.available else ()
 
 
 class Backend(ServedBackend, ServiceQuotasBackend):

@@ -15,6 +15,8 @@ from importlib import metadata
 from werkzeug.wrappers import Response
 
 from sandbox.identity.service_roles import Propagation
+from sandbox.iot.applied_quotas import AppliedQuotas
+from sandbox.iot.delays import Delays
 from sandbox.iot.events import EventConfigurations
 from sandbox.server.faults import parse_fault
 from sandbox.server.local_aws import LocalAws
@@ -78,16 +80,25 @@ def _enforce_permissions(aws: LocalAws, request: ApiRequest) -> Response:
     return _json({})
 
 
-def _delay_roles(_: LocalAws, request: ApiRequest) -> Response:
-    seconds = request.json_object.get("seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-        return _json({"error": "seconds must be a number, at least 0"}, 400)
-    Propagation.seconds = seconds
-    return _json({})
+def _delay(owner: type, name: str) -> Action:
+    """Return the action that sets the delay `name` of a class."""
+
+    def run(_: LocalAws, request: ApiRequest) -> Response:
+        seconds = request.json_object.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            return _json({"error": "seconds must be a number, at least 0"}, 400)
+        setattr(owner, name, seconds)
+        return _json({})
+
+    return run
 
 
 def _count_event_configurations(_: LocalAws) -> None:
     EventConfigurations.count = True
+
+
+def _omit_applied_quotas(_: LocalAws) -> None:
+    AppliedQuotas.available = False
 
 
 def _listen_for_devices(aws: LocalAws, request: ApiRequest) -> Response:
@@ -131,8 +142,11 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("DELETE", "faults"): _then_nothing(lambda aws: aws.faults.forget()),
     ("POST", "quotas"): _enforce_quotas,
     ("DELETE", "quotas"): _then_nothing(lambda aws: aws.quotas.enforce(None)),
+    ("POST", "default-quotas"): _then_nothing(_omit_applied_quotas),
     ("POST", "event-configurations"): _then_nothing(_count_event_configurations),
-    ("POST", "role-delay"): _delay_roles,
+    ("POST", "role-delay"): _delay(Propagation, "seconds"),
+    ("POST", "detachment-delay"): _delay(Delays, "detachment"),
+    ("POST", "provisioning-delay"): _delay(Delays, "provisioning"),
     ("GET", "permissions"): lambda aws, _: _json({"accounts": sorted(aws.enforced)}),
     ("POST", "permissions"): _enforce_permissions,
     ("POST", "devices"): _listen_for_devices,

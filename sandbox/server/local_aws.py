@@ -32,6 +32,8 @@ from sandbox.identity.evaluation import denial_reason
 from sandbox.identity.principals import PRINCIPAL_KEY, Principal, partition_of, root_of
 from sandbox.identity.service_roles import Propagation
 from sandbox.iot import service as iot
+from sandbox.iot.applied_quotas import AppliedQuotas
+from sandbox.iot.delays import Delays
 from sandbox.iot.events import EventConfigurations
 from sandbox.server.authentication import Credential, credential_of, principal_of_session, refusal
 from sandbox.server.calls import Call, CallLog, is_write, kept_parameters
@@ -120,6 +122,8 @@ class LocalAws:
             self.quotas.enforce(None)
             EventConfigurations.count = False
             Propagation.seconds = 0
+            Delays.end()
+            AppliedQuotas.available = True
         self.devices.reset()
 
     def respond(self, request: ApiRequest) -> Response | None:

@@ -314,6 +314,24 @@ def test_failed_provisioning_leaves_certificate_pending(
         assert device.visit(listener, endpoint(aws)).accepted
 
 
+def test_a_late_template_is_carried_out_unless_the_device_is_gone(
+    sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
+) -> None:
+    register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
+    device, deleted, host = maker.device("sensor-1"), maker.device("sensor-2"), endpoint(aws, ONE)
+    sandbox.delay_provisioning(0.5)
+    for each in (device, deleted):
+        assert not each.visit(listener, host).accepted
+        certificate = aws.iot().describe_certificate(certificateId=id_of(each))
+        assert certificate["certificateDescription"]["status"] == "PENDING_ACTIVATION"
+    aws.iot().delete_certificate(certificateId=id_of(deleted))
+    sandbox.settle()
+
+    assert device.visit(listener, host, attempts=1).accepted
+    (failed,) = sandbox.device_log(outcome="provisioning-failed")
+    assert (failed.certificate_id, failed.reason) == (id_of(deleted), "the certificate was deleted")
+
+
 def test_template_body_and_role_provision_like_a_template(
     aws: Clients, listener: Listener, maker: Maker
 ) -> None:

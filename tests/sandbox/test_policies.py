@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.control import Sandbox
 from tests.support.sandbox.clients import Clients
 from tests.support.sandbox.refusals import refused
 
@@ -52,3 +53,19 @@ def test_refused_documents(aws: Clients, text: str, message: str) -> None:
     iot.create_policy(policyName="devices", policyDocument=document(STATEMENT))
     with refused("MalformedPolicyException", message, 400):
         iot.create_policy_version(policyName="devices", policyDocument=text)
+
+
+def test_a_policy_is_deleted_a_while_after_the_detachment(sandbox: Sandbox, aws: Clients) -> None:
+    iot, name = aws.iot(), "devices"
+    arn = iot.create_keys_and_certificate()["certificateArn"]
+    iot.create_policy(policyName=name, policyDocument=document(STATEMENT))
+    iot.attach_policy(policyName=name, target=arn)
+    sandbox.delay_detachment(3600)
+    iot.detach_policy(policyName=name, target=arn)
+    with refused("DeleteConflictException", "attached", 409):
+        iot.delete_policy(policyName=name)
+    sandbox.delay_detachment(0)
+    iot.delete_policy(policyName=name)
+    iot.create_policy(policyName=name, policyDocument=document(STATEMENT))
+    sandbox.delay_detachment(3600)
+    iot.delete_policy(policyName=name)

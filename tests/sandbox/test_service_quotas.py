@@ -27,6 +27,16 @@ def test_quotas_are_those_that_the_sandbox_enforces(quotas: Any) -> None:
     assert per_second == {f"{operation} API TPS": Rate().per_second for operation in OPERATIONS}
 
 
+def test_default_values_are_listed_where_no_value_is_applied(sandbox: Sandbox, quotas: Any) -> None:
+    applied = quotas.list_service_quotas(ServiceCode="iotcore")["Quotas"]
+    sandbox.omit_applied_quotas()
+
+    assert quotas.list_service_quotas(ServiceCode="iotcore")["Quotas"] == []
+    with pytest.raises(quotas.exceptions.NoSuchResourceException):
+        quotas.get_service_quota(ServiceCode="iotcore", QuotaCode="L-A26060BE")
+    assert quotas.list_aws_default_service_quotas(ServiceCode="iotcore")["Quotas"] == applied
+
+
 def test_one_quota_is_answered_by_its_code(quotas: Any) -> None:
     quota = quotas.get_service_quota(ServiceCode="iotcore", QuotaCode="L-A26060BE")["Quota"]
 
