@@ -53,7 +53,7 @@ test: $(STAMP) ## Run all tests, with every Terraform there is (PYTEST_ARGS=... 
 .PHONY: acceptance
 acceptance: $(STAMP) ## Ask real accounts what the module relies on (PROFILES="dev staging" REGION=... READ_ONLY=1)
 	@"$(BIN)/python" -m tests.support.aws_contract --profiles "$(PROFILES)" --region "$(REGION)" \
-		$(if $(READ_ONLY),--read-only)
+		$(if $(READ_ONLY),--read-only) $(if $(PATIENCE),--patience "$(PATIENCE)")
 
 .PHONY: demo
 demo: $(STAMP) ## Run the main job on the sandbox: three accounts, drift, repair, destroy

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
-import sys
 import threading
 from collections.abc import Generator, Iterator
 from datetime import datetime, timezone
@@ -19,8 +18,16 @@ import pytest
 
 from tests.support.aws_contract.accounts import AwsAccount, UnusableProfile, open_account
 from tests.support.aws_contract.answers import Answer, could_not_be_tested
-from tests.support.aws_contract.cleanup import Cleanup, Leftover
-from tests.support.aws_contract.report import Report, Result, Row, screen_lines, write_json
+from tests.support.aws_contract.cleanup import Cleanup, Leftover, say
+from tests.support.aws_contract.patience import Patience
+from tests.support.aws_contract.report import (
+    Report,
+    Result,
+    Row,
+    neutral,
+    screen_lines,
+    write_json,
+)
 from tests.support.aws_contract.run import Run
 from tests.support.aws_contract.table import ANSWER, assumption_of, is_denied, row_of
 from tools.checkout import ROOT
@@ -36,8 +43,19 @@ ORDER = (
     "test_jitp",
     "test_jitr",
     "test_main_job",
+    "test_metrics",
 )
 LABELS = ("ACCOUNT-1", "ACCOUNT-2")
+ALARMS = (
+    "this run makes devices that JITP cannot provision: alarms on ProvisionThing.ClientError go "
+    "off in the account and Region, such as those of modules/jitp-alarms"
+)
+# Of a run in which a permission was missing, so that not all was tested.
+INCOMPLETE = 2
+# nohup lets a run ignore SIGHUP.
+STOPS = (signal.SIGINT, signal.SIGTERM) + (
+    () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+)
 
 ACCOUNTS = pytest.StashKey[list[AwsAccount]]()
 PREFIX = pytest.StashKey[str]()
@@ -45,6 +63,7 @@ ROWS = pytest.StashKey[list[Row]]()
 IN_TEST = pytest.StashKey[bool]()
 CLEANUP = pytest.StashKey[Cleanup]()
 LEFTOVERS = pytest.StashKey[list[Leftover]]()
+DENIED_ROWS = pytest.StashKey[list[Row]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profiles", default="", help="AWS profiles of one account, or of two")
     group.addoption("--region", default="", help="the Region of AWS IoT")
     group.addoption("--read-only", action="store_true", help="only what writes nothing")
+    group.addoption("--patience", type=float, default=1.0, help="factor of the waiting times")
     group.addoption("--reports", type=Path, default=REPORTS, help="where the JSON is written")
 
 
@@ -67,9 +87,10 @@ def pytest_configure(config: pytest.Config) -> None:
             "name one profile, or two of different accounts, and the Region: "
             'make acceptance PROFILES="dev staging" REGION=eu-west-1'
         )
+    patience = Patience(config.option.patience)
     try:
         accounts = [
-            open_account(profile, region, label)
+            open_account(profile, region, label, patience)
             for profile, label in zip(profiles, LABELS, strict=False)
         ]
     except UnusableProfile as unusable:
@@ -82,15 +103,16 @@ def pytest_configure(config: pytest.Config) -> None:
     leftovers: list[Leftover] = []
     config.stash[ROWS] = rows
     config.stash[LEFTOVERS] = leftovers
-    config.stash[CLEANUP] = Cleanup(config.option.reports / prefix / "remove.sh")
+    config.stash[DENIED_ROWS] = []
+    config.stash[CLEANUP] = Cleanup(config.option.reports / prefix / "remove.sh", patience)
     config.stash[IN_TEST] = False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let SIGINT and SIGTERM end the run in order, at a point that pytest is prepared for.
+    """Let SIGINT, SIGTERM and SIGHUP end the run in order, at a point that pytest is prepared for.
 
-    Python's own handler may interrupt pytest between two tests, and the one of SIGTERM ends it
-    without a chance to remove anything.
+    Python's own handler may interrupt pytest between two tests, and those of SIGTERM and SIGHUP end
+    it without a chance to remove anything.
     """
 
     def stop(number: int, _: object) -> None:
@@ -98,9 +120,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if session.config.stash[IN_TEST]:
             raise KeyboardInterrupt
 
+    if not session.config.option.read_only:
+        say(ALARMS)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
+        for number in STOPS:
+            signal.signal(number, stop)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -155,8 +179,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.when == "call" or (report.when == "setup" and not report.passed):
         results: dict[str, Result] = {"passed": "agreed", "failed": "not agreed"}
         result = results.get(report.outcome, "could not be tested")
-        names = _names(item.config)
-        item.config.stash[ROWS].append(row_of(item, result, error, names))
+        row = row_of(item, result, error, _names(item.config))
+        item.config.stash[ROWS].append(row)
+        if is_denied(error):
+            item.config.stash[DENIED_ROWS].append(row)
 
 
 def _names(config: pytest.Config) -> dict[str, str]:
@@ -164,6 +190,7 @@ def _names(config: pytest.Config) -> dict[str, str]:
     names = {config.stash[PREFIX]: "RUN"}
     for account in config.stash[ACCOUNTS]:
         names[account.number] = account.label
+        names[f"({account.profile})"] = f"({account.label})"
         # Only if it was asked for: a report must not depend on the call.
         listener = vars(account).get("listener")
         if listener:
@@ -175,18 +202,18 @@ def _names(config: pytest.Config) -> dict[str, str]:
 def _uninterrupted() -> Iterator[None]:
     """Let a second interrupt wait until everything is removed."""
 
-    def say(*_: object) -> None:
-        print("still removing what the run has made; see remove.sh", file=sys.stderr)
+    def wait(*_: object) -> None:
+        say("still removing what the run has made; see remove.sh")
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, say) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, wait) for number in STOPS}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(trylast=True)
@@ -197,8 +224,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     with _uninterrupted():
         config.stash[LEFTOVERS] += config.stash[CLEANUP].run()
-    if config.stash[LEFTOVERS] and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if session.exitstatus == pytest.ExitCode.OK:
+        if config.stash[LEFTOVERS]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif config.stash[DENIED_ROWS]:
+            session.exitstatus = INCOMPLETE
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -213,7 +243,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         config.option.region,
         config.option.read_only,
         tuple(rows),
-        tuple(leftover.removal.command for leftover in leftovers),
+        tuple(
+            neutral(f"{leftover.removal.what}: {leftover.reason}", _names(config))
+            for leftover in leftovers
+        ),
     )
     write_json(report, folder / "report.json")
     for line in screen_lines(report):
@@ -223,6 +256,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line, red=True)
     if leftovers:
         terminalreporter.write_line(f"commands that remove it: {folder / 'remove.sh'}", red=True)
+    denied = len(config.stash[DENIED_ROWS])
+    if denied:
+        line = (
+            f"{denied} could not be tested because a permission is missing: "
+            "do not take this as a proof"
+        )
+        terminalreporter.write_line(line, red=True)
     terminalreporter.write_line(f"report: {folder / 'report.json'}")
 
 

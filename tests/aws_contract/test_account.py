@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from iot_ca.aws.pacing import PACED_OPERATIONS
+from iot_ca.aws.pacing import BURST_CALLS, PACED_OPERATIONS
 from tests.support.aws_contract.accounts import AwsAccount
-from tests.support.aws_contract.answers import Answer, could_not_be_tested, refusal, words_of
-from tests.support.aws_contract.sources import API, GENERAL_REFERENCE, GUIDE, METRICS
+from tests.support.aws_contract.answers import (
+    Answer,
+    code_of,
+    could_not_be_tested,
+    refusal,
+    words_of,
+)
+from tests.support.aws_contract.sources import API, GENERAL_REFERENCE, GUIDE
 
 UNKNOWN_ID = "0" * 64
 # What the program paces, and what the function of JITR calls for each device.
@@ -18,13 +27,17 @@ PACED = sorted(
 )
 CALLS_PER_SECOND = 10
 CAS_WITH_ONE_SUBJECT = 10
+# After which the quota alone has answered all of them.
+MAX_BURST_SECONDS = BURST_CALLS / CALLS_PER_SECOND
 
 
 def _quotas(account: AwsAccount) -> dict[str, float]:
-    pages = account.client("service-quotas").get_paginator("list_service_quotas")
+    """Return the quotas in force: an applied value, or the default one where there is none."""
+    client = account.client("service-quotas")
     return {
         quota["QuotaName"]: quota["Value"]
-        for page in pages.paginate(ServiceCode="iotcore")
+        for operation in ("list_aws_default_service_quotas", "list_service_quotas")
+        for page in client.get_paginator(operation).paginate(ServiceCode="iotcore")
         for quota in page["Quotas"]
     }
 
@@ -118,20 +131,25 @@ def test_quota_of_cas_with_one_subject(account: AwsAccount, answer: Answer) -> N
 
 
 @pytest.mark.assumption(
-    "The metrics of JITP (`ProvisionThing.*`) have no dimension that names the CA",
-    source=METRICS,
+    f"Of {BURST_CALLS} `DescribeCACertificate` at once some are answered and the others throttled; "
+    "how many is open (the program sends so many without a pause, and tries again what AWS IoT "
+    "throttles)",
+    source=GENERAL_REFERENCE,
     reads_only=True,
 )
-def test_dimensions_of_jitp_metrics(account: AwsAccount, answer: Answer) -> None:
-    cloudwatch = account.client("cloudwatch")
-    metrics = [
-        metric
-        for page in cloudwatch.get_paginator("list_metrics").paginate(Namespace="AWS/IoT")
-        for metric in page["Metrics"]
-        if metric["MetricName"].startswith("ProvisionThing.")
-    ]
-    if not metrics:
-        could_not_be_tested("CloudWatch has no metric of JITP: no device was provisioned lately")
-    names = {dimension["Name"] for metric in metrics for dimension in metric["Dimensions"]}
-    answer(f"dimensions: {', '.join(sorted(names)) or 'none'}")
-    assert not any("CA" in name for name in names)
+def test_calls_at_once(account: AwsAccount, answer: Answer) -> None:
+    client = account.iot_once
+
+    def describe(_: int) -> str:
+        return code_of(refusal(lambda: client.describe_ca_certificate(certificateId=UNKNOWN_ID)))
+
+    describe(0)  # credentials and addresses are looked up by the first call
+    started = time.monotonic()
+    with ThreadPoolExecutor(BURST_CALLS) as pool:
+        codes = Counter(pool.map(describe, range(BURST_CALLS)))
+    seconds = time.monotonic() - started
+    if seconds > MAX_BURST_SECONDS:
+        could_not_be_tested(f"the calls took {seconds:.0f} s: that is not at once")
+    answer(", ".join(f"{count} {code}" for code, count in codes.most_common()))
+    assert codes["ResourceNotFoundException"] > 0
+    assert codes.keys() <= {"ResourceNotFoundException", "ThrottlingException"}

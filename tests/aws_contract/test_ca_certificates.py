@@ -19,7 +19,7 @@ from tests.support.aws_contract.sources import (
     PROVIDER_TESTS,
     SEEN,
 )
-from tests.support.certificates import CA, DAY, NOW, issue
+from tests.support.certificates import CA, DAY, NOW, ec_key, issue, issue_v1
 
 REGISTER = f"{API}/API_RegisterCACertificate.html"
 UPDATE = f"{API}/API_UpdateCACertificate.html"
@@ -248,6 +248,21 @@ def test_not_a_ca(run: Run, account: AwsAccount, answer: Answer) -> None:
     error = refusal(lambda: run.register(account, run.new_ca(is_ca=False)))
     answer(words_of(error))
     assert code_of(error) == "CertificateValidationException"
+
+
+@pytest.mark.assumption(
+    "Whether a certificate of X.509 version 1 is refused is open (the program refuses one itself)",
+    source=OPEN,
+)
+def test_version_1(run: Run, account: AwsAccount, answer: Answer) -> None:
+    key = ec_key()
+    ca = CA(issue_v1(key, run.name("ca")), key)
+    try:
+        run.register(account, ca)
+    except account.iot.exceptions.CertificateValidationException as error:
+        answer(words_of(error))
+    else:
+        answer("registered")
 
 
 @pytest.mark.assumption(

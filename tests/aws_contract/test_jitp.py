@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.support.aws_contract.devices import (
     is_accepted,
     is_refused,
     may_be_accepted,
+    provisioning_seconds,
     provisions,
     registered_certificate,
     wait_until_provisioning,
@@ -29,6 +31,7 @@ from tests.support.aws_contract.devices import (
 from tests.support.aws_contract.documents import device_policy, template_body, trust
 from tests.support.aws_contract.run import NewDevice, Run
 from tests.support.aws_contract.sources import API, BLOG, GUIDE, MANAGE_CAS, OPEN
+from tools.device import Visit
 
 JITP = f"{GUIDE}/jit-provisioning.html"
 TEMPLATES = f"{GUIDE}/provision-template.html"
@@ -39,8 +42,10 @@ OVERRIDES = {
     "ThingTypeName": "DO_NOTHING",
     "ThingGroups": "DO_NOTHING",
 }
-# By then a new role has its permissions.
+# By then a new role has its permissions, also one that is older than a role that has them.
 NEW_ROLE_SECONDS = 30.0
+# By then AWS IoT acts by the new status of a CA.
+NEW_STATUS_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,12 @@ def fleet(run: Run, account: AwsAccount, role: str) -> Fleet:
     """A CA in SNI_ONLY mode whose template provisions devices."""
     body = template_body(account, run.prefix, overrides=OVERRIDES)
     return wait_until_provisioning(_fleet(run, account, run.template(account, role, body)))
+
+
+@pytest.fixture
+def control(fleet: Fleet) -> float:
+    """The seconds that a new device of this account needs to be provisioned, at this moment."""
+    return provisioning_seconds(fleet)
 
 
 @pytest.fixture(scope="module")
@@ -153,44 +164,98 @@ def test_override_settings(
     source=OPEN,
 )
 def test_no_override_settings(
-    run: Run, account: AwsAccount, role: str, provisioned: NewDevice, answer: Answer
+    run: Run,
+    account: AwsAccount,
+    role: str,
+    provisioned: NewDevice,
+    control: float,
+    answer: Answer,
 ) -> None:
     body = template_body(account, run.prefix, "third")
     other = _fleet(run, account, run.template(account, role, body))
     before = (other.thing(provisioned) or {}).get("attributes")
     renewed = other.new_device(provisioned.name)
-    visit = may_be_accepted(account, renewed)
+    visit = may_be_accepted(account, renewed, control)
     after = (other.thing(renewed) or {}).get("attributes")
     answer(f"the device is {words(visit)}; attributes {'kept' if before == after else 'replaced'}")
     assert registered_certificate(account, renewed), "the certificate was not registered"
     assert before == after
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """Devices that were not provisioned: their certificates lack what the template declares."""
+
+    fleet: Fleet
+    template: str
+    devices: tuple[NewDevice, NewDevice]
+    visits: tuple[Visit, Visit]
+
+
+@pytest.fixture(scope="module")
+def lacking(run: Run, account: AwsAccount, fleet: Fleet, role: str) -> Lacking:
+    """Two devices of a CA whose template declares a country."""
+    body = template_body(account, run.prefix, parameters=("CommonName", "Id", "Country"))
+    template = run.template(account, role, body)
+    other, seconds = _fleet(run, account, template), provisioning_seconds(fleet)
+    devices = other.new_device(), other.new_device()
+    first, second = (is_refused(account, device, seconds) for device in devices)
+    return Lacking(other, template, devices, (first, second))
+
+
 @pytest.mark.assumption(
     "A device whose certificate lacks a parameter of the template is registered, not provisioned",
     source=JITP,
 )
-def test_missing_parameter(run: Run, account: AwsAccount, role: str, answer: Answer) -> None:
-    body = template_body(account, run.prefix, parameters=("CommonName", "Id", "Country"))
-    other = _fleet(run, account, run.template(account, role, body))
-    device = other.new_device()
-    visit = is_refused(account, device)
-    certificate = eventually(lambda: other.certificate(device), seconds=30) or {}
+def test_missing_parameter(lacking: Lacking, answer: Answer) -> None:
+    device, visit = lacking.devices[0], lacking.visits[0]
+    certificate = lacking.fleet.certificate(device) or {}
     answer(f"{words(visit)}, {certificate.get('status')}, no thing")
     assert not visit.accepted
     assert certificate["status"] == "PENDING_ACTIVATION"
-    assert other.thing(device) is None
+    assert lacking.fleet.thing(device) is None
+
+
+@pytest.mark.assumption(
+    "After the template is repaired, a device whose certificate was not provisioned is accepted "
+    "once the certificate is deleted; whether it is accepted without that is open",
+    source=OPEN,
+)
+def test_repaired_template(
+    run: Run, account: AwsAccount, lacking: Lacking, control: float, answer: Answer
+) -> None:
+    account.iot.create_provisioning_template_version(
+        templateName=lacking.template,
+        templateBody=template_body(account, run.prefix),
+        setAsDefault=True,
+    )
+    wait_until_provisioning(lacking.fleet)
+    kept, deleted = lacking.devices
+    again = may_be_accepted(account, kept, control)
+    answer(f"without that {words(again)}")
+    account.iot.delete_certificate(certificateId=deleted.issued.id)
+    anew = is_accepted(account, deleted)
+    status = (lacking.fleet.certificate(deleted) or {}).get("status")
+    answer(f"deleted: {words(anew)}, {status}")
+    assert anew.accepted, anew.error
+    assert status == "ACTIVE"
+    assert lacking.fleet.thing(deleted)
 
 
 @pytest.mark.assumption(
     "A role whose trust policy has the condition `aws:SourceAccount` provisions devices, or is "
-    "refused; the same role without it does (open: the module sets the condition only if asked to)",
+    "refused, while a role without it does (open: the module sets the condition only if asked to)",
     source=CONFUSED_DEPUTY,
 )
 def test_source_account(run: Run, account: AwsAccount, answer: Answer) -> None:
     condition: Mapping[str, Any] = {"StringEquals": {"aws:SourceAccount": account.number}}
     role = run.provisioning_role(account, condition)
+    # The control is younger: once it is known and has its permissions, so has the other one.
+    control = run.provisioning_role(account)
     body = template_body(account, run.prefix)
+    fleet = _fleet(run, account, run.template(account, control, body))
+    seconds = provisioning_seconds(wait_until_provisioning(fleet))
+    account.patience.wait(NEW_ROLE_SECONDS)
     request = {"type": "JITP", "enabled": True, "provisioningRoleArn": role, "templateBody": body}
     name = run.name("t")
     run.remove_template(account, name)
@@ -201,7 +266,8 @@ def test_source_account(run: Run, account: AwsAccount, answer: Answer) -> None:
             raise
         answer(f"the template is refused: {words_of(error)}")
     else:
-        done = provisions(_fleet(run, account, name), NEW_ROLE_SECONDS)
+        limit = account.patience.seconds(NEW_ROLE_SECONDS)
+        done = provisions(_fleet(run, account, name), limit, seconds)
         answer(f"with the condition devices are {'' if done else 'not '}provisioned")
     account.client("iam").update_assume_role_policy(
         RoleName=role.rpartition("/")[2], PolicyDocument=trust("iot.amazonaws.com")
@@ -217,16 +283,19 @@ def test_source_account(run: Run, account: AwsAccount, answer: Answer) -> None:
 def test_inactive_ca(run: Run, account: AwsAccount, role: str, answer: Answer) -> None:
     body = template_body(account, run.prefix, overrides=OVERRIDES)
     other = _fleet(run, account, run.template(account, role, body))
+    control = provisioning_seconds(other)
     known = other.new_device()
     assert is_accepted(account, known).accepted, "the device was not provisioned"
     account.iot.update_ca_certificate(certificateId=other.ca.id, newStatus="INACTIVE")
+    account.patience.wait(NEW_STATUS_SECONDS)
     unknown = other.new_device()
-    refused, accepted = is_refused(account, unknown), is_accepted(account, known)
+    refused, accepted = is_refused(account, unknown, control), is_accepted(account, known)
     answer(f"a new device is {words(refused)}, a registered one {words(accepted)}")
     assert not refused.accepted
     assert other.certificate(unknown) is None
     assert accepted.accepted
     account.iot.delete_ca_certificate(certificateId=other.ca.id)
+    account.patience.wait(NEW_STATUS_SECONDS)
     after = is_accepted(account, known)
     answer(f"after the CA is deleted {words(after)}")
     assert after.accepted
@@ -236,12 +305,14 @@ def test_inactive_ca(run: Run, account: AwsAccount, role: str, answer: Answer) -
     "A CA with auto-registration disabled registers no new device",
     source=f"{API}/API_UpdateCACertificate.html",
 )
-def test_auto_registration_disabled(run: Run, account: AwsAccount, answer: Answer) -> None:
+def test_auto_registration_disabled(
+    run: Run, account: AwsAccount, control: float, answer: Answer
+) -> None:
     ca = run.new_ca()
     run.register(account, ca, allowAutoRegistration=False)
     fleet = Fleet(run, account, ca)
     device = fleet.new_device()
-    visit = is_refused(account, device)
+    visit = is_refused(account, device, control)
     answer(f"{words(visit)}, not registered")
     assert not visit.accepted
     assert fleet.certificate(device) is None

@@ -17,6 +17,7 @@ from tests.support.aws_contract.devices import (
     Fleet,
     is_accepted,
     is_refused,
+    provisioning_seconds,
     registered_certificate,
     wait_until_provisioning,
     words,
@@ -89,12 +90,16 @@ class Managed:
 
 @dataclass(frozen=True)
 class Job:
-    """One CA in both accounts, what the first lookup answered, and a device of the CA."""
+    """One CA in both accounts, what the first lookup answered, and a device of the CA.
+
+    `control`: the seconds that a device needs to be provisioned.
+    """
 
     first: Managed
     second: Managed
     answers: tuple[dict[str, Any], dict[str, Any]]
     device: NewDevice
+    control: float
 
     @property
     def both(self) -> tuple[Managed, Managed]:
@@ -115,12 +120,12 @@ def templates(run: Run, account: AwsAccount, other_account: AwsAccount) -> dict[
 def _start(run: Run, first: Managed, second: Managed) -> Job:
     """Register a CA in both accounts, and wait until both provision its devices."""
     answers = first.register(run), second.register(run)
-    for managed in (first, second):
-        wait_until_provisioning(Fleet(run, managed.account, managed.ca))
+    fleets = [Fleet(run, managed.account, managed.ca) for managed in (first, second)]
+    control = max(provisioning_seconds(wait_until_provisioning(fleet)) for fleet in fleets)
     device = run.new_device(first.ca)
     for managed in (first, second):
         run.expect(managed.account, device)
-    return Job(first, second, answers, device)
+    return Job(first, second, answers, device, control)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +186,7 @@ def test_with_sni(job: Job, answer: Answer) -> None:
     "Without SNI a device of a CA that all accounts have in `SNI_ONLY` mode is refused", source=BLOG
 )
 def test_without_sni(job: Job, answer: Answer) -> None:
-    visit = is_refused(job.first.account, job.device, sni=False)
+    visit = is_refused(job.first.account, job.device, job.control, sni=False)
     with_sni = is_accepted(job.first.account, job.device)
     answer(f"{words(visit)}; with SNI {words(with_sni)}")
     assert not visit.accepted

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from iot_ca.aws.retries import has_new_role
 from tests.support.aws_contract.accounts import AwsAccount
 from tests.support.aws_contract.answers import Answer, code_of, eventually, refusal, words_of
 from tests.support.aws_contract.documents import template_body, trust
@@ -16,6 +20,8 @@ from tests.support.certificates import CA
 CREATE = f"{API}/API_CreateProvisioningTemplate.html"
 JITP = f"{GUIDE}/jit-provisioning.html"
 UPDATE = f"{API}/API_UpdateCACertificate.html"
+# By then a change of a role is known everywhere.
+ROLE_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +223,42 @@ def test_delete_a_template_in_use(run: Run, account: AwsAccount, role: str, answ
     else:
         answer("deleted")
     assert _config(account, ca) == {"templateName": name}
+
+
+@pytest.mark.assumption(
+    "A CA whose template has a role that AWS IoT can't assume is registered, or is refused with a "
+    "message from which the program sees that a role is not known yet; so is its update",
+    source=OPEN,
+)
+def test_ca_with_a_role_that_trusts_another_service(
+    run: Run, account: AwsAccount, answer: Answer
+) -> None:
+    body = template_body(account, run.prefix)
+    role = run.provisioning_role(account)
+    name = run.template(account, role, body)
+    account.client("iam").update_assume_role_policy(
+        RoleName=role.rpartition("/")[2], PolicyDocument=trust("lambda.amazonaws.com")
+    )
+    account.patience.wait(ROLE_SECONDS)
+    known = run.new_ca()
+    run.register(account, known)
+
+    for what, config in {
+        "template": {"templateName": name},
+        "body and role": {"templateBody": body, "roleArn": role},
+    }.items():
+        register = partial(run.register, account, run.new_ca())
+        update = partial(account.iot.update_ca_certificate, certificateId=known.id)
+        for operation, call in {"registration": register, "update": update}.items():
+            answer(f"{what}, {operation}: {_taken_or_refused(call, config)}")
+
+
+def _taken_or_refused(call: Callable[..., object], config: dict[str, str]) -> str:
+    """Return how AWS IoT refuses a role, if it does; fail if the program does not recognize it."""
+    try:
+        call(registrationConfig=config)
+    except ClientError as error:
+        if not has_new_role(error.response):
+            pytest.fail(f"not recognized: {words_of(error)}")
+        return words_of(error)
+    return "accepted"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sandbox.control import Sandbox, start
 from tests.support.aws_contract import on_sandbox
-from tests.support.aws_contract.report import Report
+from tests.support.aws_contract.report import Report, markdown
 from tests.support.aws_contract.wrong_sandbox import FAULTS
 from tests.support.clients import client_for
 from tools.checkout import ROOT
@@ -56,6 +59,16 @@ def _resources(sandbox: Sandbox, account: str) -> list[object]:
     return [resource for resources in listed for resource in resources]
 
 
+@contextlib.contextmanager
+def _default_of(number: signal.Signals) -> Iterator[None]:
+    """Let processes that are started here receive a signal, also if this one ignores it."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def _wait_for_call(sandbox: Sandbox, operation: str) -> None:
     deadline = time.monotonic() + 60
     while not sandbox.calls(operation=operation):
@@ -67,14 +80,10 @@ def _assumptions(report: Report, result: str) -> list[str]:
     return [row.assumption for row in report.rows if row.result == result]
 
 
-def test_sandbox_agrees_and_nothing_is_left(tmp_path: Path) -> None:
+def test_sandbox_with_the_delays_of_aws_agrees_and_nothing_is_left(tmp_path: Path) -> None:
     with start() as sandbox:
-        finished, report = _run(sandbox, tmp_path / "read-only", "--read-only")
-        assert finished.returncode == 0, finished.stdout
-        assert len(_assumptions(report, "agreed")) >= 5
-        assert sandbox.calls(write=True) == []
-
-        finished, report = _run(sandbox, tmp_path / "complete")
+        on_sandbox.delay(sandbox)
+        finished, report = _run(sandbox, tmp_path)
         left = [_resources(sandbox, account) for account in on_sandbox.PROFILES.values()]
 
     assert finished.returncode == 0, finished.stdout
@@ -88,20 +97,41 @@ def test_sandbox_agrees_and_nothing_is_left(tmp_path: Path) -> None:
     )
 
 
+def test_a_read_only_run_writes_nothing_and_names_what_is_denied(
+    tmp_path: Path,
+) -> None:
+    with start() as sandbox:
+        sandbox.fault(
+            "error", operation="ListServiceQuotas", times=None, code="AccessDeniedException"
+        )
+        finished, report = _run(sandbox, tmp_path, "--read-only")
+        written = sandbox.calls(write=True)
+
+    assert written == []
+    assert len(_assumptions(report, "agreed")) >= 5
+    assert _assumptions(report, "not agreed") == []
+    assert finished.returncode == 2, finished.stdout
+    assert (
+        "2 could not be tested because a permission is missing: do not take this as a proof"
+        in finished.stdout
+    )
+
+
 def test_an_interrupted_run_removes_most_and_names_the_rest(tmp_path: Path) -> None:
     with start() as sandbox:
         sandbox.fault(
             "error", operation="DeleteCACertificate", times=None, code="AccessDeniedException"
         )
-        process = subprocess.Popen(
-            on_sandbox.command(tmp_path, "-k", "test_ca_certificates"),
-            cwd=ROOT,
-            env=on_sandbox.environment(sandbox, tmp_path),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        with _default_of(signal.SIGHUP):
+            process = subprocess.Popen(
+                on_sandbox.command(tmp_path, "-k", "test_ca_certificates"),
+                cwd=ROOT,
+                env=on_sandbox.environment(sandbox, tmp_path),
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         _wait_for_call(sandbox, "RegisterCACertificate")
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, signal.SIGHUP)
         output, _ = process.communicate(timeout=60)
         (registered, *_) = sandbox.calls(operation="RegisterCACertificate")
 
@@ -115,7 +145,10 @@ def test_an_interrupted_run_removes_most_and_names_the_rest(tmp_path: Path) -> N
     assert f"not removed: CA certificate {certificate_id}" in output
     assert str(script) in output
     assert command in script.read_text(encoding="utf-8")
-    assert any(command in leftover for leftover in on_sandbox.report_in(tmp_path).leftovers)
+    (json_file,) = tmp_path.glob("*/report.json")
+    leftovers = on_sandbox.report_in(tmp_path).leftovers
+    assert any(leftover.startswith("CA certificate ID (ACCOUNT-1): ") for leftover in leftovers)
+    assert certificate_id not in json_file.read_text(encoding="utf-8")
 
 
 def test_sandbox_with_three_faults_fails_exactly_these(tmp_path: Path) -> None:
@@ -136,3 +169,5 @@ def test_sandbox_with_three_faults_fails_exactly_these(tmp_path: Path) -> None:
     for fault, assumption in zip(FAULTS, refuted, strict=True):
         assert assumption.startswith(fault)
     assert _assumptions(report, "could not be tested") == UNTESTABLE
+    lines = markdown(replace(report, rows=tuple(r for r in report.rows if r.result == "agreed")))
+    assert set(lines.splitlines()) <= set(on_sandbox.README.read_text("utf-8").splitlines())

@@ -119,6 +119,24 @@ def issue(
     return builder.sign(key, (digest or hashes.SHA256()) if hashed else None)
 
 
+def issue_v1(key: ec.EllipticCurvePrivateKey, common_name: str) -> x509.Certificate:
+    """A self-signed certificate of X.509 version 1, which cryptography reads and does not make."""
+    version_3, ecdsa_with_sha256 = "a003020102", "300a06082a8648ce3d040302"
+    signed = issue(key, common_name=common_name, is_ca=None).tbs_certificate_bytes
+    to_be_signed = _der(0x30, signed.partition(bytes.fromhex(version_3))[2])
+    signature = _der(0x03, b"\0" + key.sign(to_be_signed, ec.ECDSA(hashes.SHA256())))
+    algorithm = bytes.fromhex(ecdsa_with_sha256)
+    return x509.load_der_x509_certificate(_der(0x30, to_be_signed + algorithm + signature))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes([tag, length]) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(octets)]) + octets + content
+
+
 def pem(certificate: x509.Certificate) -> str:
     """The certificate as PEM text."""
     return certificate.public_bytes(Encoding.PEM).decode()

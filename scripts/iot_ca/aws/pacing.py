@@ -26,7 +26,7 @@ PACED_OPERATIONS = frozenset(
 )
 # How many calls AWS IoT accepts at once is not documented. This many are not paced, so that a plan
 # of fifty CAs does not wait; if AWS IoT accepts fewer, some are throttled and tried again.
-_BURST_CALLS = 50
+BURST_CALLS = 50
 
 # A user wonders what a run waits for after about this long.
 _LONG_WAIT_SECONDS = 10.0
@@ -92,8 +92,7 @@ class Pacer:
         self._notice = notice
         self._lock = threading.Lock()
         self._buckets = {
-            operation: TokenBucket(_CALLS_PER_SECOND, _BURST_CALLS)
-            for operation in PACED_OPERATIONS
+            operation: TokenBucket(_CALLS_PER_SECOND, BURST_CALLS) for operation in PACED_OPERATIONS
         }
 
     def wait(self, operation: str) -> None:

@@ -102,7 +102,7 @@ def _pause_before_retry(
         make = throttled_patience
     elif _is_unavailable(answer) or _is_lost(caught_exception):
         make = _patience_of(operation.name)
-    elif operation.name in _TAKE_A_ROLE and _has_new_role(answer):
+    elif operation.name in _TAKE_A_ROLE and has_new_role(answer):
         make = _new_role_patience
     else:
         return None
@@ -147,7 +147,7 @@ def _is_unavailable(answer: Mapping[str, Any]) -> bool:
     return _code(answer) in _UNAVAILABLE or _status(answer) >= _SERVER_ERROR
 
 
-def _has_new_role(answer: Mapping[str, Any]) -> bool:
+def has_new_role(answer: Mapping[str, Any]) -> bool:
     """Return whether AWS IoT can't assume a role, perhaps because it was just created."""
     message = str(answer.get("Error", {}).get("Message", ""))
     return _code(answer) == "InvalidRequestException" and bool(_NOT_ASSUMED.search(message))

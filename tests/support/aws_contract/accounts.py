@@ -22,6 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import create_loader
 
+from tests.support.aws_contract.patience import Patience
+
 DEVICE_ADDRESS = "iot_ca_device_address"
 _MQTT_PORT = 8883
 _PEM = re.compile("-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
@@ -57,6 +59,7 @@ class AwsAccount:
     number: str
     partition: str
     core: botocore.session.Session
+    patience: Patience
 
     @functools.cache  # noqa: B019 - as many as there are profiles, for the whole run
     def client(self, service: str) -> Any:
@@ -95,7 +98,7 @@ class AwsAccount:
         return Listener(host, int(port or _MQTT_PORT), ca_pem, name)
 
 
-def open_account(profile: str, region: str, label: str) -> AwsAccount:
+def open_account(profile: str, region: str, label: str, patience: Patience) -> AwsAccount:
     """Return the account that a profile leads to. Raise UnusableProfile if there is none."""
     try:
         core = botocore.session.Session(profile=profile)
@@ -104,7 +107,7 @@ def open_account(profile: str, region: str, label: str) -> AwsAccount:
     except (BotoCoreError, ClientError) as error:
         raise UnusableProfile(f"profile {profile}: {error}") from None
     _, partition, _, _, number, _ = arn.split(":", 5)
-    return AwsAccount(label, profile, region, number, partition, core)
+    return AwsAccount(label, profile, region, number, partition, core, patience)
 
 
 def _client(

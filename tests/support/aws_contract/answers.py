@@ -66,14 +66,15 @@ def insist(call: Callable[[], T], codes: Collection[str], seconds: float = PATIE
     For what AWS does not know yet, such as a role that was made a moment ago: the aws provider
     retries such calls for two minutes.
     """
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.25
     while True:
         try:
             return call()
         except ClientError as error:
             if code_of(error) not in codes or time.monotonic() > deadline:
                 raise
-        time.sleep(2)
+        time.sleep(pause)
+        pause = min(2 * pause, 4.0)
 
 
 def eventually(read: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T | None:

@@ -6,14 +6,17 @@ that is killed leaves the commands behind, and one that fails or is interrupted 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from tests.support.aws_contract.answers import DENIED, code_of
+from tests.support.aws_contract.patience import Patience
 
 _GONE = {
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -21,9 +24,32 @@ _GONE = {
     "QueueDoesNotExist",
     "ResourceNotFoundException",
 }
-# Passes that remove nothing: what was detached a moment ago may still count as attached.
-_MAX_PASSES = 6
+_CONFLICTS = {"DeleteConflict", "DeleteConflictException"}
+# API reference, "DetachPolicy": up to five minutes after a policy is detached before it is ready to
+# be deleted. Counted from the last removal that succeeded.
+_CONFLICT_SECONDS = 420.0
+# For what is refused for another reason and may pass by itself.
+_OTHER_SECONDS = 30.0
 _PAUSE_SECONDS = 5.0
+
+# The removal of a policy is a line in the file $policies: all of them come last.
+_SCRIPT_BEGIN = """\
+#!/bin/sh
+policies=$(mktemp)
+
+# AWS IoT deletes a policy up to five minutes after it was detached.
+delete_policy() {
+  for attempt in $(seq 28); do
+    answer=$("$@" 2>&1 </dev/null) && return
+    case $answer in *DeleteConflict*) sleep 15 ;; *) break ;; esac
+  done
+  echo "$answer" >&2
+}
+"""
+_SCRIPT_END = """\
+sort -u "$policies" | while read -r command; do delete_policy $command; done
+rm -f "$policies"
+"""
 
 
 @dataclass(frozen=True)
@@ -41,61 +67,97 @@ class Leftover:
 
     removal: Removal
     reason: str
-    is_denied: bool = False
+    code: str = ""
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the caller lacks a permission, which does not pass by itself."""
+        return self.code in DENIED
 
 
 class Cleanup:
     """The removals of a run, newest last. `script` gets their commands, newest first."""
 
-    def __init__(self, script: Path, pause_seconds: float = _PAUSE_SECONDS) -> None:
+    def __init__(self, script: Path, patience: Patience) -> None:
         self.script = script
-        self._pause_seconds = pause_seconds
+        self._patience = patience
         self._removals: list[Removal] = []
 
     def add(self, what: str, command: str, remove: Callable[[], object]) -> None:
-        """Record a removal, once for each resource; call it before the resource is made."""
+        """Record a removal, once for each resource; call it before the resource is made.
+
+        A removal may record others, of what it finds: they are carried out as well.
+        """
         if any(removal.what == what for removal in self._removals):
             return
         self._removals.append(Removal(what, command, remove))
-        self._write(self._removals)
+        self._write()
 
     def run(self) -> list[Leftover]:
         """Remove everything, the newest first, and return what could not be removed.
 
-        What can't be removed because something else needs it is tried again after the rest.
+        What can't be removed yet is tried again, for minutes if AWS says that it is in use.
         """
-        waiting, passes = self._removals[::-1], 0
         leftovers: list[Leftover] = []
-        while waiting and passes < _MAX_PASSES:
-            tried = [leftover for removal in waiting if (leftover := _try(removal))]
-            if len(tried) == len(leftovers):
-                passes += 1
-                time.sleep(self._pause_seconds)
-            leftovers, waiting = tried, [leftover.removal for leftover in tried]
-            if tried and all(leftover.is_denied for leftover in tried):
+        removed_at, is_said = time.monotonic(), False
+        while self._removals:
+            tried = len(self._removals)
+            leftovers = self._remove_all()
+            if len(leftovers) < tried:
+                removed_at = time.monotonic()
+            if len(self._removals) > len(leftovers):
+                continue  # some were recorded in this pass
+            if all(leftover.is_denied for leftover in leftovers):
                 break
-        self._removals = waiting[::-1]
-        self._write(self._removals)
+            in_use = any(leftover.code in _CONFLICTS for leftover in leftovers)
+            limit = self._patience.seconds(_CONFLICT_SECONDS if in_use else _OTHER_SECONDS)
+            if time.monotonic() - removed_at > limit:
+                break
+            if in_use and not is_said:
+                is_said = say(f"waiting up to {limit:.0f} s until AWS deletes what was in use")
+            self._patience.wait(_PAUSE_SECONDS)
         return leftovers
 
-    def _write(self, removals: list[Removal]) -> None:
+    def _remove_all(self) -> list[Leftover]:
+        """Try each removal once; return those that failed. New ones are left for the next pass."""
+        leftovers = []
+        for removal in self._removals[::-1]:
+            leftover = _try(removal)
+            if leftover:
+                leftovers.append(leftover)
+            else:
+                self._removals.remove(removal)
+        self._write()
+        return leftovers
+
+    def _write(self) -> None:
         """Write the script; delete it if there is nothing to remove."""
-        if not removals:
+        if not self._removals:
             self.script.unlink(missing_ok=True)
             return
-        lines = [f"# {removal.what}\n{removal.command}\n" for removal in reversed(removals)]
+        commands = [f"# {removal.what}\n{removal.command}\n" for removal in self._removals[::-1]]
         self.script.parent.mkdir(parents=True, exist_ok=True)
-        self.script.write_text("#!/bin/sh\n" + "\n".join(lines), encoding="utf-8")
+        text = "\n".join([_SCRIPT_BEGIN, *commands, _SCRIPT_END])
+        self.script.write_text(text, encoding="utf-8")
+
+
+def say(text: str) -> bool:
+    """Print a line on standard error, also if nobody is there to read it any more."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+    return True
 
 
 def _try(removal: Removal) -> Leftover | None:
-    """Return a resource that is still there, and why; None if it is gone."""
+    """Return a resource that is still there, and why; None if it is gone.
+
+    Whatever one removal raises, the others are carried out.
+    """
     try:
         removal.remove()
     except ClientError as error:
-        if code_of(error) in _GONE:
-            return None
-        return Leftover(removal, str(error), is_denied=code_of(error) in DENIED)
-    except BotoCoreError as error:
-        return Leftover(removal, str(error))
+        code = code_of(error)
+        return None if code in _GONE else Leftover(removal, str(error), code)
+    except Exception as error:
+        return Leftover(removal, f"{type(error).__name__}: {error}")
     return None

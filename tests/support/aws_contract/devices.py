@@ -14,13 +14,15 @@ from tests.support.aws_contract.run import NewDevice, Run
 from tests.support.certificates import CA
 from tools.device import Visit
 
-# Provisioning takes AWS IoT a few seconds; a device comes again every second by then.
-_ATTEMPTS = 30
-_SECONDS = 60.0
-# That a device is refused: more than the one connection that each new device loses.
-_REFUSED_ATTEMPTS = 3
-# Either way: time to be provisioned, and not as long as for a device that has to be.
-_EITHER_ATTEMPTS = 10
+# A device that has to be accepted connects for so long; provisioning takes a few seconds.
+_ACCEPTED_SECONDS = 60.0
+# A device that has to be refused, or may be, connects for so long, and for twice as long as a
+# device that was accepted has needed.
+_REFUSED_SECONDS = 15.0
+_PAUSE_SECONDS = 1.0
+_MIN_PAUSE_SECONDS = 0.1
+# More than a device can make.
+_ANY_ATTEMPTS = 1000
 # A role that was just made may lack its permissions for as long.
 _SCOUT_SECONDS = 120.0
 
@@ -30,21 +32,45 @@ def is_accepted(account: AwsAccount, device: NewDevice, *, sni: bool = True) -> 
 
     It publishes to a topic of its own, and gets the message back.
     """
-    return _visit(account, device, sni, _ATTEMPTS, f"{device.name}/acceptance")
+    topic = f"{device.name}/acceptance"
+    return _visit(account, device, sni, seconds=_ACCEPTED_SECONDS, topic=topic)
 
 
-def is_refused(account: AwsAccount, device: NewDevice, *, sni: bool = True) -> Visit:
-    """Connect a device that AWS IoT is expected to refuse, and return its last visit."""
-    return _visit(account, device, sni, _REFUSED_ATTEMPTS, None)
+def is_refused(
+    account: AwsAccount, device: NewDevice, control: float, *, sni: bool = True
+) -> Visit:
+    """Connect a device that AWS IoT is expected to refuse, and return its last visit.
+
+    control: the seconds that AWS IoT took for what it is expected not to do here.
+    """
+    pause = max(account.patience.seconds(_PAUSE_SECONDS), _MIN_PAUSE_SECONDS)
+    return _visit(account, device, sni, seconds=_refused_seconds(account, control), pause=pause)
 
 
-def may_be_accepted(account: AwsAccount, device: NewDevice) -> Visit:
-    """Connect a device for some seconds, whatever comes of it, and return its last visit."""
-    return _visit(account, device, True, _EITHER_ATTEMPTS, None)
+def may_be_accepted(account: AwsAccount, device: NewDevice, control: float) -> Visit:
+    """Connect a device as `is_refused` does, whatever comes of it, and return its last visit."""
+    return is_refused(account, device, control)
+
+
+def connect(account: AwsAccount, device: NewDevice, connections: int = 1) -> Visit:
+    """Connect a device that AWS IoT does not accept yet, and return its last visit."""
+    pause = account.patience.seconds(_PAUSE_SECONDS)
+    return _visit(account, device, attempts=connections, seconds=_ACCEPTED_SECONDS, pause=pause)
+
+
+def _refused_seconds(account: AwsAccount, control: float) -> float:
+    return max(account.patience.seconds(_REFUSED_SECONDS), 2 * control)
 
 
 def _visit(
-    account: AwsAccount, device: NewDevice, sni: bool, attempts: int, topic: str | None
+    account: AwsAccount,
+    device: NewDevice,
+    sni: bool = True,
+    *,
+    seconds: float,
+    attempts: int = _ANY_ATTEMPTS,
+    pause: float | None = None,
+    topic: str | None = None,
 ) -> Visit:
     listener = account.listener
     visit = device.device.visit(
@@ -52,7 +78,8 @@ def _visit(
         listener.server_name if sni else None,
         topic=topic,
         attempts=attempts,
-        seconds=_SECONDS,
+        seconds=seconds,
+        pause=pause,
     )
     if "CERTIFICATE_VERIFY_FAILED" in (visit.error or ""):
         # The server was refused, not the device: without SNI it may show another certificate.
@@ -112,15 +139,25 @@ def wait_until_provisioning(fleet: Fleet) -> Fleet:
     return fleet
 
 
-def provisions(fleet: Fleet, seconds: float) -> bool:
-    """Return whether a device is provisioned within `seconds`.
+def provisions(fleet: Fleet, seconds: float, control: float = 0.0) -> bool:
+    """Return whether a device is provisioned within `seconds`, or a little more.
 
     Each scout is a new device: AWS IoT does not carry out a template again that has failed, and it
-    fails until a new role has its permissions.
+    fails until a new role has its permissions. Each connects for longer than the one before, since
+    it is not known how long provisioning takes.
     """
     deadline = time.monotonic() + seconds
     while True:
-        if may_be_accepted(fleet.account, fleet.new_device()).accepted:
+        if may_be_accepted(fleet.account, fleet.new_device(), control).accepted:
             return True
         if time.monotonic() > deadline:
             return False
+        control = _refused_seconds(fleet.account, control)
+
+
+def provisioning_seconds(fleet: Fleet) -> float:
+    """Provision a new device and return how long it took: the control of a negative check."""
+    started = time.monotonic()
+    if not is_accepted(fleet.account, fleet.new_device()).accepted:
+        pytest.fail("the control was not provisioned")
+    return time.monotonic() - started

@@ -22,6 +22,9 @@ from tools.checkout import ROOT
 REGION = "eu-west-1"
 PROFILES = {"dev": "111111111111", "staging": "222222222222"}
 README = ROOT / "tests" / "aws_contract" / "README.md"
+# The sandbox does everything at once, or with these delays.
+PATIENCE = 0.01
+ROLE_SECONDS, PROVISIONING_SECONDS, DETACHMENT_SECONDS = 1.0, 0.3, 1.0
 BEGIN, END = "<!-- begin: answers of the sandbox -->", "<!-- end: answers of the sandbox -->"
 
 
@@ -48,9 +51,18 @@ def environment(sandbox: Sandbox, folder: Path) -> dict[str, str]:
     }
 
 
+def delay(sandbox: Sandbox) -> None:
+    """Let a sandbox take its time, as AWS does, and have no applied quotas."""
+    sandbox.delay_roles(ROLE_SECONDS)
+    sandbox.delay_provisioning(PROVISIONING_SECONDS)
+    sandbox.delay_detachment(DETACHMENT_SECONDS)
+    sandbox.omit_applied_quotas()
+
+
 def command(reports: Path, *options: str) -> list[str]:
     """Return the command that `make acceptance` runs, for the profiles of the sandbox."""
     inputs = ["--profiles", " ".join(PROFILES), "--region", REGION, "--reports", str(reports)]
+    inputs += ["--patience", str(PATIENCE)]
     return [sys.executable, "-m", "tests.support.aws_contract", *inputs, *options]
 
 
@@ -75,10 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--write", action="store_true", help="write the table into the README")
     parser.add_argument("--read-only", action="store_true", help="only what writes nothing")
+    parser.add_argument("--delays", action="store_true", help="on a sandbox that takes its time")
     given = parser.parse_args(arguments)
     options = ["--read-only"] if given.read_only else []
     with start() as sandbox, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if given.delays:
+            delay(sandbox)
         run = subprocess.run(
             command(folder, *options), cwd=ROOT, env=environment(sandbox, folder), check=False
         )

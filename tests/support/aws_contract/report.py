@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """A run: when, where, and what came of it. `leftovers` are commands that remove the rest."""
+    """A run: when, where, and what came of it. `leftovers` are what is left."""
 
     run: str
     time: str

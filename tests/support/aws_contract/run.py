@@ -221,19 +221,20 @@ class Run:
         """Record the removal of a policy."""
         self.cleanup.add(
             f"policy {name} ({account.profile})",
-            f"{account.cli} iot delete-policy --policy-name {name}",
+            # Last, and for minutes: see the script's beginning.
+            f'echo "{account.cli} iot delete-policy --policy-name {name}" >>"$policies"',
             lambda: account.iot.delete_policy(policyName=name),
         )
 
     def remove_device_certificate(self, account: AwsAccount, certificate_id: str) -> None:
-        """Record the removal of a device's certificate, and of the policies that JITP made."""
+        """Record the removal of a device's certificate, which records that of its policies."""
         iot, arn = account.iot, account.arn(f"cert/{certificate_id}")
 
         def remove() -> None:
             iot.describe_certificate(certificateId=certificate_id)
             for policy in iot.list_attached_policies(target=arn)["policies"]:
+                self._remove_made_policy(account, policy["policyName"])
                 iot.detach_policy(policyName=policy["policyName"], target=arn)
-                self._delete_made_policy(account, policy["policyName"])
             for thing in iot.list_principal_things(principal=arn)["things"]:
                 iot.detach_thing_principal(thingName=thing, principal=arn)
             iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
@@ -244,8 +245,8 @@ class Run:
             f"device certificate {certificate_id} ({account.profile})",
             f"for name in $({account.cli} iot list-attached-policies --target {arn} "
             "--query 'policies[].policyName' --output text); do\n"
+            f'  echo "{account.cli} iot delete-policy --policy-name $name" >>"$policies"\n'
             f'  {account.cli} iot detach-policy --policy-name "$name" --target {arn}\n'
-            f'  {account.cli} iot delete-policy --policy-name "$name"\n'
             "done\n"
             f"for name in $({account.cli} iot list-principal-things --principal {arn} "
             "--query 'things[]' --output text); do\n"
@@ -256,13 +257,12 @@ class Run:
             remove,
         )
 
-    def _delete_made_policy(self, account: AwsAccount, name: str) -> None:
-        """Delete a policy that a template of this run made, unless other devices have it."""
-        iot = account.iot
-        document = iot.get_policy(policyName=name)["policyDocument"]
-        if self.prefix not in document and not name.startswith(self.prefix):
-            return
-        try:
-            iot.delete_policy(policyName=name)
-        except iot.exceptions.DeleteConflictException:
-            return
+    def _remove_made_policy(self, account: AwsAccount, name: str) -> None:
+        """Record the removal of a policy that a template of this run made.
+
+        AWS IoT names such a policy by a hash, devices share it, and nothing names it any more once
+        it is detached.
+        """
+        document = account.iot.get_policy(policyName=name)["policyDocument"]
+        if self.prefix in document or name.startswith(self.prefix):
+            self.remove_policy(account, name)
