@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from tests.support.aws_contract.accounts import AwsAccount
-from tests.support.aws_contract.answers import Answer, code_of, eventually, refusal, words_of
+from tests.support.aws_contract.answers import (
+    Answer,
+    code_of,
+    eventually,
+    possible_refusal,
+    refusal,
+    words_of,
+)
 from tests.support.aws_contract.run import Run
 from tests.support.aws_contract.sources import (
     API,
@@ -257,12 +264,8 @@ def test_not_a_ca(run: Run, account: AwsAccount, answer: Answer) -> None:
 def test_version_1(run: Run, account: AwsAccount, answer: Answer) -> None:
     key = ec_key()
     ca = CA(issue_v1(key, run.name("ca")), key)
-    try:
-        run.register(account, ca)
-    except account.iot.exceptions.CertificateValidationException as error:
-        answer(words_of(error))
-    else:
-        answer("registered")
+    error = possible_refusal(lambda: run.register(account, ca))
+    answer(words_of(error) if error else "registered")
 
 
 @pytest.mark.assumption(

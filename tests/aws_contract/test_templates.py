@@ -7,11 +7,17 @@ from functools import partial
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from iot_ca.aws.retries import has_new_role
 from tests.support.aws_contract.accounts import AwsAccount
-from tests.support.aws_contract.answers import Answer, code_of, eventually, refusal, words_of
+from tests.support.aws_contract.answers import (
+    Answer,
+    code_of,
+    eventually,
+    possible_refusal,
+    refusal,
+    words_of,
+)
 from tests.support.aws_contract.documents import template_body, trust
 from tests.support.aws_contract.run import Run
 from tests.support.aws_contract.sources import API, GUIDE, OPEN
@@ -255,10 +261,8 @@ def test_ca_with_a_role_that_trusts_another_service(
 
 def _taken_or_refused(call: Callable[..., object], config: dict[str, str]) -> str:
     """Return how AWS IoT refuses a role, if it does; fail if the program does not recognize it."""
-    try:
-        call(registrationConfig=config)
-    except ClientError as error:
-        if not has_new_role(error.response):
-            pytest.fail(f"not recognized: {words_of(error)}")
-        return words_of(error)
-    return "accepted"
+    error = possible_refusal(lambda: call(registrationConfig=config))
+    if error is None:
+        return "accepted"
+    assert has_new_role(error.response), f"not recognized: {words_of(error)}"
+    return words_of(error)

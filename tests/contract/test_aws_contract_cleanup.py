@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import botocore.session
@@ -77,6 +78,23 @@ def test_what_a_removal_records_is_removed_once_no_longer_in_use(cleanup: Cleanu
     assert cleanup.run() == []
     assert removed == ["certificate", "policy"]
     assert not cleanup.script.exists()
+
+
+def test_what_appears_late_is_looked_for_twice(cleanup: Cleanup) -> None:
+    calls: list[str] = []
+
+    def delete(name: str, absent: int) -> None:
+        calls.append(name)
+        if calls.count(name) <= absent:
+            raise _answer("ResourceNotFoundException")
+
+    cleanup.add("CA", "delete the CA", lambda: delete("CA", 1))
+    for name, absent in {"late": 1, "never": 9}.items():
+        remove = partial(delete, name, absent)
+        cleanup.add(name, f"delete {name}", remove, appears_late=True)
+
+    assert cleanup.run() == []
+    assert calls == ["never", "late", "CA", "never", "late"]
 
 
 def test_a_policy_that_stays_in_use_is_left_over(cleanup: Cleanup) -> None:

@@ -31,6 +31,8 @@ _CONFLICT_SECONDS = 420.0
 # For what is refused for another reason and may pass by itself.
 _OTHER_SECONDS = 30.0
 _PAUSE_SECONDS = 5.0
+# By then, what a connection has caused is there; the CAs have gone in the meantime.
+_LATE_SECONDS = 15.0
 
 # The removal of a policy is a line in the file $policies: all of them come last.
 _SCRIPT_BEGIN = """\
@@ -59,6 +61,7 @@ class Removal:
     what: str
     command: str
     remove: Callable[[], object]
+    appears_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,24 @@ class Cleanup:
         self._patience = patience
         self._removals: list[Removal] = []
 
-    def add(self, what: str, command: str, remove: Callable[[], object]) -> None:
+    def add(
+        self,
+        what: str,
+        command: str,
+        remove: Callable[[], object],
+        *,
+        appears_late: bool = False,
+    ) -> None:
         """Record a removal, once for each resource; call it before the resource is made.
 
         A removal may record others, of what it finds: they are carried out as well.
+
+        appears_late: AWS may make the resource a moment after what caused it, such as a connection
+            that an interrupt has ended. If there is none, it is looked for once more at the end.
         """
         if any(removal.what == what for removal in self._removals):
             return
-        self._removals.append(Removal(what, command, remove))
+        self._removals.append(Removal(what, command, remove, appears_late))
         self._write()
 
     def run(self) -> list[Leftover]:
@@ -99,14 +112,17 @@ class Cleanup:
         What can't be removed yet is tried again, for minutes if AWS says that it is in use.
         """
         leftovers: list[Leftover] = []
-        removed_at, is_said = time.monotonic(), False
+        removed_at, is_said, is_first = time.monotonic(), False, True
         while self._removals:
             tried = len(self._removals)
-            leftovers = self._remove_all()
+            leftovers = self._remove_all(is_first)
             if len(leftovers) < tried:
                 removed_at = time.monotonic()
+            if is_first and any(removal.appears_late for removal in self._removals):
+                self._patience.wait(_LATE_SECONDS)
+            is_first = False
             if len(self._removals) > len(leftovers):
-                continue  # some were recorded in this pass
+                continue  # some were recorded in this pass, or may still appear
             if all(leftover.is_denied for leftover in leftovers):
                 break
             in_use = any(leftover.code in _CONFLICTS for leftover in leftovers)
@@ -118,15 +134,16 @@ class Cleanup:
             self._patience.wait(_PAUSE_SECONDS)
         return leftovers
 
-    def _remove_all(self) -> list[Leftover]:
+    def _remove_all(self, is_first: bool) -> list[Leftover]:
         """Try each removal once; return those that failed. New ones are left for the next pass."""
         leftovers = []
         for removal in self._removals[::-1]:
             leftover = _try(removal)
-            if leftover:
-                leftovers.append(leftover)
-            else:
+            is_absent = leftover is not None and leftover.code in _GONE
+            if leftover is None or (is_absent and not (is_first and removal.appears_late)):
                 self._removals.remove(removal)
+            elif not is_absent:
+                leftovers.append(leftover)
         self._write()
         return leftovers
 
@@ -149,15 +166,14 @@ def say(text: str) -> bool:
 
 
 def _try(removal: Removal) -> Leftover | None:
-    """Return a resource that is still there, and why; None if it is gone.
+    """Return what a removal has failed with; None if it has removed the resource.
 
     Whatever one removal raises, the others are carried out.
     """
     try:
         removal.remove()
     except ClientError as error:
-        code = code_of(error)
-        return None if code in _GONE else Leftover(removal, str(error), code)
+        return Leftover(removal, str(error), code_of(error))
     except Exception as error:
         return Leftover(removal, f"{type(error).__name__}: {error}")
     return None

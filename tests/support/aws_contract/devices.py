@@ -52,10 +52,9 @@ def may_be_accepted(account: AwsAccount, device: NewDevice, control: float) -> V
     return is_refused(account, device, control)
 
 
-def connect(account: AwsAccount, device: NewDevice, connections: int = 1) -> Visit:
-    """Connect a device that AWS IoT does not accept yet, and return its last visit."""
-    pause = account.patience.seconds(_PAUSE_SECONDS)
-    return _visit(account, device, attempts=connections, seconds=_ACCEPTED_SECONDS, pause=pause)
+def connect(account: AwsAccount, device: NewDevice) -> Visit:
+    """Connect a device once, whatever comes of it."""
+    return _visit(account, device, attempts=1, seconds=_ACCEPTED_SECONDS)
 
 
 def _refused_seconds(account: AwsAccount, control: float) -> float:

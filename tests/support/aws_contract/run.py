@@ -255,6 +255,7 @@ class Run:
             f"{account.cli} iot update-certificate {which} --new-status INACTIVE\n"
             f"{account.cli} iot delete-certificate {which} --force-delete",
             remove,
+            appears_late=True,
         )
 
     def _remove_made_policy(self, account: AwsAccount, name: str) -> None:
