@@ -23,6 +23,11 @@ from tools.checkout import ROOT
 
 # CloudWatch of the sandbox counts nothing, so it has no metric whose dimensions can be read.
 UNTESTABLE = ["The metrics of JITP (`ProvisionThing.*`) have no dimension that names the CA"]
+# The template needs no repair there.
+UNTESTABLE_WITH_THE_FAULTS = (
+    "After the template is repaired, a device whose certificate was not provisioned is accepted "
+    "once the certificate is deleted; whether it is accepted without that is open"
+)
 
 
 def _run(
@@ -168,6 +173,6 @@ def test_sandbox_with_three_faults_fails_exactly_these(tmp_path: Path) -> None:
     assert len(refuted) == len(FAULTS), refuted
     for fault, assumption in zip(FAULTS, refuted, strict=True):
         assert assumption.startswith(fault)
-    assert _assumptions(report, "could not be tested") == UNTESTABLE
+    assert _assumptions(report, "could not be tested") == [UNTESTABLE_WITH_THE_FAULTS, *UNTESTABLE]
     lines = markdown(replace(report, rows=tuple(r for r in report.rows if r.result == "agreed")))
     assert set(lines.splitlines()) <= set(on_sandbox.README.read_text("utf-8").splitlines())
