@@ -12,6 +12,7 @@ from moto.moto_server.werkzeug_app import BackendRequest
 from werkzeug.wrappers import Request, Response
 
 from sandbox.errors import AWSError, encode_error
+from sandbox.moto_service import OPERATION_KEY
 
 _XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
 
@@ -64,6 +65,7 @@ def operation_of(request: ApiRequest, service: str) -> tuple[str, dict[str, Any]
         operation, in_path = router.match(BackendRequest(dict(request.environ)))
     except Exception:  # a service or a path that botocore's models don't have
         return f"{request.method} {request.path}", {}
+    request.environ[OPERATION_KEY] = operation.name, in_path
     return operation.name, in_path
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from werkzeug.wrappers import Response
 
 from sandbox.control import Sandbox
 from sandbox.server.local_aws import LocalAws
@@ -87,16 +89,15 @@ def test_calls_are_carried_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
     inside: list[int] = []
     overlaps: list[int] = []
 
-    def application(_: Any, start_response: Any) -> list[bytes]:
+    def answer(*_: object) -> Response:
         inside.append(1)
         overlaps.append(len(inside))
         time.sleep(0.02)
         inside.pop()
-        start_response("200 OK", [])
-        return [b"{}"]
+        return Response("{}")
 
     server = LocalAws()
-    monkeypatch.setattr(server, "_moto", application)
+    monkeypatch.setattr(server, "_moto", SimpleNamespace(answer=answer))
     scope = "Credential={}/20250101/eu-west-1/iot/aws4_request, SignedHeaders=host, Signature=0"
     requests = [
         ApiRequest.from_values(

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from moto.core.common_types import TYPE_RESPONSE
+from moto.core.request import Request
 from moto.core.responses import ActionResult
 from moto.iot.models import iot_backends
 from moto.iot.responses import IoTResponse
@@ -17,6 +18,7 @@ from sandbox.errors import AWSError, encode_error
 from sandbox.iot.backend import IoTBackend
 from sandbox.iot.refusals import invalid_request
 from sandbox.iot.tags import parse_tags
+from sandbox.moto_service import OPERATION_KEY
 
 
 def utc_now() -> datetime:
@@ -43,6 +45,14 @@ class IoTRequest(IoTResponse):
             return super().call_action()
         except AWSError as error:
             return encode_error(error, "rest-json")
+
+    def _get_action_from_method_and_request_uri(self, request: Request) -> str:
+        """Return what the server has found: moto would look for it several times in each call."""
+        if OPERATION_KEY not in request.environ:
+            return str(super()._get_action_from_method_and_request_uri(request))
+        operation, in_path = request.environ[OPERATION_KEY]
+        self.uri_match = dict(in_path)
+        return str(operation)
 
     @functools.cached_property
     def document(self) -> dict[str, Any]:
