@@ -7,7 +7,6 @@ in this very process: they are read from where moto keeps them.
 from __future__ import annotations
 
 import io
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.support.certificates import Key
 from tests.support.leaks import given_away, lines, passphrase_spellings, spellings
 from tests.support.network import wiretap
 from tests.support.processes import watched
+from tests.support.sandbox.in_process import in_this_process
 from tests.support.signers import ENVIRONMENT, PASSPHRASE, PASSPHRASE_VARIABLE, Signer, every_signer
 from tests.support.terraform.stack import Stack
 
@@ -29,18 +29,8 @@ from tests.support.terraform.stack import Stack
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """A local AWS in this process, whose secrets are at hand."""
-    with pytest.MonkeyPatch.context() as patch:
-        # As `python -m sandbox` has it.
-        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-        patch.setenv("MOTO_DISABLE_GLOBAL_CORS", "true")
-        from sandbox.server.http_server import Server
-
-        with Server(0) as server:
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield Sandbox(server.endpoint)
-            server.shutdown()
-            thread.join()
+    with in_this_process() as running:
+        yield running
 
 
 def key_of(signer: Signer, region: str) -> Key:

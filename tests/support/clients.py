@@ -16,6 +16,7 @@ import botocore.session
 from botocore.config import Config
 
 from sandbox.control import Sandbox
+from tests.support.sandbox.in_process import connect
 
 # A session makes one client at a time.
 _LOCK = threading.Lock()
@@ -50,7 +51,9 @@ def new_client(
 
 @functools.cache
 def _root_client(endpoint: str, account: str, region: str, service: str) -> Any:
-    return new_client(endpoint, service, region, account)
+    client = new_client(endpoint, service, region, account)
+    connect(client, endpoint)
+    return client
 
 
 @functools.cache

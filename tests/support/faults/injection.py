@@ -19,6 +19,7 @@ from iot_ca.aws import session as aws
 from iot_ca.errors import Failures
 from sandbox.control import Sandbox
 from tests.support.accounts import Account
+from tests.support.sandbox.in_process import connect
 
 
 class Killed(SystemExit):
@@ -164,6 +165,7 @@ class FaultyProgram:
             made = make_client(made_by, service, region)
             made.meta.events.register("before-call", lambda **event: self.line.before(**event))
             made.meta.events.register("after-call", lambda **event: self.line.after(**event))
+            connect(made, sandbox.endpoint)
             return made
 
         monkeypatch.setattr(aws, "_client", client)
