@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,6 +160,7 @@ def role_request(credentials: Credentials) -> dict[str, str]:
 
 def new_session(profile: str | None) -> Session:
     """Return a session with the credentials of a profile, or of the default chain."""
+    _leave_out_pyopenssl()
     import botocore.session
 
     session = botocore.session.Session(profile=profile)
@@ -166,6 +168,15 @@ def new_session(profile: str | None) -> Session:
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_parse_timestamp)
     return session
+
+
+def _leave_out_pyopenssl() -> None:
+    """Keep botocore from importing pyOpenSSL, an eighth of the program's time where it is there.
+
+    botocore takes nothing from it but the SSLContext of Python's own ssl (botocore.httpsession).
+    """
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("urllib3.contrib.pyopenssl", None)
 
 
 def _parse_timestamp(value: Any) -> datetime:
