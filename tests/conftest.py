@@ -193,16 +193,13 @@ def installed(
 @pytest.fixture
 def workspace_in(engine: Engine, installed: Path) -> Iterator[NewFolder]:
     """Gives a `Workspace` in a folder and an environment; its providers end with the test."""
-    started: list[RunningProviders] = []
+    running = RunningProviders(installed)
 
     def make(folder: Path, settings: Mapping[str, str]) -> Workspace:
-        running = RunningProviders(installed, folder, settings)
-        started.append(running)
         return Workspace(folder, engine, settings, installed=installed, running=running)
 
     yield make
-    for each in started:
-        each.stop()
+    running.stop()
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def outermost_workspace(
 ) -> Iterator[Workspace]:
     """A working folder of that Terraform, whose providers talk to the sandbox."""
     settings = environment(providers, sandbox.environment(account, region))
-    running = RunningProviders(installed, tmp_path, settings)
+    running = RunningProviders(installed)
     yield Workspace(tmp_path, outermost, settings, installed=installed, running=running)
     running.stop()
 

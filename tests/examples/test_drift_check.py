@@ -19,7 +19,7 @@ import yaml
 from tests.support.accounts import Account
 from tests.support.openssl import fingerprint, make_ca
 from tests.support.readmes import code_blocks
-from tests.support.terraform.shell import REGION, NewExample, path_with
+from tests.support.terraform.shell import REGION, NewExample, engine_on_path
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
@@ -113,22 +113,23 @@ class Runner:
     ) -> subprocess.CompletedProcess[str]:
         """Run one step; returns how it ended."""
         given = {**WORKFLOW["env"], **JOBS[job].get("env", {})}
-        return subprocess.run(
-            ["bash", "-e", "-c", step(job, identity)["run"]],
-            cwd=self.terraform.folder,
-            env={
-                **self.terraform.environment,
-                "PATH": path_with(self.terraform),
-                "GITHUB_OUTPUT": str(self.output),
-                "GITHUB_STEP_SUMMARY": str(self.page),
-                **{name: filled_in(text, matrix) for name, text in given.items()},
-                **env,
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with engine_on_path(self.terraform) as path:
+            return subprocess.run(
+                ["bash", "-e", "-c", step(job, identity)["run"]],
+                cwd=self.terraform.folder,
+                env={
+                    **self.terraform.environment,
+                    "PATH": path,
+                    "GITHUB_OUTPUT": str(self.output),
+                    "GITHUB_STEP_SUMMARY": str(self.page),
+                    **{name: filled_in(text, matrix) for name, text in given.items()},
+                    **env,
+                },
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
 
     def matrix(self) -> list[dict[str, str]]:
         """What the first job gives to the second."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.readmes import code_blocks_below
 from tests.support.terraform.outputs import as_output
 from tests.support.terraform.shell import REGION, NewExample, run_as_typed, shell
 from tools.checkout import ROOT
-from tools.engine.terraform import Completed, Terraform
+from tools.engine.terraform import Completed
 
 if TYPE_CHECKING:
     from sandbox.control import Call, Sandbox
@@ -377,7 +378,7 @@ def test_migration_there_and_back_as_typed(
 ) -> None:
     """`removed`, `moved` and the state's format are Terraform's own, and as the guide says."""
     example = new_example("migration", account)
-    before = Terraform(example.folder / "before", example.engine, example.environment)
+    before = replace(example, folder=example.folder / "before")
     cloud = Account(sandbox, account, REGION)
     readme = (example.folder / "README.md").read_text(encoding="utf-8")
     *_, certificates = code_blocks_below(readme, "Try it without an account", "sh")

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,9 +19,9 @@ import yaml
 
 from tests.support.accounts import Account
 from tests.support.openssl import fingerprint, make_ca
-from tests.support.terraform.shell import REGION, NewExample
-from tests.support.terraform.workspace import Workspace
+from tests.support.terraform.shell import REGION, NewExample, engine_on_path
 from tools.checkout import ROOT
+from tools.engine.terraform import Terraform
 
 if TYPE_CHECKING:
     from sandbox.control import Sandbox
@@ -85,19 +84,17 @@ def test_a_stage_waits_for_approval_and_for_the_stages_before() -> None:
 class Runner:
     """Runs the script in the folder of the configuration, in a process of its own."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        assert workspace.running is not None
-        self.folder = workspace.folder
-        # The workspace is initialized with the shared providers already.
+    def __init__(self, terraform: Terraform) -> None:
+        self.terraform = terraform
+        self.folder = terraform.folder
+        # The working folder is initialized with the shared providers already.
         wrapper = self.folder / "engine"
-        engine = shlex.join(workspace.engine.argv)
-        wrapper.write_text(f'#!/bin/sh\n[ "$1" = init ] || exec {engine} "$@"\n')
+        wrapper.write_text('#!/bin/sh\n[ "$1" = init ] || exec terraform "$@"\n')
         wrapper.chmod(0o755)
         self.environment = {
-            **workspace.environment,
+            **terraform.environment,
             **WORKFLOW["env"],
             "TERRAFORM": str(wrapper),
-            "TF_REATTACH_PROVIDERS": workspace.running.addresses(),
         }
 
     def step(self, job: str, account: str = "", more: str = "") -> tuple[int, str]:
@@ -107,15 +104,16 @@ class Runner:
             for step in JOBS[job]["steps"]
             if step.get("id") in ("plan", "table", "apply")
         )
-        done = subprocess.run(
-            ["bash", "-ec", f"{command} {more}"],
-            cwd=self.folder,
-            env={**self.environment, "ACCOUNT": account},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with engine_on_path(self.terraform) as path:
+            done = subprocess.run(
+                ["bash", "-ec", f"{command} {more}"],
+                cwd=self.folder,
+                env={**self.environment, "PATH": path, "ACCOUNT": account},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         return done.returncode, done.stdout + done.stderr
 
 
@@ -134,7 +132,6 @@ def test_six_planned_three_applied_and_a_fourth_refused(
     names = [f"{stage}-{letter}" for stage in STAGES for letter in "ab"]
     clouds = {name: Account(sandbox, new_account(), REGION) for name in names}
     example = new_example("workspaces", hub)
-    assert isinstance(example, Workspace)
     entries = {
         name: {"account_id": cloud.number, "environment": name[:-2]}
         for name, cloud in clouds.items()

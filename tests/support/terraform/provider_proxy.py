@@ -14,7 +14,9 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,8 @@ from tools.checkout import ROOT
 # How a provider that was started with -debug says where it listens.
 _ATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
 _SCHEMA_METHODS = ("GetSchema", "GetProviderSchema", "GetResourceIdentitySchemas")
+_CONFIGURE_METHODS = ("/Configure", "/ConfigureProvider")
+_NO_CONFIGURATION = b""
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 # Terraform has ten calls under way at once, and may say stop while they are.
 _THREADS = 32
@@ -44,6 +48,7 @@ class Provider:
         self._folder = folder
         self._environment = environment
         self._process: subprocess.Popen[str] | None = None
+        self._temporary: str | None = None
         self._channel: grpc.Channel | None = None
         self._lock = threading.Lock()
         self.protocol = 0
@@ -63,7 +68,9 @@ class Provider:
             if self._process is not None:
                 self._process.kill()
                 self._process.communicate()
-            self._process = self._channel = None
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
+            self._process = self._channel = self._temporary = None
 
     def start(self) -> None:
         """Start the process now, which sets `protocol`."""
@@ -71,10 +78,13 @@ class Provider:
             self._start()
 
     def _start(self) -> grpc.Channel:
+        # For its socket, which it leaves there if it is killed.
+        self._temporary = tempfile.mkdtemp(prefix="provider-")
+        ours = {"TF_LOG_SDK": "off", "TF_LOG_PROVIDER": "off", "TMPDIR": self._temporary}
         self._process = subprocess.Popen(
             [self._executable, "-debug"],
             cwd=self._folder,
-            env={**self._environment, "TF_LOG_SDK": "off", "TF_LOG_PROVIDER": "off"},
+            env={**self._environment, **ours},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -177,16 +187,17 @@ class ProviderProxy(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Serves one provider to the Terraform commands of a folder.
 
     `shared` keeps one process for all connections, which are the instances of the provider that
-    Terraform makes: it configures that process anew for each of its walks. Otherwise each
-    connection has a process of its own, as without the proxy: needed where a configuration has
-    several provider blocks.
+    Terraform makes: it configures that process anew for each of its walks. Otherwise there is a
+    process for each configuration that a provider block gives, which is needed where a folder has
+    several blocks. What a provider answers before it is configured is the same for all.
     """
 
     executable: Path
     folder: Path
     environment: Mapping[str, str] = field(repr=False)
     shared: bool
-    _providers: dict[str, Provider] = field(default_factory=dict)
+    _providers: dict[bytes, Provider] = field(default_factory=dict)
+    _configurations: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -225,6 +236,8 @@ class ProviderProxy(grpc.GenericRpcHandler):  # type: ignore[misc]
             answers = _schema(self.executable).answers
             if method in answers:
                 return answers[method]
+            if method.endswith(_CONFIGURE_METHODS) and not self.shared:
+                self._configurations[context.peer()] = request
             try:
                 return self._provider(context.peer()).call(method, request)
             except grpc.RpcError as error:
@@ -234,8 +247,12 @@ class ProviderProxy(grpc.GenericRpcHandler):  # type: ignore[misc]
         return handle
 
     def _provider(self, connection: str) -> Provider:
-        key = "" if self.shared else connection
+        configuration = self._configurations.get(connection, _NO_CONFIGURATION)
         with self._lock:
-            if key not in self._providers:
-                self._providers[key] = Provider(self.executable, self.folder, self.environment)
-            return self._providers[key]
+            if configuration not in self._providers:
+                if not configuration and self._providers:
+                    return next(iter(self._providers.values()))
+                # The first one is not configured yet.
+                new = Provider(self.executable, self.folder, self.environment)
+                self._providers[configuration] = self._providers.pop(_NO_CONFIGURATION, new)
+            return self._providers[configuration]

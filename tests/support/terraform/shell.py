@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from tests.support.terraform.on_path import TerraformOnPath
+from tests.support.terraform.workspace import Workspace
 from tools.engine.terraform import Terraform, unwrapped
 
 REGION = "eu-west-1"
@@ -38,19 +41,28 @@ def run_as_typed(terraform: Terraform, commands: str) -> str:
     As `shell`, and `terraform` is the engine and applies without asking. The text comes without
     Terraform's line breaks.
     """
-    settings = {
-        "PATH": path_with(terraform),
-        "TF_CLI_ARGS": "-no-color",
-        "TF_CLI_ARGS_apply": "-auto-approve",
-    }
-    return unwrapped(shell(terraform, commands, settings))
+    with engine_on_path(terraform) as path:
+        settings = {
+            "PATH": path,
+            "TF_CLI_ARGS": "-no-color",
+            "TF_CLI_ARGS_apply": "-auto-approve",
+        }
+        return unwrapped(shell(terraform, commands, settings))
 
 
-def path_with(terraform: Terraform) -> str:
-    """A PATH on which `terraform` is the engine."""
+@contextlib.contextmanager
+def engine_on_path(terraform: Terraform) -> Iterator[str]:
+    """Give a PATH on which `terraform` is the engine, with the providers of a workspace."""
+    if isinstance(terraform, Workspace) and terraform.running is not None:
+        program = TerraformOnPath(terraform.engine, terraform.running)
+        try:
+            yield program.path(terraform.environment["PATH"])
+        finally:
+            program.stop()
+        return
     programs = terraform.folder / ".programs"
     programs.mkdir(exist_ok=True)
     wrapper = programs / "terraform"
     wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(terraform.engine.argv)} "$@"\n')
     wrapper.chmod(0o755)
-    return os.pathsep.join([str(programs), terraform.environment["PATH"]])
+    yield os.pathsep.join([str(programs), terraform.environment["PATH"]])

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,33 +24,95 @@ WITH_PROVIDERS = {"apply", "console", "destroy", "import", "plan", "refresh", "s
 WITH_PROVIDERS |= {"output", "state", "taint", "untaint", "validate"}
 
 
-class RunningProviders:
-    """The providers of one folder and environment, each behind a proxy, until `stop`."""
+# What only Terraform or a shell knows, and what may differ from command to command.
+UNKNOWN_TO_PROVIDERS = re.compile(r"TF_(WORKSPACE|VAR_\w+|CLI_ARGS\w*)|PWD|OLDPWD|SHLVL|_")
+# A process of the aws provider takes memory. Of more environments than this, the oldest end.
+ENVIRONMENTS = 4
 
-    def __init__(
-        self, installed: Path, folder: Path, environment: Mapping[str, str], *, shared: bool = True
-    ) -> None:
-        """Start nothing yet; `shared` as for `ProviderProxy`."""
-        self.folder = folder
-        self.environment = environment
-        self._installed = installed
-        self._shared = shared
-        self._proxies: dict[str, ProviderProxy] = {}
 
+@dataclass
+class Attached:
+    """The proxies of one folder and environment, by the providers' names."""
+
+    proxies: Mapping[str, ProviderProxy]
+    commands: int = 0
+
+    @property
     def addresses(self) -> str:
         """What Terraform has to be told in TF_REATTACH_PROVIDERS."""
-        if not self._proxies:
-            for executable in self._installed.glob(f"{PACKAGES}/terraform-*"):
-                host, namespace, name = executable.parts[-6:-3]
-                self._proxies[f"{host}/{namespace}/{name}"] = ProviderProxy(
-                    executable, self.folder, self.environment, self._shared
-                )
-        return json.dumps({name: proxy.address for name, proxy in self._proxies.items()})
+        return json.dumps({name: proxy.address for name, proxy in self.proxies.items()})
 
     def stop(self) -> None:
-        """End those that were started."""
-        for proxy in self._proxies.values():
+        """End the providers."""
+        for proxy in self.proxies.values():
             proxy.stop()
+
+
+class RunningProviders:
+    """The providers of a test, behind proxies, until `stop`.
+
+    They stay for the next command in the same folder and environment. Safe to use in threads.
+    """
+
+    def __init__(self, installed: Path) -> None:
+        """Start nothing yet."""
+        self._installed = installed
+        self._attached: dict[object, Attached] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def attach(self, folder: Path, environment: Mapping[str, str]) -> Iterator[Attached]:
+        """Serve the providers for a command in a folder and an environment.
+
+        They end with the block if that raises: nobody knows what they are doing then.
+        """
+        shared = _provider_blocks(folder) <= 1
+        known = {k: v for k, v in environment.items() if not UNKNOWN_TO_PROVIDERS.fullmatch(k)}
+        key = (folder, shared, frozenset(known.items()))
+        with self._lock:
+            attached = self._attached.pop(key, None) or self._new(folder, known, shared)
+            attached.commands += 1
+            self._end_oldest()
+            self._attached[key] = attached
+        try:
+            yield attached
+        except BaseException:
+            self._end(key)
+            raise
+        finally:
+            attached.commands -= 1
+
+    def stop(self) -> None:
+        """End all that were started."""
+        for attached in self._attached.values():
+            attached.stop()
+        self._attached.clear()
+
+    def _new(self, folder: Path, environment: Mapping[str, str], shared: bool) -> Attached:
+        proxies = {}
+        for executable in self._installed.glob(f"{PACKAGES}/terraform-*"):
+            host, namespace, name = executable.parts[-6:-3]
+            # Only the aws provider has blocks that differ.
+            proxies[f"{host}/{namespace}/{name}"] = ProviderProxy(
+                executable, folder, environment, shared or name != "aws"
+            )
+        return Attached(proxies)
+
+    def _end(self, key: object) -> None:
+        with self._lock:
+            attached = self._attached.pop(key, None)
+        if attached is not None:
+            attached.stop()
+
+    def _end_oldest(self) -> None:
+        idle = [key for key, attached in self._attached.items() if not attached.commands]
+        for key in idle[: max(len(self._attached) + 1 - ENVIRONMENTS, 0)]:
+            self._attached.pop(key).stop()
+
+
+def _provider_blocks(folder: Path) -> int:
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.tf")]
+    return sum(text.count('provider "aws"') for text in texts)
 
 
 @dataclass(frozen=True)
@@ -78,30 +141,16 @@ class Workspace(Terraform):
             with super().start(*arguments, env=env) as process:
                 yield process
             return
-        shared = self._may_share(self.running, settings)
-        running = self.running if shared else self._providers_of_its_own(settings)
-        attached = {"TF_REATTACH_PROVIDERS": running.addresses()}
-        try:
-            with super().start(*arguments, env={**attached, **settings}) as process:
+        with (
+            contextlib.suppress(_Killed),
+            self.running.attach(self.folder, {**self.environment, **settings}) as attached,
+        ):
+            addresses = {"TF_REATTACH_PROVIDERS": attached.addresses}
+            with super().start(*arguments, env={**addresses, **settings}) as process:
                 yield process
-        finally:
-            if not shared:
-                running.stop()
-
-    def _providers_of_its_own(self, settings: Mapping[str, str]) -> RunningProviders:
-        environment = {**self.environment, **settings}
-        return RunningProviders(self.installed, self.folder, environment, shared=False)
-
-    def _may_share(self, running: RunningProviders, env: Mapping[str, str]) -> bool:
-        texts = [path.read_text(encoding="utf-8") for path in self.folder.glob("*.tf")]
-        blocks = sum(text.count('provider "aws"') for text in texts)
-        here = (self.folder, dict(self.environment))
-        # Of a workspace no provider knows.
-        return (
-            blocks <= 1
-            and set(env) <= {"TF_WORKSPACE"}
-            and here == (running.folder, dict(running.environment))
-        )
+            if process.returncode < 0:
+                # Its providers would have been killed with it.
+                raise _Killed
 
     def init(self, *arguments: str) -> Completed:
         """As `terraform init` without a backend; with arguments it is `terraform init`."""
@@ -114,6 +163,10 @@ class Workspace(Terraform):
                 link.symlink_to(package.resolve(), target_is_directory=True)
         self.write((self.installed / LOCK).read_text(encoding="utf-8"), LOCK)
         return self.run("get")
+
+
+class _Killed(Exception):
+    """Terraform was ended by a signal."""
 
 
 NewFolder = Callable[[Path, Mapping[str, str]], Workspace]
