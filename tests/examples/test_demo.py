@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terraform.on_path import TerraformOnPath
-from tests.support.terraform.workspace import RunningProviders
+from tests.support.terraform.on_path import quick_terraform
 from tools.checkout import ROOT
 from tools.engine.discovery import Engine
 
@@ -111,15 +110,8 @@ def quick_place(place: Place, engine: Engine, installed: Path) -> Iterator[Place
     They are not the demo's, and end before it is asked what it has left running. A demo with
     providers of its own is below, where it is interrupted.
     """
-    if engine.name != "path":
-        yield place
-        return
-    running = RunningProviders(installed)
-    program = TerraformOnPath(engine, running)
-    path = program.path(place.environment["PATH"])
-    yield replace(place, environment={**place.environment, "PATH": path})
-    program.stop()
-    running.stop()
+    with quick_terraform(engine, installed, place.environment["PATH"]) as path:
+        yield replace(place, environment={**place.environment, "PATH": path})
 
 
 @pytest.mark.timeout(600)

@@ -16,10 +16,30 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.terraform.workspace import WITH_PROVIDERS, RunningProviders
 from tools.engine.discovery import Engine
+
+
+@contextlib.contextmanager
+def quick_terraform(engine: Engine, installed: Path, others: str) -> Iterator[str]:
+    """Give a PATH on which a program finds a `terraform` that shares its providers.
+
+    The `terraform` that is there already is the engine: the others are not looked for on a PATH.
+    """
+    if engine.name != "path":
+        yield others
+        return
+    running = RunningProviders(installed)
+    program = TerraformOnPath(engine, running)
+    try:
+        yield program.path(others)
+    finally:
+        program.stop()
+        running.stop()
+
 
 _SCRIPT = """
 import json, os, socket, sys
