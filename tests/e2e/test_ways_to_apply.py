@@ -15,6 +15,7 @@ from tests.support.terraform.stack import Stack
 from tools.engine.terraform import Terraform
 
 
+@pytest.mark.one_engine("saved plans, -refresh-only and -target are older than both")
 def test_saved_plans_refresh_only_and_target_reconcile(stack: Stack) -> None:
     account = stack.account
     a, b = new_ca("a"), new_ca("b")

@@ -333,6 +333,7 @@ def test_provider_retries_faults(
     assert_nothing_left(aws)
 
 
+@pytest.mark.one_engine("the calls are the provider's")
 def test_resources_that_keep_keys(terraform: Terraform, sandbox: Sandbox, aws: Clients) -> None:
     (terraform.folder / "main.tf").write_text(SIGNERS)
     terraform.apply()
