@@ -34,6 +34,8 @@ GARBAGE = {"GOGC": "400"}
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engines and the providers once; the workers are told what was found."""
     os.environ.update(GARBAGE)
+    # As on a user's machine. Else each of a thousand runs of the program compiles it anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line(
         "markers", "one_engine(why): what it shows does not depend on Terraform's version"
     )
