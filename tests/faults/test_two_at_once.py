@@ -15,7 +15,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,12 +32,20 @@ from tests.support.accounts import OWN_TAGS, Account, Registered
 from tests.support.certificates import CA, new_ca
 from tests.support.faults.paths import TEMPLATE
 from tests.support.faults.record import leftovers
+from tests.support.sandbox.in_process import connect, in_this_process
 from tools.checkout import ROOT
 
 TIMES = 50
 TAGS = {"stage": "production"}
 OTHERS = {"owner": "somebody else", "cost-center": "4711"}
 TAKEN = "another account holds this CA in DEFAULT mode"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A local AWS in this process: there are twenty thousand calls."""
+    with in_this_process() as running:
+        yield running
 
 
 class Turns:
@@ -177,6 +185,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> AtOnce:
 
         made.meta.events.register("before-call", before)
         made.meta.events.register("after-call", lambda **_: runs.turns.after())
+        connect(made, sandbox.endpoint)
         return made
 
     def locked(make: Callable[..., Any]) -> Callable[..., Any]:
