@@ -73,20 +73,27 @@ def outermost(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
+def running(installed: Path) -> Iterator[RunningProviders]:
+    """Providers for the commands of a test."""
+    providers = RunningProviders(installed)
+    yield providers
+    providers.stop()
+
+
+@pytest.fixture
 def outermost_workspace(
     outermost: Engine,
     tmp_path: Path,
     installed: Path,
     providers: Providers,
+    running: RunningProviders,
     sandbox: Sandbox,
     account: str,
     region: str,
-) -> Iterator[Workspace]:
+) -> Workspace:
     """A working folder of that Terraform, whose providers talk to the sandbox."""
     settings = environment(providers, sandbox.environment(account, region))
-    running = RunningProviders(installed)
-    yield Workspace(tmp_path, outermost, settings, installed=installed, running=running)
-    running.stop()
+    return Workspace(tmp_path, outermost, settings, installed=installed, running=running)
 
 
 @pytest.fixture(scope="session")
@@ -102,9 +109,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # The root calls every other module.
 @pytest.mark.parametrize("folder", [".", "modules/iam-policies", *EXAMPLES])
 def test_the_oldest_terraform_validates_the_configurations(
-    folder: str, oldest: Engine, checkout: Path, providers: Providers
+    folder: str,
+    oldest: Engine,
+    checkout: Path,
+    providers: Providers,
+    installed: Path,
+    running: RunningProviders,
 ) -> None:
-    terraform = Terraform(checkout / folder, oldest, environment(providers))
+    terraform = Workspace(
+        checkout / folder, oldest, environment(providers), installed=installed, running=running
+    )
     done = terraform.run("init", "-backend=false", check=False)
     if required(folder) > version_numbers(oldest.version):
         assert "Unsupported Terraform Core version" in done.output

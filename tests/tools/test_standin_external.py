@@ -115,6 +115,7 @@ def test_stderr_is_shown_only_on_failure(prepared: Prepare) -> None:
     assert "State: exit status 1" in failed.stderr
 
 
+@pytest.mark.one_engine("what it answers is the same for both")
 def test_a_failure_without_a_word(prepared: Prepare) -> None:
     failed = prepared("import sys; sys.exit(3)").plan(check=False)
     assert failed.status == 1
@@ -122,6 +123,7 @@ def test_a_failure_without_a_word(prepared: Prepare) -> None:
     assert "State: exit status 3" in failed.stderr
 
 
+@pytest.mark.one_engine("what it answers is the same for both")
 def test_an_answer_with_a_number_fails_the_plan(prepared: Prepare) -> None:
     failed = prepared("print('{\"a\": 1}')").plan(check=False)
     assert failed.status == 1
@@ -129,6 +131,7 @@ def test_an_answer_with_a_number_fails_the_plan(prepared: Prepare) -> None:
     assert "Program output must be a JSON encoded map of string keys" in failed.output
 
 
+@pytest.mark.one_engine("what it answers is the same for both")
 def test_a_missing_program_fails_the_plan(terraform: Terraform) -> None:
     terraform.write(REQUIRED + 'data "external" "it" { program = ["no-such-program"] }')
     terraform.init()
@@ -138,6 +141,7 @@ def test_a_missing_program_fails_the_plan(terraform: Terraform) -> None:
     assert "Program: no-such-program" in failed.stderr
 
 
+@pytest.mark.one_engine("what it answers is the same for both")
 def test_an_empty_program_is_refused(terraform: Terraform) -> None:
     terraform.write(REQUIRED + 'data "external" "it" { program = [] }')
     terraform.init()
@@ -196,6 +200,7 @@ def _runs(pid: int) -> bool:
     return status not in ("", "Z") and not status.startswith("Z")
 
 
+@pytest.mark.one_engine("what it answers is the same for both")
 def test_a_long_temporary_folder(prepared: Prepare, tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 20)
     folder.mkdir()
