@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.control import Sandbox
 from tests.support.accounts import Account
 from tests.support.certificates import new_ca
 from tests.support.permissions.calls import Caller
@@ -26,7 +27,15 @@ from tests.support.permissions.policies import (
     without,
 )
 from tests.support.permissions.roles import Role
+from tests.support.sandbox.in_process import in_this_process
 from tools.checkout import ROOT
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A local AWS in this process: each case runs once for each of its permissions."""
+    with in_this_process() as running:
+        yield running
 
 
 def learn(world: World, name: str, folder: Path) -> set[Need]:

@@ -42,6 +42,7 @@ def in_this_process() -> Iterator[Sandbox]:
                 yield Sandbox(server.endpoint)
             finally:
                 del _SERVERS[server.endpoint]
+                server.aws.reset()
                 server.shutdown()
                 thread.join()
 
