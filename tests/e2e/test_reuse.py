@@ -41,7 +41,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a release has of the checkout, in a folder of its own; not to be changed."""
     folder = tmp_path_factory.mktemp("release") / RELEASE
@@ -51,7 +51,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def repository(release: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same as a git repository with the tag v1.0.0: its address for `source`."""
     folder = tmp_path_factory.mktemp("git") / "terraform-aws-iot-ca"
