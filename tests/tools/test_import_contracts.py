@@ -32,8 +32,6 @@ MODULES = (
             "command",
             "device_files",
             "facts",
-            "policies",
-            "remedies",
             "render",
             "report",
             "template",
@@ -41,6 +39,20 @@ MODULES = (
             "observe/one",
             "steps/__init__",
             "steps/one",
+        )
+    ),
+    "iot_ca/provisioning/__init__.py",
+    *(
+        f"iot_ca/provisioning/{name}.py"
+        for name in (
+            "facts",
+            "policies",
+            "remedies",
+            "topics",
+            "checks/__init__",
+            "checks/one",
+            "observe/__init__",
+            "observe/one",
         )
     ),
     "sandbox/one.py",
@@ -102,6 +114,16 @@ def test_the_command_line_may_import_the_fleet_report_late(tree: Path) -> None:
         (
             "scripts/iot_ca/diagnosis/steps/one.py",
             "import iot_ca.diagnosis.observe.one",
+            "make no call to AWS",
+        ),
+        (
+            "scripts/iot_ca/provisioning/checks/one.py",
+            "import iot_ca.aws.one",
+            "import no AWS SDK",
+        ),
+        (
+            "scripts/iot_ca/provisioning/checks/one.py",
+            "import iot_ca.provisioning.observe.one",
             "make no call to AWS",
         ),
         ("scripts/iot_ca/reconcile/one.py", "import botocore", "know neither the AWS SDK"),

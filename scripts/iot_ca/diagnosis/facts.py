@@ -8,23 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from iot_ca.certificates.pem import Certificate
 from iot_ca.model import Target
+from iot_ca.provisioning.facts import (
+    Function,
+    PolicyDocument,
+    RoleFacts,
+    Rule,
+    Template,
+    Unreadable,
+)
 
 if TYPE_CHECKING:
     from cryptography import x509
 
 # The name of a thing, a group, a thing type or a policy, and whether AWS IoT has it.
 Presence = Mapping[str, "bool | Unreadable"]
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """What could not be read, and why, in words that name the permission or the remedy."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -71,51 +72,6 @@ class RegisteredDevice:
 
 
 @dataclass(frozen=True)
-class PolicyDocument:
-    """A policy of a role or a device. `name` is an ARN for a managed policy of IAM."""
-
-    name: str
-    document: str
-
-
-@dataclass(frozen=True)
-class Role:
-    """A role that a service assumes."""
-
-    arn: str
-    trust: str
-    inline: tuple[PolicyDocument, ...] = ()
-    managed: tuple[PolicyDocument, ...] = ()
-    boundary: PolicyDocument | None = None
-
-    @property
-    def name(self) -> str:
-        """The name without the path."""
-        return self.arn.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class MissingRole:
-    """A role that a template or a function names and IAM does not have."""
-
-    arn: str
-
-
-RoleFacts = Role | MissingRole | Unreadable
-
-
-@dataclass(frozen=True)
-class Template:
-    """A provisioning template, or the body that a CA carries itself (`name` None)."""
-
-    name: str | None
-    type: str
-    enabled: bool
-    body: str
-    role_arn: str
-
-
-@dataclass(frozen=True)
 class Jitp:
     """What provisioning the device by template meets. `thing_exists` is of the resulting name."""
 
@@ -126,32 +82,6 @@ class Jitp:
     thing_groups: Presence | None = None
     # By name; None for a policy that does not exist.
     policies: Mapping[str, str | Unreadable | None] | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A topic rule whose topic pattern may be that of a CA's events."""
-
-    name: str
-    arn: str
-    sql: str
-    disabled: bool
-    payload: Mapping[str, Any]
-    functions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Function:
-    """A Lambda function that a rule calls."""
-
-    arn: str
-    name: str
-    modified: datetime
-    environment: Mapping[str, str]
-    role: RoleFacts
-    policy: str | Unreadable | None
-    reserved_concurrency: int | Unreadable | None
-    errors: tuple[str, ...] | Unreadable = ()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from iot_ca.diagnosis.report import Check, Diagnosis
+from iot_ca.diagnosis.report import Diagnosis
 from iot_ca.errors import one_line
 from iot_ca.fleet.render.text import visible
+from iot_ca.provisioning.checks.check import Check
 
 _MARKS = {True: "ok", False: "NOT OK", None: "unknown"}
 

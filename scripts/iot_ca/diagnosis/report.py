@@ -7,30 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from iot_ca.fleet.assessment import DRIFT_EXIT_STATUS, FAILURE_EXIT_STATUS
+from iot_ca.provisioning.checks.check import Check
 
 Verdict = Literal["let in", "would be provisioned", "refused", "unknown"]
 
 REFUSED_EXIT_STATUS = DRIFT_EXIT_STATUS
 UNKNOWN_EXIT_STATUS = FAILURE_EXIT_STATUS
-
-
-@dataclass(frozen=True)
-class Check:
-    """One step that AWS IoT takes with a device.
-
-    Attributes:
-        check: its name.
-        ok: None if it could not be determined.
-        finding: what is so, or why that could not be read, in one line.
-        remedy: what to do: a command for a shell, or words.
-        decides: whether the device is let in depends on it.
-    """
-
-    check: str
-    ok: bool | None
-    finding: str
-    remedy: str | None = None
-    decides: bool = True
 
 
 @dataclass(frozen=True)

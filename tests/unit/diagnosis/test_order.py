@@ -15,24 +15,28 @@ from iot_ca.diagnosis.facts import (
     Authorization,
     DeadLetter,
     Device,
-    Function,
     Jitp,
     Jitr,
     Log,
-    MissingRole,
     Observation,
-    PolicyDocument,
     RegisteredCa,
     RegisteredDevice,
+)
+from iot_ca.diagnosis.report import Diagnosis, exit_status
+from iot_ca.diagnosis.steps.jitr import error_in
+from iot_ca.diagnosis.steps.order import diagnose
+from iot_ca.model import Credentials, Target
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import (
+    Function,
+    MissingRole,
+    PolicyDocument,
     Role,
     Rule,
     Template,
     Unreadable,
 )
-from iot_ca.diagnosis.report import Check, Diagnosis, exit_status
-from iot_ca.diagnosis.steps.jitr import error_in, hears
-from iot_ca.diagnosis.steps.order import diagnose
-from iot_ca.model import Credentials, Target
+from iot_ca.provisioning.topics import hears
 from tests.support.certificates import DAY, NOW, new_ca
 
 CA = new_ca("CA")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from iot_ca.diagnosis.facts import PolicyDocument
-from iot_ca.diagnosis.policies import Decision, Request, decide
+from iot_ca.provisioning.facts import PolicyDocument
+from iot_ca.provisioning.policies import Decision, Request, decide
 
 CLIENT = "arn:aws:iot:eu-west-1:111111111111:client/"
 CONTEXT = {"iot:ClientId": "a", "iot:Connection.Thing.ThingName": None, "aws:RequestedRegion": "r"}

@@ -13,24 +13,22 @@ from iot_ca.diagnosis.facts import (
     Access,
     Authorization,
     Device,
-    Function,
     Jitp,
     Jitr,
     Observation,
-    PolicyDocument,
     RegisteredCa,
     RegisteredDevice,
-    Unreadable,
 )
 from iot_ca.diagnosis.observe.jitp import observe_jitp
 from iot_ca.diagnosis.observe.jitr import observe_jitr
 from iot_ca.diagnosis.observe.logs import observe_log
-from iot_ca.diagnosis.observe.reading import Reader
 from iot_ca.diagnosis.steps import registration
 from iot_ca.diagnosis.steps.ca import choose_signer
-from iot_ca.diagnosis.steps.jitr import POLICY_VARIABLE
 from iot_ca.diagnosis.template import subject
 from iot_ca.errors import Failure
+from iot_ca.provisioning.checks.rule import POLICY_VARIABLE
+from iot_ca.provisioning.facts import Function, PolicyDocument, Unreadable
+from iot_ca.provisioning.observe.reading import Reader
 
 _MARKER = ("marker", "nextMarker")
 _TOKEN = ("nextToken", "nextToken")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from iot_ca.diagnosis.facts import Device, Jitp, RegisteredCa, Template, Unreadable
-from iot_ca.diagnosis.observe.reading import Reader
-from iot_ca.diagnosis.observe.roles import observe_role
+from iot_ca.diagnosis.facts import Device, Jitp, RegisteredCa
 from iot_ca.diagnosis.steps.jitp import plan_of
 from iot_ca.diagnosis.template import Plan, PlannedThing
+from iot_ca.provisioning.facts import Template, Unreadable
+from iot_ca.provisioning.observe.reading import Reader
+from iot_ca.provisioning.observe.roles import observe_role
+from iot_ca.provisioning.observe.templates import observe_template
 
 
 def observe_jitp(reader: Reader, device: Device, ca: RegisteredCa) -> Jitp:
     """Return what the template of a CA meets when it provisions a device."""
-    template = _template(reader, ca)
+    template = observe_template(reader, ca.registration_config)
     if not isinstance(template, Template):
         return Jitp(template)
     plan = plan_of(device, template)
@@ -27,25 +29,6 @@ def observe_jitp(reader: Reader, device: Device, ca: RegisteredCa) -> Jitp:
     )
     thing_exists, thing_types, thing_groups = thing
     return Jitp(template, role, thing_exists, thing_types, thing_groups, policies)
-
-
-def _template(reader: Reader, ca: RegisteredCa) -> Template | Unreadable | None:
-    config = ca.registration_config
-    name = config.get("templateName")
-    if name is None:
-        body, role_arn = config.get("templateBody", ""), config.get("roleArn", "")
-        return Template(None, "JITP", True, body, role_arn)
-    answer = reader.read("iot", "describe_provisioning_template", templateName=name)
-    if answer is None or isinstance(answer, Unreadable):
-        return answer
-    return Template(
-        name,
-        # A template from before there were types is one of fleet provisioning.
-        answer.get("type") or "FLEET_PROVISIONING",
-        bool(answer.get("enabled")),
-        answer["templateBody"],
-        answer["provisioningRoleArn"],
-    )
 
 
 def _thing(

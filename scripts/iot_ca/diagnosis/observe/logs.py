@@ -6,9 +6,10 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from iot_ca.diagnosis.facts import Log, LogEntry, Unreadable
-from iot_ca.diagnosis.observe.reading import Reader
+from iot_ca.diagnosis.facts import Log, LogEntry
 from iot_ca.diagnosis.steps.log import GROUP
+from iot_ca.provisioning.facts import Unreadable
+from iot_ca.provisioning.observe.reading import Reader
 
 _TOKEN = ("nextToken", "nextToken")
 _PERIOD = timedelta(days=1)

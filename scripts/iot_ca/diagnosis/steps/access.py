@@ -6,23 +6,14 @@ connectivity issues"; API reference, "TestAuthorization".
 
 from __future__ import annotations
 
-from iot_ca.diagnosis.facts import (
-    Access,
-    Authorization,
-    Device,
-    Function,
-    Jitp,
-    Jitr,
-    Observation,
-    PolicyDocument,
-    Unreadable,
-)
-from iot_ca.diagnosis.policies import Request, decide, uses_thing_variables
-from iot_ca.diagnosis.remedies import allow, aws_command, in_order, with_statement
-from iot_ca.diagnosis.report import Check
+from iot_ca.diagnosis.facts import Access, Authorization, Device, Jitp, Jitr, Observation
 from iot_ca.diagnosis.steps import jitp as jitp_steps
-from iot_ca.diagnosis.steps.jitr import CA_VARIABLE
 from iot_ca.diagnosis.template import Plan, subject
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.checks.rule import CA_VARIABLE
+from iot_ca.provisioning.facts import Function, PolicyDocument, Unreadable
+from iot_ca.provisioning.policies import Request, decide, uses_thing_variables
+from iot_ca.provisioning.remedies import allow, aws_command, in_order, with_statement
 
 _NAME = "permission to connect"
 

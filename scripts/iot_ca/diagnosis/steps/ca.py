@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from iot_ca import utc
 from iot_ca.certificates import fields, pem
-from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, Unreadable
-from iot_ca.diagnosis.remedies import aws_command
-from iot_ca.diagnosis.report import Check
+from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import Unreadable
+from iot_ca.provisioning.remedies import aws_command
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from iot_ca import utc
 from iot_ca.certificates import fields, pem, validation
 from iot_ca.diagnosis.facts import Device
-from iot_ca.diagnosis.report import Check
 from iot_ca.errors import Failure
+from iot_ca.provisioning.checks.check import Check
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -6,8 +6,9 @@ security": the server name (SNI) is the endpoint's name.
 
 from __future__ import annotations
 
-from iot_ca.diagnosis.facts import Observation, Unreadable
-from iot_ca.diagnosis.report import Check
+from iot_ca.diagnosis.facts import Observation
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import Unreadable
 
 _NAME = "endpoint"
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from iot_ca.diagnosis.facts import Device, Jitp, Observation, RegisteredCa, Template, Unreadable
-from iot_ca.diagnosis.remedies import aws_command, compact
-from iot_ca.diagnosis.report import Check
-from iot_ca.diagnosis.steps import role
+from iot_ca.diagnosis.facts import Device, Jitp, Observation, RegisteredCa
 from iot_ca.diagnosis.template import (
     OVERRIDABLE,
     PREFIX,
@@ -22,8 +19,11 @@ from iot_ca.diagnosis.template import (
     policy_fault,
     thing_faults,
 )
+from iot_ca.provisioning.checks import role, template
+from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.facts import Template, Unreadable
+from iot_ca.provisioning.remedies import aws_command, compact
 
-SERVICE = "iot.amazonaws.com"
 _REISSUE = "have the device's certificate issued again"
 
 
@@ -42,18 +42,9 @@ def plan_of(device: Device, template: Template | Unreadable | None) -> Plan | st
 def checks(device: Device, seen: Observation, ca: RegisteredCa, jitp: Jitp) -> Iterator[Check]:
     """Yield what provisioning by template takes, in AWS IoT's order."""
     name = ca.registration_config.get("templateName")
-    if isinstance(jitp.template, Unreadable):
-        yield Check("template", None, jitp.template.reason)
+    yield from template.checks(seen, ca.certificate_id, name, jitp.template)
+    if not isinstance(jitp.template, Template):
         return
-    if jitp.template is None:
-        yield Check(
-            "template",
-            False,
-            f"the template {name} of CA {ca.certificate_id} does not exist",
-            "apply the module, which creates the template, or give the CA another one",
-        )
-        return
-    yield from _template_checks(seen, jitp.template)
     plan = plan_of(device, jitp.template)
     if isinstance(plan, str):
         yield Check("parameters", None, plan)
@@ -61,38 +52,10 @@ def checks(device: Device, seen: Observation, ca: RegisteredCa, jitp: Jitp) -> I
         yield _parameters(plan)
     if jitp.role is not None:
         needs = () if isinstance(plan, str) else _needs(device, seen, jitp, plan)
-        attachable = f"arn:{seen.partition}:iam::aws:policy/service-role/AWSIoTThingsRegistration"
-        yield from role.checks(seen, jitp.role, SERVICE, needs, attachable)
+        attachable = template.attachable_policy(seen)
+        yield from role.checks(seen, jitp.role, template.SERVICE, needs, attachable)
     if not isinstance(plan, str) and not plan.missing:
         yield from _plan_checks(seen, jitp, plan)
-
-
-def _template_checks(seen: Observation, template: Template) -> Iterator[Check]:
-    if template.name is None:
-        yield Check("template", True, "the CA carries a template body of its own")
-        return
-    yield Check("template", True, f"the template {template.name} exists")
-    if template.type != "JITP":
-        yield Check(
-            "template type",
-            False,
-            f"type of template {template.name} is {template.type}, wanted JITP",
-            "give the CA a template of type JITP; the type of a template can't be changed",
-        )
-    else:
-        yield Check("template type", True, "its type is JITP")
-    if template.enabled:
-        yield Check("template enabled", True, "it is enabled")
-        return
-    remedy = aws_command(
-        seen.target,
-        "iot",
-        "update-provisioning-template",
-        "--template-name",
-        template.name,
-        "--enabled",
-    )
-    yield Check("template enabled", False, f"the template {template.name} is disabled", remedy)
 
 
 def _parameters(plan: Plan) -> Check:
@@ -199,7 +162,7 @@ def _thing_checks(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Iterato
 def _existing_thing(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Check:
     if isinstance(jitp.thing_exists, Unreadable):
         # A thing that exists is a fault only if the template says so.
-        return Check("thing", None, jitp.thing_exists.reason, decides=thing.fails_if_exists)
+        return not_readable("thing", jitp.thing_exists, decides=thing.fails_if_exists)
     if not jitp.thing_exists:
         return Check("thing", True, f"the thing {thing.name} will be created")
     if thing.undecided and not thing.fails_if_exists:
@@ -223,7 +186,7 @@ def _present(
     seen: Observation, check: str, noun: str, name: str, present: bool | Unreadable
 ) -> Check:
     if isinstance(present, Unreadable):
-        return Check(check, None, present.reason)
+        return not_readable(check, present)
     if present:
         return Check(check, True, f"the {check} {name} exists")
     remedy = aws_command(seen.target, "iot", f"create-{noun}", f"--{noun}-name", name)
@@ -242,7 +205,7 @@ def _policy_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]
         elif policy.document is not None:
             yield Check(name, True, "AWS IoT takes the template's policy")
         elif isinstance(known, Unreadable):
-            yield Check(name, None, known.reason)
+            yield not_readable(name, known)
         elif known is None:
             finding = f"the policy {policy.name}, which the template attaches, does not exist"
             yield Check(name, False, finding, create_policy(seen, policy.name))

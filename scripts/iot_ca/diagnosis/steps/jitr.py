@@ -1,7 +1,7 @@
 """Just-in-time registration: who handles the event of a new certificate. Pure.
 
 Sources: AWS IoT developer guide, "Register a client certificate when the client connects" and
-"Reserved topics"; Lambda developer guide, "Resource-based policies" and "Reserved concurrency".
+"Reserved topics".
 """
 
 from __future__ import annotations
@@ -10,66 +10,33 @@ import json
 import re
 from collections.abc import Iterator
 
-from iot_ca.diagnosis.facts import (
-    DeadLetter,
-    Device,
-    Function,
-    Jitr,
-    Observation,
-    PolicyDocument,
-    RegisteredCa,
-    Rule,
-    Unreadable,
-)
-from iot_ca.diagnosis.policies import Request, decide
-from iot_ca.diagnosis.remedies import aws_command, compact
-from iot_ca.diagnosis.report import Check
-from iot_ca.diagnosis.steps import role
+from iot_ca.diagnosis.facts import DeadLetter, Device, Jitr, Observation, RegisteredCa
 from iot_ca.diagnosis.steps.registration import is_pending
 from iot_ca.diagnosis.template import subject
+from iot_ca.provisioning.checks import rule as rule_checks
+from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.checks.rule import CA_VARIABLE, POLICY_VARIABLE
+from iot_ca.provisioning.facts import Function, Rule, Unreadable
+from iot_ca.provisioning.remedies import aws_command, compact
+from iot_ca.provisioning.topics import TOPIC, handling_rule, rules_of, topic_filter
 from iot_ca.utc import rfc3339
 
-TOPIC = "$aws/events/certificates/registered/"
-LAMBDA_SERVICE = "lambda.amazonaws.com"
-# What modules/jitr sets in its function's environment.
-CA_VARIABLE = "JITR_CA_CERTIFICATE_ID"
-POLICY_VARIABLE = "JITR_POLICY_NAME"
-
-_TOPIC_FILTER = re.compile(r"""\bFROM\s+(['"])(?P<filter>.+?)\1(?P<rest>.*)""", re.I | re.S)
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
-
-
-def topic_filter(sql: str) -> str | None:
-    """Return the topic filter of a rule's SQL; None if it can't be read."""
-    match = _TOPIC_FILTER.search(sql)
-    return None if match is None else match["filter"]
-
-
-def hears(rule_filter: str, ca_id: str) -> bool:
-    """Return whether a topic filter is met by the registration events of a CA."""
-    levels, topic = rule_filter.split("/"), f"{TOPIC}{ca_id}".split("/")
-    for position, level in enumerate(levels):
-        if level == "#":
-            return True
-        if position >= len(topic) or level not in ("+", topic[position]):
-            return False
-    return len(levels) == len(topic)
 
 
 def checks(device: Device, seen: Observation, ca: RegisteredCa, jitr: Jitr) -> Iterator[Check]:
     """Yield who handles the event of the device's certificate, from the rule on."""
     if isinstance(jitr.rules, Unreadable):
-        yield Check("rule", None, jitr.rules.reason)
+        yield not_readable("rule", jitr.rules)
         return
-    hearing = [rule for rule in jitr.rules if _hears(rule, ca)]
-    if not hearing:
+    rule = handling_rule(rules_of(jitr.rules, ca.certificate_id))
+    if rule is None:
         yield _no_rule(seen, ca, jitr.rules)
         return
-    rule = next((rule for rule in hearing if not rule.disabled), hearing[0])
-    yield Check("rule", True, f"the rule {rule.name} listens for events of this CA")
-    yield _enabled(seen, rule)
+    yield rule_checks.listens(rule)
+    yield rule_checks.enabled(seen, rule)
     yield _events(seen, jitr)
-    if not rule.functions or _has_condition(rule):
+    if not rule_checks.is_understood(rule):
         finding = f"what the rule {rule.name} does with an event is not known to this program"
         yield Check("function", None, finding)
         return
@@ -77,21 +44,8 @@ def checks(device: Device, seen: Observation, ca: RegisteredCa, jitr: Jitr) -> I
     yield from _letter_checks(seen, jitr)
 
 
-def _hears(rule: Rule, ca: RegisteredCa) -> bool:
-    name = topic_filter(rule.sql)
-    return name is not None and hears(name, ca.certificate_id)
-
-
-def _has_condition(rule: Rule) -> bool:
-    match = _TOPIC_FILTER.search(rule.sql)
-    return match is not None and bool(match["rest"].strip())
-
-
 def _no_rule(seen: Observation, ca: RegisteredCa, others: tuple[Rule, ...]) -> Check:
-    finding = (
-        f"CA {ca.certificate_id} has no provisioning template, and no topic rule listens for its "
-        f"events ({TOPIC}{ca.certificate_id})"
-    )
+    finding = rule_checks.no_rule(ca.certificate_id)
     if others:
         (rule, *_) = others
         finding = f"{finding}; the rule {rule.name} listens for a CA that is not registered here"
@@ -129,13 +83,6 @@ def _listening(seen: Observation, rule: Rule, ca: RegisteredCa) -> str:
     )
 
 
-def _enabled(seen: Observation, rule: Rule) -> Check:
-    if not rule.disabled:
-        return Check("rule enabled", True, "the rule is enabled")
-    remedy = aws_command(seen.target, "iot", "enable-topic-rule", "--rule-name", rule.name)
-    return Check("rule enabled", False, f"the rule {rule.name} is disabled", remedy)
-
-
 def _events(seen: Observation, jitr: Jitr) -> Check:
     """Say whether the account publishes events of CA certificates.
 
@@ -145,7 +92,7 @@ def _events(seen: Observation, jitr: Jitr) -> Check:
     """
     name = "events"
     if isinstance(jitr.events, Unreadable):
-        return Check(name, None, jitr.events.reason, decides=False)
+        return not_readable(name, jitr.events, decides=False)
     if jitr.events is None:
         return Check(name, True, "events of CA certificates are enabled")
     remedy = aws_command(
@@ -159,94 +106,11 @@ def _events(seen: Observation, jitr: Jitr) -> Check:
 
 
 def _function_checks(device: Device, seen: Observation, rule: Rule, jitr: Jitr) -> Iterator[Check]:
-    function = jitr.function
-    if isinstance(function, Unreadable):
-        yield Check("function", None, function.reason)
-        return
-    if function is None:
-        name = rule.functions[0]
-        finding = f"the function {name} of rule {rule.name} does not exist"
-        yield Check("function", False, finding, "apply the module, or create that function again")
-        return
-    yield Check("function", True, f"the function {function.name} exists")
-    yield _invocation(seen, rule, function)
-    yield _concurrency(seen, function)
     certificate = f"{seen.iot_arn_prefix}:cert/{device.certificate.certificate_id}"
-    needs = [("iot:UpdateCertificate", certificate)]
-    if POLICY_VARIABLE in function.environment:
-        needs.append(("iot:AttachPolicy", certificate))
-    for check in role.checks(seen, function.role, LAMBDA_SERVICE, needs, None):
-        yield _for_function(check, function)
-    yield from _module_checks(device, jitr, function)
-    yield _errors(function)
-
-
-def _for_function(check: Check, function: Function) -> Check:
-    """Return a check of a function's role, which decides only if the function activates devices.
-
-    Another function may have somebody else activate the certificate.
-    """
-    decides = CA_VARIABLE in function.environment or check.check != "role permissions"
-    return Check(
-        f"function {check.check}",
-        check.ok if decides or check.ok else None,
-        check.finding,
-        check.remedy,
-    )
-
-
-def _invocation(seen: Observation, rule: Rule, function: Function) -> Check:
-    name = "function permission"
-    if isinstance(function.policy, Unreadable):
-        return Check(name, None, function.policy.reason)
-    request = Request(
-        "lambda:InvokeFunction",
-        function.arn,
-        {"aws:SourceArn": rule.arn, "aws:SourceAccount": seen.target.account_id},
-        service="iot.amazonaws.com",
-    )
-    documents = (
-        [] if function.policy is None else [PolicyDocument("function policy", function.policy)]
-    )
-    decision = decide(documents, request)
-    if decision.effect == "allowed":
-        return Check(name, True, f"the rule {rule.name} may call the function")
-    if decision.effect == "unknown":
-        return Check(name, None, "whether the rule may call the function depends on a condition")
-    remedy = aws_command(
-        seen.target,
-        "lambda",
-        "add-permission",
-        "--function-name",
-        function.name,
-        "--statement-id",
-        f"iot-rule-{rule.name}",
-        "--action",
-        "lambda:InvokeFunction",
-        "--principal",
-        "iot.amazonaws.com",
-        "--source-arn",
-        rule.arn,
-        "--source-account",
-        seen.target.account_id,
-    )
-    return Check(
-        name, False, f"the rule {rule.name} may not call the function {function.name}", remedy
-    )
-
-
-def _concurrency(seen: Observation, function: Function) -> Check:
-    name = "function concurrency"
-    reserved = function.reserved_concurrency
-    if isinstance(reserved, Unreadable):
-        return Check(name, None, reserved.reason, decides=False)
-    if reserved != 0:
-        return Check(name, True, "Lambda runs the function")
-    remedy = aws_command(
-        seen.target, "lambda", "delete-function-concurrency", "--function-name", function.name
-    )
-    finding = f"the function {function.name} has a reserved concurrency of 0, so it never runs"
-    return Check(name, False, finding, remedy)
+    yield from rule_checks.function_checks(seen, rule, jitr.function, certificate)
+    if isinstance(jitr.function, Function):
+        yield from _module_checks(device, jitr, jitr.function)
+        yield _errors(jitr.function)
 
 
 def _module_checks(device: Device, jitr: Jitr, function: Function) -> Iterator[Check]:
@@ -264,7 +128,7 @@ def _module_checks(device: Device, jitr: Jitr, function: Function) -> Iterator[C
         yield Check("thing", False, finding, remedy)
     name = function.environment.get(POLICY_VARIABLE, "")
     if isinstance(jitr.policy, Unreadable):
-        yield Check("device policy", None, jitr.policy.reason)
+        yield not_readable("device policy", jitr.policy)
     elif jitr.policy is None:
         finding = f"the policy {name}, which the function attaches, does not exist"
         yield Check("device policy", False, finding, "apply the module, which creates the policy")
@@ -275,7 +139,7 @@ def _module_checks(device: Device, jitr: Jitr, function: Function) -> Iterator[C
 def _errors(function: Function) -> Check:
     name = "function log"
     if isinstance(function.errors, Unreadable):
-        return Check(name, None, function.errors.reason, decides=False)
+        return not_readable(name, function.errors, decides=False)
     if not function.errors:
         return Check(name, True, "the function has logged no error in the last day", decides=False)
     finding = f"the last error that the function has logged: {function.errors[-1]}"
@@ -286,7 +150,7 @@ def _letter_checks(seen: Observation, jitr: Jitr) -> Iterator[Check]:
     name = "dead letters"
     letters = jitr.dead_letters
     if isinstance(letters, Unreadable):
-        yield Check(name, None, letters.reason, decides=False)
+        yield not_readable(name, letters, decides=False)
     elif not letters:
         yield Check(name, True, "no event of this device is among the dead letters", decides=False)
     else:

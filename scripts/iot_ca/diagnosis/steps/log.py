@@ -5,9 +5,10 @@ Source: AWS IoT developer guide, "Monitor AWS IoT using CloudWatch Logs".
 
 from __future__ import annotations
 
-from iot_ca.diagnosis.facts import Log, Observation, Unreadable
-from iot_ca.diagnosis.remedies import aws_command, compact, in_order
-from iot_ca.diagnosis.report import Check
+from iot_ca.diagnosis.facts import Log, Observation
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import Unreadable
+from iot_ca.provisioning.remedies import aws_command, compact, in_order
 from iot_ca.utc import rfc3339
 
 GROUP = "AWSIotLogsV2"

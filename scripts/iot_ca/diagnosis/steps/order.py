@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, RegisteredDevice, Unreadable
-from iot_ca.diagnosis.report import Check, Diagnosis, verdict
+from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, RegisteredDevice
+from iot_ca.diagnosis.report import Diagnosis, verdict
 from iot_ca.diagnosis.steps import (
     access,
     ca,
@@ -19,6 +19,8 @@ from iot_ca.diagnosis.steps import (
     log,
     registration,
 )
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import Unreadable
 
 
 def diagnose(account: str, device: Device, seen: Observation) -> Diagnosis:

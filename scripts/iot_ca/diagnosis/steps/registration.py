@@ -7,9 +7,10 @@ again whenever a client presents a certificate that is PENDING_ACTIVATION.
 
 from __future__ import annotations
 
-from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, RegisteredDevice, Unreadable
-from iot_ca.diagnosis.remedies import aws_command, in_order
-from iot_ca.diagnosis.report import Check
+from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, RegisteredDevice
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import Unreadable
+from iot_ca.provisioning.remedies import aws_command, in_order
 
 _NAME = "registration"
 

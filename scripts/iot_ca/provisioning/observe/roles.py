@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from iot_ca.diagnosis.facts import MissingRole, PolicyDocument, Role, RoleFacts, Unreadable
-from iot_ca.diagnosis.observe.reading import Reader
+from iot_ca.provisioning.facts import MissingRole, PolicyDocument, Role, RoleFacts, Unreadable
+from iot_ca.provisioning.observe.reading import Reader
 
 _MARKER = ("Marker", "Marker")
 

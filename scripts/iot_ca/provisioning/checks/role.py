@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from iot_ca.diagnosis.facts import (
+from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.facts import (
+    Located,
     MissingRole,
-    Observation,
     PolicyDocument,
     Role,
     RoleFacts,
     Unreadable,
 )
-from iot_ca.diagnosis.policies import Decision, Request, decide
-from iot_ca.diagnosis.remedies import allow, aws_command, compact, with_statement
-from iot_ca.diagnosis.report import Check
+from iot_ca.provisioning.policies import Decision, Request, decide
+from iot_ca.provisioning.remedies import allow, aws_command, compact, with_statement
 
 # An action and the ARN that it is for.
 Need = tuple[str, str]
 
 
 def checks(
-    seen: Observation,
+    seen: Located,
     role: RoleFacts,
     service: str,
     needs: Sequence[Need],
@@ -30,14 +30,14 @@ def checks(
     """Yield the checks of one role.
 
     Args:
-        seen: for the target.
+        seen: where the role is.
         role: the role.
         service: the principal that assumes it, such as `iot.amazonaws.com`.
         needs: what it must be allowed.
         attachable: the ARN of a managed policy that allows all of it; None for an inline policy.
     """
     if isinstance(role, Unreadable):
-        yield Check("role", None, role.reason)
+        yield not_readable("role", role)
         return
     if isinstance(role, MissingRole):
         yield Check(
@@ -49,7 +49,7 @@ def checks(
     yield _permissions(seen, role, needs, attachable)
 
 
-def _create(seen: Observation, role: MissingRole, service: str) -> str:
+def _create(seen: Located, role: MissingRole, service: str) -> str:
     path, _, name = role.arn.split(":role", 1)[1].rpartition("/")
     trust = compact({"Version": "2012-10-17", "Statement": [_trusting(service)]})
     options = [] if path == "" else ["--path", f"{path}/"]
@@ -69,7 +69,7 @@ def _trusting(service: str) -> dict[str, object]:
     return {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
 
 
-def _trust(seen: Observation, role: Role, service: str) -> Check:
+def _trust(seen: Located, role: Role, service: str) -> Check:
     name = "role trust"
     # Whether AWS IoT names the source when it provisions is not documented, so that a condition on
     # it stays unknown.
@@ -100,9 +100,7 @@ def _trust(seen: Observation, role: Role, service: str) -> Check:
     return Check(name, False, finding, remedy)
 
 
-def _permissions(
-    seen: Observation, role: Role, needs: Sequence[Need], attachable: str | None
-) -> Check:
+def _permissions(seen: Located, role: Role, needs: Sequence[Need], attachable: str | None) -> Check:
     name = "role permissions"
     context = {"aws:RequestedRegion": seen.target.region}
     unknown: str | None = None
@@ -130,7 +128,7 @@ def _decide(role: Role, request: Request) -> tuple[Decision, bool]:
 
 
 def _denied(
-    seen: Observation,
+    seen: Located,
     role: Role,
     need: Need,
     needs: Sequence[Need],
@@ -150,7 +148,7 @@ def _denied(
     return Check("role permissions", False, finding, _grant(seen, role, needs, attachable))
 
 
-def _widen(seen: Observation, boundary: PolicyDocument, needs: Sequence[Need]) -> str:
+def _widen(seen: Located, boundary: PolicyDocument, needs: Sequence[Need]) -> str:
     statement = allow(sorted({action for action, _ in needs}), "*")
     return aws_command(
         seen.target,
@@ -164,7 +162,7 @@ def _widen(seen: Observation, boundary: PolicyDocument, needs: Sequence[Need]) -
     )
 
 
-def _without(seen: Observation, role: Role, policy: str) -> str:
+def _without(seen: Located, role: Role, policy: str) -> str:
     is_inline = any(document.name == policy for document in role.inline)
     arguments = ("delete-role-policy", "--role-name", role.name, "--policy-name", policy)
     if not is_inline:
@@ -172,7 +170,7 @@ def _without(seen: Observation, role: Role, policy: str) -> str:
     return aws_command(seen.target, "iam", *arguments)
 
 
-def _grant(seen: Observation, role: Role, needs: Sequence[Need], attachable: str | None) -> str:
+def _grant(seen: Located, role: Role, needs: Sequence[Need], attachable: str | None) -> str:
     if attachable is not None:
         return aws_command(
             seen.target,

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from iot_ca.aws.pages import pages
 from iot_ca.aws.session import Account
-from iot_ca.diagnosis.facts import Unreadable
 from iot_ca.errors import Failure, one_line
+from iot_ca.provisioning.facts import Unreadable
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -31,7 +31,7 @@ class Reader:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._pool = ThreadPoolExecutor(_PARALLEL_CALLS, thread_name_prefix="diagnose")
+        self._pool = ThreadPoolExecutor(_PARALLEL_CALLS, thread_name_prefix="read")
 
     def close(self) -> None:
         """Let the threads end."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from iot_ca.diagnosis.facts import PolicyDocument
+from iot_ca.provisioning.facts import PolicyDocument
 
 Effect = Literal["allowed", "denied", "not allowed", "unknown"]
 
