@@ -325,8 +325,8 @@ locals {
       # IAM knows no resource for these actions.
       Sid = "ReportLists"
       Action = [
-        "iot:ListCACertificates", "iot:ListPrincipalThings", "iot:ListProvisioningTemplates", "iot:ListTopicRules",
-        "iot:DescribeEndpoint", "iot:DescribeEventConfigurations", "iot:GetV2LoggingOptions",
+        "iot:ListCACertificates", "iot:ListCertificatesByCA", "iot:ListPrincipalThings", "iot:ListProvisioningTemplates",
+        "iot:ListTopicRules", "iot:DescribeEndpoint", "iot:DescribeEventConfigurations", "iot:GetV2LoggingOptions",
       ]
       Resource  = ["*"]
       Condition = local.in_regions
@@ -406,6 +406,12 @@ locals {
           local.jitr_resources.logs,
         ) : "${group}:*"
       ]
+    },
+    {
+      # Asked for all alarms, whichever one is described.
+      Sid      = "ReportAlarms"
+      Action   = ["cloudwatch:DescribeAlarms"]
+      Resource = [for region in sort(var.regions) : "arn:${var.partition}:cloudwatch:${region}:${var.account_id}:alarm:*"]
     },
     {
       Sid      = "ReportCredentials"

@@ -62,7 +62,7 @@ def test_every_format_is_printed_in_any_encoding(file: str, encoding: str) -> No
 
     exit_status, out, err = status("", file, "--html", "-", PYTHONIOENCODING=encoding)
     assert (exit_status, err) == (0, "")
-    assert f">{CA}</td>" in out.decode("utf-8")
+    assert f">{CA}<details>" in out.decode("utf-8")
     assert out.endswith(b"</html>\n")
 
 

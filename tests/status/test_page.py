@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from iot_ca.fleet.assessment import STATES, Report, Row
 from iot_ca.fleet.render import html as page
+from iot_ca.fleet.report import STATES, Provisioning, Report, Row, Unlisted
+from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.facts import DeviceCertificates
 from tests.support.status.browser import Browser
+from tests.support.status.reports import an_unlisted_row
 
 NOW = datetime.now(timezone.utc)
 PHONE = (360, 740)
@@ -43,9 +46,12 @@ def a_row(number: int, **more: Any) -> Row:
         "auto_registration": True,
         "template": "factory",
         "managed": "registered",
+        "provisioning": Provisioning("JITP", "factory"),
+        "devices": DeviceCertificates(1000, number, more=True),
     }
     if number % 3 == 0:
         facts |= {"state": "drifted", "wrong": ("status is INACTIVE",), "status": "INACTIVE"}
+        facts |= {"next_steps": ("apply the module there",), "wrong_columns": ("status",)}
     return Row(**{**facts, **more})
 
 
@@ -55,8 +61,19 @@ def report() -> Report:
     rows = [a_row(number) for number in range(24)]
     rows[4] = a_row(4, account=LONG, state="failed", wrong=(f"no way to {LONG}",), mode=None)
     rows[5] = a_row(5, account='<img src=x onerror="document.title=1">', ca="</svg><b>")
+    denied = Check("role", None, "the credentials may not call iam:GetRole", unreadable=True)
+    rows[8] = a_row(
+        8,
+        state="not readable",
+        region="ap-southeast-2",
+        wrong=("not readable (role): the credentials may not call iam:GetRole",),
+        next_steps=("give the role the policy report_json of modules/iam-policies",),
+        provisioning=Provisioning("JITR", "iot_jitr_root_2025_1a2b3c4d", (denied,)),
+        wrong_columns=("provisioning",),
+    )
     rows.sort(key=lambda row: STATES.index(row.state))
-    return Report(tuple(rows), NOW, notes=("a note",))
+    unlisted = Unlisted((an_unlisted_row(), an_unlisted_row(subject=f"CN={LONG}")))
+    return Report(tuple(rows), NOW, notes=("a note",), unlisted=unlisted)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +87,7 @@ def file(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def column(browser: Browser, index: int) -> list[str]:
     """The texts of a column, in order, of the rows that are shown."""
     texts: list[str] = browser.run(
-        "[...document.querySelectorAll('tbody tr')].filter((row) => !row.hidden)"
+        "[...document.querySelectorAll('#cas tbody tr')].filter((row) => !row.hidden)"
         f".map((row) => row.cells[{index}].textContent.trim())"
     )
     return texts
@@ -118,7 +135,7 @@ def _unfiltered(kind: int, line: bytes, above: bytearray, channels: int) -> byte
     return done
 
 
-@pytest.mark.parametrize("size", [(320, 600), PHONE, (768, 1024), (1216, 800), (1217, 800), DESK])
+@pytest.mark.parametrize("size", [(320, 600), PHONE, (768, 1024), (1276, 800), (1277, 800), DESK])
 def test_no_element_exceeds_the_screen(browser: Browser, file: Path, size: tuple[int, int]) -> None:
     browser.open(file, *size)
     wide, inner = browser.run("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -135,8 +152,8 @@ def test_the_page_loads_without_errors_or_requests(
     browser: Browser, file: Path, report: Report
 ) -> None:
     browser.open(file, *DESK)
-    assert browser.run("document.title").startswith("9 of 24 need attention")
-    assert browser.run("document.querySelectorAll('tbody tr').length") == len(report.rows)
+    assert browser.run("document.title").startswith("10 of 24 need attention")
+    assert browser.run("document.querySelectorAll('#cas tbody tr').length") == len(report.rows)
     assert browser.run("document.querySelectorAll('img, b b, svg b').length") == 0
     complaints = [
         event
@@ -152,7 +169,7 @@ def test_the_findings_are_visible_without_scrolling(browser: Browser, file: Path
     browser.open(file, *PHONE)
     assert column(browser, 3)[0] == "✕ failed"
     tops = browser.run(
-        "['h1', '#wrong', '.findings li', 'svg', 'table'].map((selector) =>"
+        "['h1', '#wrong', '.findings li', 'svg', '#cas', '#unlisted'].map((selector) =>"
         " document.querySelector(selector).getBoundingClientRect().top)"
     )
     assert tops == sorted(tops)
@@ -173,7 +190,7 @@ def test_a_click_sorts_and_a_second_one_reverses_the_order(browser: Browser, fil
 
     # By the number of days, not by its letters; and back to the worst first.
     browser.click("thead th:last-child button")
-    days = [int(text.split()[0]) for text in column(browser, 9)]
+    days = [int(text.split()[0]) for text in column(browser, 10)]
     assert days == sorted(days)
     browser.click("thead th:nth-child(4) button")
     states = [text[2:] for text in column(browser, 3)]
@@ -188,7 +205,9 @@ def test_on_a_phone_the_table_is_sorted_by_a_list(browser: Browser, file: Path) 
     )
     assert column(browser, 2) == sorted(column(browser, 2))
     assert browser.run("document.getElementById('sort').offsetHeight") >= 30
-    assert browser.run("getComputedStyle(document.querySelector('tbody tr')).display") == "grid"
+    assert (
+        browser.run("getComputedStyle(document.querySelector('#cas tbody tr')).display") == "grid"
+    )
 
 
 def test_text_and_states_filter_the_table(browser: Browser, file: Path, report: Report) -> None:
@@ -266,8 +285,8 @@ def test_every_control_has_an_accessible_name(browser: Browser, file: Path) -> N
     assert nameless == []
     roles = [node.get("role", {}).get("value") for node in nodes if not node["ignored"]]
     # Shown as cards, it is a table all the same.
-    assert roles.count("row") == 25
-    assert roles.count("rowheader") == 24
+    assert roles.count("row") == 25 + 3
+    assert roles.count("rowheader") == 24 + 2
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -287,3 +306,49 @@ def test_without_javascript_the_page_is_complete(browser: Browser, file: Path) -
         assert len(column(browser, 0)) == 24
     finally:
         browser.tell("Emulation.setScriptExecutionDisabled", value=False)
+
+
+# Words that a line break or the edge of a cell splits: each has more than one rectangle. IDs and
+# names of more than 24 characters have to be split.
+SPLIT_WORDS = """
+(() => {
+  const split = [];
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest("svg, [hidden], thead, option, code")) continue;
+    for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+      if (word[0].length > 24) continue;
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const tops = new Set([...range.getClientRects()].map((r) => Math.round(r.top)));
+      if (tops.size > 1) split.push(word[0]);
+    }
+  }
+  return split;
+})()
+"""
+
+
+@pytest.mark.parametrize("width", [320, 360, 500, 768, 1024, 1277])
+def test_no_word_is_split(browser: Browser, file: Path, width: int) -> None:
+    browser.open(file, width, 900)
+    assert browser.run(SPLIT_WORDS) == []
+
+
+def test_a_wrong_cell_is_marked_by_a_sign(browser: Browser, file: Path) -> None:
+    for size in (PHONE, DESK):
+        browser.open(file, *size)
+        marks = browser.run(
+            "[...document.querySelectorAll('#cas td.wrong')].map((cell) =>"
+            " cell.dataset.label + getComputedStyle(cell, '::after').content)"
+        )
+        assert sorted(marks) == ['Provisioning" ≠"'] + ['Status" ≠"'] * 8
+
+
+def test_the_whole_certificate_id_unfolds_to_be_copied(browser: Browser, file: Path) -> None:
+    browser.open(file, *DESK)
+    browser.click("#cas tbody summary")
+    browser.run("getSelection().selectAllChildren(document.querySelector('#cas tbody code'))")
+    assert browser.run("getSelection().toString()") == "ab" * 32

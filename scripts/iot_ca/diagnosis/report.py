@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from iot_ca.fleet.assessment import DRIFT_EXIT_STATUS, FAILURE_EXIT_STATUS
+from iot_ca.fleet.report import DRIFT_EXIT_STATUS, FAILURE_EXIT_STATUS
 from iot_ca.provisioning.checks.check import Check
 
 Verdict = Literal["let in", "would be provisioned", "refused", "unknown"]

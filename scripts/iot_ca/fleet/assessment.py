@@ -2,116 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from iot_ca import model, utc
 from iot_ca.certificates import pem
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, one_line
-from iot_ca.fleet import inventory
+from iot_ca.fleet import inventory, next_steps
 from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa, Fleet
 from iot_ca.fleet.isolation import result_or_failure
+from iot_ca.fleet.report import (
+    EXPIRY_WARNING_DAYS,
+    STATES,
+    Column,
+    Provisioning,
+    Report,
+    Row,
+    State,
+    Unlisted,
+    UnlistedRow,
+)
 from iot_ca.model import ObservedCa
-from iot_ca.reconcile.differences import differences, template_text
+from iot_ca.provisioning.checks import ca as ca_checks
+from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.facts import CaProvisioning, Location, Unreadable
+from iot_ca.reconcile.differences import Difference, differences, template_text
 from iot_ca.reconcile.tags import default_tags_digest, managed_tags
 
 if TYPE_CHECKING:
     from iot_ca.fleet.lookup import Observations
-
-State = Literal["failed", "drifted", "expired", "expiring", "in sync"]
-
-# Worst first.
-STATES: tuple[State, ...] = ("failed", "drifted", "expired", "expiring", "in sync")
-
-FAILURE_EXIT_STATUS = 1
-DRIFT_EXIT_STATUS = 2
-
-EXPIRY_WARNING_DAYS = 90
+    from iot_ca.fleet.unlisted import UnlistedCa
 
 _MODULE_TAG_ATTRIBUTES = tuple(
     f"tag {key}" for key in (model.ORIGIN_TAG, model.OWNER_TAG, model.REVISION_TAG)
 )
 
 
+# The column of an attribute that has drifted; that of a tag is `managed`.
+_COLUMNS: Mapping[str, Column] = {
+    "mode": "mode",
+    "status": "status",
+    "auto-registration": "auto-registration",
+    "template": "provisioning",
+}
+
+
 @dataclass(frozen=True)
-class Row:
-    """One CA in one account and Region.
+class _Problem:
+    """One thing that is wrong with a CA: in words, the state, what to do, and the column."""
 
-    Attributes:
-        account, ca: their names in the files.
-        state: the worst one that applies.
-        wrong: what is wrong, in words; empty if nothing is.
-        wanted_mode, wanted_status: as the files configure them.
-        not_after, days: when the certificate expires, and the whole days until then.
-        registered: None if the lookup failed.
-        mode ... revision: as AWS has them; None if AWS has none, or if the lookup failed.
-        managed: `registered` or `adopted` by the module; None if the module does not manage the CA.
-    """
-
-    account: str
-    account_id: str
-    region: str
-    ca: str
-    certificate_id: str
+    text: str
     state: State
-    wrong: tuple[str, ...]
-    wanted_mode: str
-    wanted_status: str
-    not_after: datetime
-    days: int
-    registered: bool | None = None
-    mode: str | None = None
-    status: str | None = None
-    auto_registration: bool | None = None
-    template: str | None = None
-    managed: str | None = None
-    revision: str | None = None
-
-    @property
-    def auto_registration_status(self) -> str | None:
-        """Auto-registration in AWS IoT's words, `ENABLE` or `DISABLE`."""
-        flag = self.auto_registration
-        return None if flag is None else model.auto_registration_status(flag)
-
-
-@dataclass(frozen=True)
-class Report:
-    """All rows, worst first, and the time of the lookup. `notes` are remarks on the files."""
-
-    rows: tuple[Row, ...]
-    moment: datetime
-    warning_days: int = EXPIRY_WARNING_DAYS
-    notes: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> dict[State, int]:
-        """The number of rows in each state, worst first."""
-        states = [row.state for row in self.rows]
-        return {state: states.count(state) for state in STATES}
-
-    @property
-    def exit_status(self) -> int:
-        """1 if a lookup failed, else 2 if a CA has drifted, else 0.
-
-        A failure takes precedence, as in Terraform: without that lookup, drift is not known.
-        """
-        counts = self.counts
-        if counts["failed"]:
-            return FAILURE_EXIT_STATUS
-        return DRIFT_EXIT_STATUS if counts["drifted"] else 0
+    next_step: str | None = None
+    column: Column | None = None
 
 
 @dataclass(frozen=True)
 class _Expiry:
-    """When a certificate expires, the state that results, and what is wrong with that."""
+    """When a certificate expires, and what is wrong with that."""
 
     not_after: datetime
     days: int
-    state: State = "in sync"
-    wrong: tuple[str, ...] = ()
+    problems: tuple[_Problem, ...] = ()
 
 
 def assess(
@@ -141,11 +96,17 @@ def assess(
     ]
     # A stable sort: within a state, rows keep the order of the files.
     rows.sort(key=lambda row: STATES.index(row.state))
-    return Report(tuple(rows), moment, warning_days, tuple(inventory.notes(fleet)))
+    notes = tuple(inventory.notes(fleet))
+    return Report(tuple(rows), moment, warning_days, notes, _unlisted(observations, moment))
 
 
 def describe_drift(ca: ConfiguredCa, observed: ObservedCa) -> list[str]:
-    """Return each difference between a CA's configuration and what AWS has, in words.
+    """Return each difference between a CA's configuration and what AWS has, in words."""
+    return [problem.text for problem in _drift(ca, observed)]
+
+
+def _drift(ca: ConfiguredCa, observed: ObservedCa) -> list[_Problem]:
+    """Return each difference between a CA's configuration and what AWS has.
 
     Only what the files configure is compared; the next plan knows more, such as the tags.
     """
@@ -171,20 +132,30 @@ def describe_drift(ca: ConfiguredCa, observed: ObservedCa) -> list[str]:
         for difference in relevant
         if difference.attribute in _MODULE_TAG_ATTRIBUTES and difference.wanted is None
     ]
-    texts = [str(difference) for difference in relevant if difference not in missing_tags]
+    problems = [_of_difference(each) for each in relevant if each not in missing_tags]
     if len(missing_tags) == len(_MODULE_TAG_ATTRIBUTES):
-        return [*texts, "not managed by this module yet"]
-    return texts + [str(difference) for difference in missing_tags]
+        unmanaged = "not managed by this module yet"
+        return [*problems, _Problem(unmanaged, "drifted", next_steps.ADOPT, "managed")]
+    return problems + [_of_difference(each) for each in missing_tags]
+
+
+def _of_difference(difference: Difference) -> _Problem:
+    column = _COLUMNS.get(difference.attribute, "managed")
+    step = next_steps.of_difference(difference.attribute)
+    return _Problem(str(difference), "drifted", step, column)
 
 
 def _expiry(certificate: Certificate, moment: datetime, warning_days: int) -> _Expiry:
     _, not_after = pem.validity(pem.parse(certificate))
     days = (not_after - moment) // timedelta(days=1)
-    if not_after < moment:
-        return _Expiry(not_after, days, "expired", (f"expired at {utc.rfc3339(not_after)}",))
-    if days < warning_days:
-        return _Expiry(not_after, days, "expiring", (f"expires at {utc.rfc3339(not_after)}",))
-    return _Expiry(not_after, days)
+    state: State | None = (
+        "expired" if not_after < moment else "expiring" if days < warning_days else None
+    )
+    if state is None:
+        return _Expiry(not_after, days)
+    verb = "expired" if state == "expired" else "expires"
+    text = f"{verb} at {utc.rfc3339(not_after)}"
+    return _Expiry(not_after, days, (_Problem(text, state, next_steps.RENEW),))
 
 
 def _row(
@@ -202,30 +173,64 @@ def _row(
         region=account_region.target.region,
         ca=ca,
         certificate_id=certificate_id,
-        state=expiry.state,
-        wrong=expiry.wrong,
+        state="in sync",
+        wrong=(),
         wanted_mode=configured.desired.certificate_mode,
         wanted_status=configured.desired.status,
         not_after=expiry.not_after,
         days=expiry.days,
     )
-    assessed = result_or_failure(lambda: _compare(row, configured, observations[certificate_id]))
+    assessed = result_or_failure(
+        lambda: _assessed(row, configured, account_region, observations, expiry)
+    )
     if isinstance(assessed, Failure):
-        return replace(row, state="failed", wrong=(one_line(str(assessed)), *expiry.wrong))
+        failed = _Problem(one_line(str(assessed)), "failed")
+        return _with_problems(row, [failed, *expiry.problems])
     return assessed
 
 
-def _compare(row: Row, ca: ConfiguredCa, observed: ObservedCa | Failure | None) -> Row:
-    """Return the row of a certificate with what AWS has of the CA; raise the lookup's Failure."""
+def _assessed(
+    row: Row,
+    ca: ConfiguredCa,
+    account_region: AccountRegion,
+    observations: Observations,
+    expiry: _Expiry,
+) -> Row:
+    """Return the row with what AWS has of the CA and what is wrong; raise the lookup's Failure."""
+    observed = observations.cas[row.certificate_id]
     if isinstance(observed, Failure):
         raise observed
     if observed is None:
         wanted = f"not registered, wanted {row.wanted_mode}, {row.wanted_status}"
-        return replace(row, state="drifted", wrong=(wanted, *row.wrong), registered=False)
-    drifted = describe_drift(ca, observed)
-    state: State = "drifted" if drifted else row.state
-    row = replace(row, state=state, wrong=(*drifted, *row.wrong), registered=True)
-    return _with_observed(row, observed)
+        missing = [
+            _Problem(wanted, "drifted", next_steps.REGISTER, "mode"),
+            _Problem("", "drifted", column="status"),
+        ]
+        return replace(_with_problems(row, [*missing, *expiry.problems]), registered=False)
+    drift = _drift(ca, observed)
+    row = replace(_with_observed(row, observed), registered=True)
+    provisioned = observations.provisioning.get(row.certificate_id)
+    problems: list[_Problem] = []
+    if provisioned is not None:
+        location = Location(account_region.target, observations.partition)
+        row = _with_provisioning(row, ca, observed, provisioned, location)
+        assert row.provisioning is not None
+        problems = _of_checks(row.provisioning.checks)
+    return _with_problems(row, [*drift, *problems, *expiry.problems])
+
+
+def _with_problems(row: Row, problems: Sequence[_Problem]) -> Row:
+    """Return the row with what is wrong, in the worst state of it."""
+    steps = dict.fromkeys(problem.next_step for problem in problems if problem.next_step)
+    columns = dict.fromkeys(problem.column for problem in problems if problem.column)
+    states = [problem.state for problem in problems]
+    return replace(
+        row,
+        state=min(states, key=STATES.index, default=row.state),
+        wrong=tuple(problem.text for problem in problems if problem.text),
+        next_steps=tuple(steps),
+        wrong_columns=tuple(columns),
+    )
 
 
 def _with_observed(row: Row, observed: ObservedCa) -> Row:
@@ -238,4 +243,105 @@ def _with_observed(row: Row, observed: ObservedCa) -> Row:
         template=None if template == "none" else template,
         managed=observed.origin if model.ORIGIN_TAG in observed.tags else None,
         revision=observed.revision,
+    )
+
+
+def _with_provisioning(
+    row: Row,
+    ca: ConfiguredCa,
+    observed: ObservedCa,
+    provisioned: CaProvisioning | Unreadable,
+    location: Location,
+) -> Row:
+    """Return the row with what provisions the CA's devices, and whether that works."""
+    if isinstance(provisioned, Unreadable):
+        unreadable = not_readable("provisioning", provisioned)
+        return replace(row, provisioning=Provisioning("not readable", None, (unreadable,)))
+    config = observed.registration_config
+    checks = tuple(
+        ca_checks.checks(
+            location,
+            row.certificate_id,
+            config,
+            provisioned,
+            rule_wanted=ca.provisioning == inventory.JITR,
+        )
+    )
+    kind = ca_checks.kind(config, provisioned)
+    name = ca_checks.resource_name(config, provisioned)
+    devices = provisioned.devices
+    return replace(
+        row,
+        provisioning=Provisioning(kind, name, checks),
+        devices=None if isinstance(devices, Unreadable) else devices,
+    )
+
+
+def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
+    """Return what is wrong with provisioning: what does not work, then what could not be read.
+
+    A check that could not be determined for another reason, such as a condition in a policy, is
+    left to `diagnose`: it depends on the device.
+    """
+    faulty = [
+        _Problem(check.finding, "faulty", next_steps.of_check(check), "provisioning")
+        for check in checks
+        if check.ok is False
+    ]
+    unreadable = [
+        _Problem(
+            f"not readable ({check.check}): {_without_aws_words(check.finding)}",
+            "not readable",
+            next_steps.of_check(check),
+            "devices" if check.check == ca_checks.DEVICES else "provisioning",
+        )
+        for check in checks
+        if check.unreadable
+    ]
+    return faulty + unreadable
+
+
+def _without_aws_words(reason: str) -> str:
+    """Return a reason without AWS's own words, which differ in each account."""
+    return reason.partition("; AWS says: ")[0]
+
+
+def _unlisted(
+    observations: Mapping[AccountRegion, Observations], moment: datetime
+) -> Unlisted | None:
+    """Return the CAs that the files do not name; None if they were not looked up anywhere."""
+    looked_up = {
+        account_region: observed.unlisted
+        for account_region, observed in observations.items()
+        if observed.unlisted is not None
+    }
+    if not looked_up:
+        return None
+    rows: list[UnlistedRow] = []
+    failures = []
+    for account_region, unlisted in looked_up.items():
+        if isinstance(unlisted, Unreadable):
+            target = account_region.target
+            where = f"{account_region.account_name} {target.account_id}: {target.region}"
+            failures.append((where, unlisted.reason))
+        else:
+            rows += [_unlisted_row(account_region, ca, moment) for ca in unlisted]
+    return Unlisted(tuple(rows), tuple(failures))
+
+
+def _unlisted_row(account_region: AccountRegion, ca: UnlistedCa, moment: datetime) -> UnlistedRow:
+    counted = ca.devices
+    unreadable = counted.reason if isinstance(counted, Unreadable) else None
+    return UnlistedRow(
+        account=account_region.account_name,
+        account_id=account_region.target.account_id,
+        region=account_region.target.region,
+        certificate_id=ca.certificate_id,
+        status=ca.status,
+        subject=ca.subject,
+        mode=ca.mode,
+        not_after=ca.not_after,
+        days=None if ca.not_after is None else (ca.not_after - moment) // timedelta(days=1),
+        devices=None if isinstance(counted, Unreadable) else counted,
+        unreadable=ca.unreadable or unreadable,
     )

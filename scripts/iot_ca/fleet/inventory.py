@@ -22,8 +22,8 @@ from iot_ca.model import CertificateMode, Credentials, DesiredCa, Status, Target
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
-_NOT_PROVISIONED = "NONE"
-_PROVISIONING_TYPES = ("JITP", "JITR", _NOT_PROVISIONED)
+JITP, JITR, _NOT_PROVISIONED = "JITP", "JITR", "NONE"
+_PROVISIONING_TYPES = (JITP, JITR, _NOT_PROVISIONED)
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,14 @@ class ConfiguredCa:
             If not, a CA with any template is in sync.
         auto_registration_configured: whether the files say it, or how devices are provisioned, on
             which the root module's default depends.
+        provisioning: how devices are provisioned (`JITP`, `JITR` or `NONE`); None if the files do
+            not say it.
     """
 
     desired: DesiredCa
     template_configured: bool
     auto_registration_configured: bool
+    provisioning: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +247,7 @@ def _configured_ca(name: str, certificate: Certificate, layers: Sequence[Layer])
     kind, template, template_configured = _NOT_PROVISIONED, default.template_name, False
     auto_registration: bool | None = None
     provisioned: bool | None = None
+    provisioned_by: str | None = None
     for layer in reversed(layers):
         mode = layer.choice("certificate_mode", get_args(CertificateMode), mode)
         status = layer.choice("status", get_args(Status), status)
@@ -252,12 +256,14 @@ def _configured_ca(name: str, certificate: Certificate, layers: Sequence[Layer])
         if provisioning.settings:
             kind = provisioning.choice("type", _PROVISIONING_TYPES, kind)
             jitp_template = provisioning.text("template_name") or name
-            template, template_configured = (jitp_template if kind == "JITP" else None), True
-            provisioned = kind != _NOT_PROVISIONED
+            template, template_configured = (jitp_template if kind == JITP else None), True
+            provisioned, provisioned_by = kind != _NOT_PROVISIONED, kind
         if layer.settings.get("template_name") is not None:
             # An empty name means that the CA must not have a template: JITR or NONE.
             template, template_configured = layer.text("template_name") or None, True
             provisioned = True if template else provisioned
+            if template or provisioned_by == JITP:
+                provisioned_by = JITP if template else None
     configured = auto_registration if auto_registration is not None else provisioned
     desired = DesiredCa(certificate.pem, mode, status, bool(configured), template)
-    return ConfiguredCa(desired, template_configured, configured is not None)
+    return ConfiguredCa(desired, template_configured, configured is not None, provisioned_by)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.certificates.pem import Certificate
-from iot_ca.errors import Failure
+from iot_ca.errors import Failure, one_line
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
-from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.fleet.inventory import JITR, AccountRegion, Fleet
 from iot_ca.fleet.isolation import result_or_failure
+from iot_ca.fleet.unlisted import UnlistedCa, observe_unlisted
 from iot_ca.model import ObservedCa
+from iot_ca.provisioning.facts import CaProvisioning, PolicyDocument, Unreadable
+from iot_ca.provisioning.observe.cas import observe_provisioning
+from iot_ca.provisioning.observe.reading import Reader
 
-# By certificate ID, what one account has in one Region: None for a CA that is not registered, a
-# Failure for one that could not be looked up.
-Observations = Mapping[str, ObservedCa | Failure | None]
+T = TypeVar("T")
 
 # Parallel calls for all accounts together: each needs a connection, and some systems allow a
 # process 256 open files. AWS's quotas are per account and much higher than one account's share.
@@ -24,8 +28,56 @@ _MAX_CALLS = 64
 _MAX_CALLS_PER_ACCOUNT_REGION = 10
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What is looked up in addition to the CAs of the files.
+
+    Attributes:
+        provisioning: what provisions the devices of each registered CA.
+        unlisted: the CAs that the files do not name.
+    """
+
+    provisioning: bool = True
+    unlisted: bool = False
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What one account has in one Region.
+
+    Attributes:
+        cas: by certificate ID: None for a CA that is not registered, a Failure for one that could
+            not be looked up.
+        partition: that of the account; empty if the account could not be reached.
+        provisioning: what provisions the devices of the registered CAs, by certificate ID; empty
+            if it was not looked up.
+        unlisted: the CAs that the files do not name; None if they were not looked up.
+    """
+
+    cas: Mapping[str, ObservedCa | Failure | None]
+    partition: str = ""
+    provisioning: Mapping[str, CaProvisioning | Unreadable] = field(default_factory=dict)
+    unlisted: tuple[UnlistedCa, ...] | Unreadable | None = None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all lookups of a run share.
+
+    `aws_policies` has the documents of AWS's own policies, which are the same in all accounts.
+    """
+
+    certificates: Mapping[str, Certificate]
+    clients: Clients
+    scope: Scope
+    parallel_calls: int
+    aws_policies: dict[str, PolicyDocument] = field(default_factory=dict)
+
+
 def observe_fleet(
-    fleet: Fleet, on_progress: Callable[[], None] = lambda: None
+    fleet: Fleet,
+    on_progress: Callable[[], None] = lambda: None,
+    scope: Scope = Scope(),
 ) -> dict[AccountRegion, Observations]:
     """Return what AWS has in each account and Region.
 
@@ -35,19 +87,22 @@ def observe_fleet(
     Args:
         fleet: the accounts, Regions and CAs.
         on_progress: called after each account and Region, from any thread.
+        scope: what else is looked up.
     """
-    clients = Clients(_MAX_CALLS)
+    parallel_calls = _parallel_calls(len(fleet.certificates))
+    run = _Run(fleet.certificates, Clients(_MAX_CALLS), scope, parallel_calls)
+    listed = _listed(fleet) if scope.unlisted else {}
     lookups: dict[AccountRegion, Future[Observations]] = {}
-    with thread_pool(_parallel_lookups(len(fleet.certificates))) as pool:
+    with thread_pool(_MAX_CALLS // parallel_calls) as pool:
         sign_ins = {
-            pool.submit(sign_in_to_account, account_regions, clients): account_regions
+            pool.submit(sign_in_to_account, account_regions, run.clients): account_regions
             for account_regions in by_account(fleet.account_regions)
         }
         for signed_in in as_completed(sign_ins):
             identity = signed_in.result()
             for account_region in sign_ins[signed_in]:
                 lookup = pool.submit(
-                    _observe, account_region, identity, fleet.certificates, clients
+                    _observe, account_region, identity, run, listed.get(account_region)
                 )
                 lookup.add_done_callback(lambda _: on_progress())
                 lookups[account_region] = lookup
@@ -63,9 +118,24 @@ def by_account(account_regions: Iterable[AccountRegion]) -> list[list[AccountReg
     return list(groups.values())
 
 
-def _parallel_lookups(cas: int) -> int:
-    """Return how many accounts and Regions are looked up at once; each CA takes two calls."""
-    return _MAX_CALLS // max(1, min(_MAX_CALLS_PER_ACCOUNT_REGION, 2 * cas))
+def _parallel_calls(cas: int) -> int:
+    """Return how many calls a lookup makes at once; each CA takes two at first."""
+    return max(1, min(_MAX_CALLS_PER_ACCOUNT_REGION, 2 * cas))
+
+
+def _listed(fleet: Fleet) -> dict[AccountRegion, set[str]]:
+    """Return the IDs of the CAs that the files name for each account and Region.
+
+    An account that has several names in the files is there once, with the CAs of all.
+    """
+    first: dict[tuple[str, str], AccountRegion] = {}
+    listed: dict[AccountRegion, set[str]] = {}
+    for account_region in fleet.account_regions:
+        target = account_region.target
+        key = first.setdefault((target.account_id, target.region), account_region)
+        ids = {fleet.certificates[ca].certificate_id for ca in account_region.cas}
+        listed.setdefault(key, set()).update(ids)
+    return listed
 
 
 def sign_in_to_account(
@@ -86,19 +156,72 @@ def sign_in_to_account(
 def _observe(
     account_region: AccountRegion,
     identity: CallerIdentity | Failure,
-    certificates: Mapping[str, Certificate],
-    clients: Clients,
+    run: _Run,
+    listed: Collection[str] | None,
 ) -> Observations:
-    """Look up the CAs of one account and Region; a failure counts for each of them."""
-    certificate_ids = [certificates[ca].certificate_id for ca in account_region.cas]
+    """Look up the CAs of one account and Region; a failure counts for each of them.
+
+    `listed` has the IDs of the CAs that the files name, if the others are looked up.
+    """
+    certificate_ids = [run.certificates[ca].certificate_id for ca in account_region.cas]
     if isinstance(identity, Failure):
-        return dict.fromkeys(certificate_ids, identity)
-    account = FleetAccount(account_region.target, clients, identity)
+        return Observations(dict.fromkeys(certificate_ids, identity))
+    account = FleetAccount(account_region.target, run.clients, identity)
     ca_certificates = CaCertificates(account)
-    observations = result_or_failure(lambda: ca_certificates.observe(certificate_ids))
-    if isinstance(observations, Failure):
-        return dict.fromkeys(certificate_ids, observations)
-    return observations
+    cas = result_or_failure(lambda: ca_certificates.observe(certificate_ids))
+    if isinstance(cas, Failure):
+        return Observations(dict.fromkeys(certificate_ids, cas))
+    return _with_scope(account_region, account, run, cas, listed)
+
+
+def _with_scope(
+    account_region: AccountRegion,
+    account: FleetAccount,
+    run: _Run,
+    cas: Mapping[str, ObservedCa | Failure | None],
+    listed: Collection[str] | None,
+) -> Observations:
+    """Return what else the scope of the run has; what fails becomes a value."""
+    registered = {key: ca for key, ca in cas.items() if isinstance(ca, ObservedCa)}
+    observations = Observations(cas)
+    if not (registered and run.scope.provisioning) and listed is None:
+        return observations
+    # One call at once is that of this thread.
+    reader = Reader(account, max(1, run.parallel_calls - 1), run.aws_policies)
+    try:
+        if registered and run.scope.provisioning:
+            wanted = _rule_wanted(account_region, run.certificates)
+            provisioning = _value(lambda: observe_provisioning(reader, registered, wanted))
+            observations = replace(
+                observations,
+                partition=account.partition,
+                provisioning=dict.fromkeys(registered, provisioning)
+                if isinstance(provisioning, Unreadable)
+                else provisioning,
+            )
+        if listed is not None:
+            unlisted = _value(lambda: observe_unlisted(reader, listed))
+            observations = replace(observations, unlisted=unlisted)
+        return observations
+    finally:
+        reader.close()
+
+
+def _rule_wanted(
+    account_region: AccountRegion, certificates: Mapping[str, Certificate]
+) -> set[str]:
+    """Return the IDs of the CAs that the files configure with JITR."""
+    return {
+        certificates[name].certificate_id
+        for name, ca in account_region.cas.items()
+        if ca.provisioning == JITR
+    }
+
+
+def _value(call: Callable[[], T]) -> T | Unreadable:
+    """Return what a call returns; what it raises costs this part of the lookup alone."""
+    value = result_or_failure(call)
+    return Unreadable(one_line(str(value))) if isinstance(value, Failure) else value
 
 
 @contextmanager

@@ -13,15 +13,21 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
 
 from iot_ca.errors import Failure
 from iot_ca.fleet import inventory, page_file
-from iot_ca.fleet.assessment import EXPIRY_WARNING_DAYS, Report, assess
+from iot_ca.fleet.assessment import assess
 from iot_ca.fleet.interruption import end_interrupted
+from iot_ca.fleet.report import EXPIRY_WARNING_DAYS, Report
 from iot_ca.streams import standard_output
+
+_NO_PROVISIONING = (
+    "provisioning was not looked up (--no-provisioning): a CA in sync might not let new devices in"
+)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -44,12 +50,15 @@ def _run(argv: Sequence[str]) -> int:
     # The entry point turns it off for the other commands, which end before garbage matters.
     gc.enable()
     # Imported here: botocore takes longer to load than --help or a wrong file needs.
-    from iot_ca.fleet.lookup import observe_fleet
+    from iot_ca.fleet.lookup import Scope, observe_fleet
 
+    scope = Scope(options.provisioning, options.unlisted)
     with _progress_bar(len(fleet.account_regions)) as advance:
-        observations = observe_fleet(fleet, advance)
+        observations = observe_fleet(fleet, advance, scope)
     now = datetime.now(timezone.utc)
     report = assess(fleet, observations, now, options.expiry_warning_days)
+    if not options.provisioning:
+        report = replace(report, notes=(*report.notes, _NO_PROVISIONING))
     _output(report, options)
     return report.exit_status
 
@@ -64,8 +73,10 @@ class _Parser(argparse.ArgumentParser):
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="iot_ca status",
-        description="Shows the state of each CA in every account and region. Never writes to AWS.",
-        epilog="Exit status: 1 if a lookup failed, else 2 if a CA has drifted, else 0.",
+        description="Shows the state of each CA in every account and region, and whether its "
+        "devices are provisioned. Never writes to AWS.",
+        epilog="Exit status: 1 if something could not be looked up, else 2 if a CA has drifted or "
+        "its provisioning is faulty, else 0.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -90,6 +101,17 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         default=EXPIRY_WARNING_DAYS,
         metavar="DAYS",
         help="a CA counts as expiring this long before it expires (%(default)s; 0: never)",
+    )
+    add(
+        "--unlisted",
+        action="store_true",
+        help="also show CAs that are registered in an account and that FILE does not name",
+    )
+    add(
+        "--no-provisioning",
+        dest="provisioning",
+        action="store_false",
+        help="fewer calls: look up CAs alone, not whether their devices are provisioned",
     )
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="print JSON")

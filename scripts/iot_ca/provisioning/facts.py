@@ -105,3 +105,61 @@ class Function:
     policy: str | Unreadable | None
     reserved_concurrency: int | Unreadable | None
     errors: tuple[str, ...] | Unreadable = ()
+
+
+@dataclass(frozen=True)
+class Location:
+    """One account and Region."""
+
+    target: Target
+    partition: str
+
+    @property
+    def iot_arn_prefix(self) -> str:
+        """`arn:PARTITION:iot:REGION:ACCOUNT`."""
+        return f"arn:{self.partition}:iot:{self.target.region}:{self.target.account_id}"
+
+
+@dataclass(frozen=True)
+class DeviceCertificates:
+    """How many certificates of a CA's devices are registered.
+
+    Attributes:
+        count: how many were counted.
+        pending: how many of these are PENDING_ACTIVATION.
+        more: whether there are more than were counted.
+    """
+
+    count: int
+    pending: int = 0
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue for events that failed, and about how many wait in it."""
+
+    name: str
+    messages: int
+
+
+@dataclass(frozen=True)
+class CaProvisioning:
+    """What provisions the devices of one registered CA, and what came of it.
+
+    Attributes:
+        template, role: of a CA with a template; a template None does not exist.
+        rule: the topic rule that handles the events of a CA without a template.
+        function: that of the rule; None if the rule's function does not exist.
+        queues: those for events that the rule or its function failed to handle.
+        alarms: the names of the module's alarms that are in ALARM.
+        devices: the certificates of the CA's devices.
+    """
+
+    template: Template | Unreadable | None = None
+    role: RoleFacts | None = None
+    rule: Rule | Unreadable | None = None
+    function: Function | Unreadable | None = None
+    queues: tuple[Queue, ...] | Unreadable = ()
+    alarms: tuple[str, ...] | Unreadable = ()
+    devices: DeviceCertificates | Unreadable = DeviceCertificates(0)

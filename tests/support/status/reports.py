@@ -8,9 +8,10 @@ from typing import Any
 
 from iot_ca import model
 from iot_ca.certificates import pem as pem_text
-from iot_ca.fleet.assessment import Report, Row
 from iot_ca.fleet.inventory import ConfiguredCa
+from iot_ca.fleet.report import Provisioning, Report, Row, UnlistedRow
 from iot_ca.model import DesiredCa, ObservedCa
+from iot_ca.provisioning.facts import DeviceCertificates
 from tests.support.certificates import NOW, pem
 from tests.support.status.variable_files import ROOT
 
@@ -47,6 +48,25 @@ def a_row(**more: Any) -> Row:
         template="factory",
         managed="registered",
         revision="register 1",
+        provisioning=Provisioning("JITP", "factory"),
+        devices=DeviceCertificates(12, 3),
+    )
+    return replace(row, **more)
+
+
+def an_unlisted_row(**more: Any) -> UnlistedRow:
+    """A CA that no file names, but for `more`."""
+    row = UnlistedRow(
+        account="production",
+        account_id="111111111111",
+        region="eu-west-1",
+        certificate_id="cd" * 32,
+        status="ACTIVE",
+        subject="CN=former",
+        mode="DEFAULT",
+        not_after=NOW + timedelta(days=30, hours=1),
+        days=30,
+        devices=DeviceCertificates(1000, 0, more=True),
     )
     return replace(row, **more)
 

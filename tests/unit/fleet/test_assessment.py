@@ -10,9 +10,21 @@ import pytest
 
 from iot_ca import model
 from iot_ca.errors import Failure
-from iot_ca.fleet.assessment import Row, assess, describe_drift
+from iot_ca.fleet.assessment import assess, describe_drift
 from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.fleet.lookup import Observations
+from iot_ca.fleet.report import Report, Row
+from iot_ca.fleet.unlisted import UnlistedCa
 from iot_ca.model import DesiredCa, ObservedCa, Target
+from iot_ca.provisioning.facts import (
+    CaProvisioning,
+    DeviceCertificates,
+    MissingRole,
+    PolicyDocument,
+    Role,
+    Template,
+    Unreadable,
+)
 from iot_ca.reconcile.steps import Goal, Register, State, decide
 from tests.support.certificates import NOW
 from tests.support.status.reports import CERTIFICATE, IN_SYNC, TAGS, a_report, a_row, configured
@@ -26,7 +38,7 @@ def assessed(
     target = Target("111111111111", "eu-west-1")
     account_region = AccountRegion("one", target, {"root": configured(**more)})
     fleet = Fleet((account_region,), {"root": CERTIFICATE})
-    observations = {account_region: {CERTIFICATE.certificate_id: observed}}
+    observations = {account_region: Observations({CERTIFICATE.certificate_id: observed})}
     (row,) = assess(fleet, observations, moment, days).rows
     return row
 
@@ -125,7 +137,9 @@ def test_a_failure_is_one_line_and_leaves_the_facts_unknown() -> None:
         ((), 0),
         (("in sync", "expiring", "expired"), 0),
         (("in sync", "drifted"), 2),
+        (("in sync", "faulty"), 2),
         (("failed",), 1),
+        (("not readable", "drifted"), 1),
         (("drifted", "failed", "in sync"), 1),
     ],
 )
@@ -135,27 +149,176 @@ def test_the_exit_status_is_that_of_the_worst_state(
     assert a_report(*(a_row(state=state) for state in states)).exit_status == exit_status
 
 
-class _Unreadable:
+class _Unanswerable:
     """An answer of AWS in a form that nobody expects."""
 
     def __getattr__(self, name: str) -> Any:
         raise ZeroDivisionError(f"a secret in {name}")
 
 
-@pytest.mark.parametrize("observations", [{}, {CERTIFICATE.certificate_id: _Unreadable()}])
+@pytest.mark.parametrize("cas", [{}, {CERTIFICATE.certificate_id: _Unanswerable()}])
 def test_an_unforeseen_error_costs_its_row_alone(
-    observations: Any, capsys: pytest.CaptureFixture[str]
+    cas: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = (
         AccountRegion(name, Target("1" * 12, region), {"root": configured()})
         for name, region in (("good", "eu-west-1"), ("bad", "us-east-1"))
     )
     fleet = Fleet((good, bad), {"root": CERTIFICATE})
-    all_observations = {good: {CERTIFICATE.certificate_id: IN_SYNC}, bad: observations}
-    failed, in_sync = assess(fleet, all_observations, NOW).rows
-    assert (in_sync.account, in_sync.state) == ("good", "in sync")
+    in_sync = Observations({CERTIFICATE.certificate_id: IN_SYNC})
+    all_observations = {good: in_sync, bad: Observations(cas)}
+    failed, healthy = assess(fleet, all_observations, NOW).rows
+    assert (healthy.account, healthy.state) == ("good", "in sync")
     assert (failed.account, failed.region, failed.state) == ("bad", "us-east-1", "failed")
     assert failed.registered is None
-    name = "ZeroDivisionError" if observations else "KeyError"
+    name = "ZeroDivisionError" if cas else "KeyError"
     assert failed.wrong == (f"unforeseen {name}; run with IOT_CA_DEBUG=1 and report it",)
     assert capsys.readouterr() == ("", "")
+
+
+JITP = {"templateName": "factory"}
+TRUST = '{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}'
+EVERYTHING = '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+DENIED = Unreadable("the credentials may not call iot:X; allow it; AWS says: AccessDenied: role a")
+TEMPLATE = Template("factory", "JITP", True, "{}", "arn:aws:iam::1:role/r")
+ROLE = Role(TEMPLATE.role_arn, TRUST, (PolicyDocument("all", EVERYTHING),))
+HEALTHY = CaProvisioning(TEMPLATE, ROLE)
+
+
+def provisioned(
+    by: CaProvisioning | Unreadable, config: dict[str, str] = JITP, wanted: str | None = None
+) -> Row:
+    """The row of ROOT, as in sync as it can be, whose devices are provisioned like this."""
+    account_region = AccountRegion(
+        "one",
+        Target("111111111111", "eu-west-1"),
+        {"root": replace(configured(), provisioning=wanted)},
+    )
+    fleet = Fleet((account_region,), {"root": CERTIFICATE})
+    observed = replace(IN_SYNC, registration_config=config)
+    key = CERTIFICATE.certificate_id
+    observations = {account_region: Observations({key: observed}, "aws", {key: by})}
+    (row,) = assess(fleet, observations, NOW).rows
+    return row
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "wrong", "step"),
+    [
+        ({}, "in sync", (), None),
+        (
+            {"template": None, "role": None},
+            "faulty",
+            (f"the template factory of CA {CERTIFICATE.certificate_id} does not exist",),
+            "creates the template",
+        ),
+        (
+            {"template": replace(TEMPLATE, type="FLEET_PROVISIONING")},
+            "faulty",
+            ("type of template factory is FLEET_PROVISIONING, wanted JITP",),
+            "give the CA a template of type JITP",
+        ),
+        (
+            {"role": MissingRole("arn:aws:iam::1:role/r")},
+            "faulty",
+            ("the role arn:aws:iam::1:role/r does not exist",),
+            "creates the role",
+        ),
+        (
+            {"alarms": ("iot-jitp-server-errors", "iot-jitp-client-errors", "iot-jitr-other-lost")},
+            "faulty",
+            ("iot-jitp-client-errors and iot-jitp-server-errors are in ALARM",),
+            "run `diagnose`",
+        ),
+        # The reason without AWS's own words, which differ in each account.
+        *(
+            (
+                {part: DENIED},
+                "not readable",
+                (f"not readable ({check}): the credentials may not call iot:X; allow it",),
+                "report_json",
+            )
+            for part, check in (
+                ("template", "template"),
+                ("role", "role"),
+                ("alarms", "alarms"),
+                ("devices", "device certificates"),
+            )
+        ),
+        (
+            {"template": replace(TEMPLATE, enabled=False), "role": DENIED},
+            "faulty",
+            (
+                "the template factory is disabled",
+                "not readable (role): the credentials may not call iot:X; allow it",
+            ),
+            "enables the template",
+        ),
+        # What depends on a condition depends on the device: that is for diagnose.
+        (
+            {"role": replace(ROLE, trust=TRUST[:-2] + ', "Condition": {"X": {"y": "z"}}}}')},
+            "in sync",
+            (),
+            None,
+        ),
+    ],
+)
+def test_a_ca_is_in_sync_only_if_its_provisioning_was_read_and_works(
+    changed: dict[str, Any], state: str, wrong: tuple[str, ...], step: str | None
+) -> None:
+    row = provisioned(replace(HEALTHY, **changed))
+    assert (row.state, row.wrong) == (state, wrong)
+    assert [(step or "") in each for each in row.next_steps[:1]] == [True] * (step is not None)
+    assert row.provisioning is not None
+    assert (row.provisioning.type, row.provisioning.name) == ("JITP", "factory")
+
+
+def test_provisioning_that_failed_to_be_looked_up_is_not_readable() -> None:
+    row = provisioned(Unreadable("unforeseen KeyError; report it"))
+    assert (row.state, row.next_steps) == ("not readable", ())
+    assert row.wrong == ("not readable (provisioning): unforeseen KeyError; report it",)
+
+
+def test_a_missing_rule_is_faulty_only_if_the_files_want_jitr() -> None:
+    nothing = CaProvisioning()
+    assert provisioned(nothing, {}).state == "in sync"
+    missing = provisioned(nothing, {}, "JITR")
+    assert missing.state == "faulty"
+    assert "no topic rule listens for its events" in missing.wrong[0]
+    unknown = provisioned(CaProvisioning(rule=DENIED), {})
+    assert unknown.provisioning is not None
+    assert (unknown.state, unknown.provisioning.type) == ("not readable", "not readable")
+
+
+@pytest.mark.parametrize(
+    ("observed", "columns", "step"),
+    [
+        (replace(IN_SYNC, mode="DEFAULT"), ("mode",), "set allow_mode_change"),
+        (replace(IN_SYNC, status="INACTIVE"), ("status",), "repairs the CA"),
+        (replace(IN_SYNC, tags={}), ("managed",), "adopts the CA"),
+        (None, ("mode", "status"), "registers the CA"),
+    ],
+)
+def test_each_finding_marks_its_cells_and_has_a_next_step(
+    observed: ObservedCa | None, columns: tuple[str, ...], step: str
+) -> None:
+    row = assessed(observed)
+    assert row.wrong_columns == columns
+    (next_step,) = row.next_steps
+    assert step in next_step
+
+
+def test_unlisted_cas_do_not_change_the_exit_status_unless_they_are_unreadable() -> None:
+    def report(unlisted: tuple[UnlistedCa, ...] | Unreadable) -> Report:
+        account_region = AccountRegion("one", Target("1" * 12, "eu-west-1"), {})
+        observed = Observations({}, "aws", unlisted=unlisted)
+        return assess(Fleet((account_region,), {}), {account_region: observed}, NOW)
+
+    ca = UnlistedCa("ab" * 32, "ACTIVE", devices=DeviceCertificates(1))
+    assert report((ca,)).exit_status == 0
+    assert report((replace(ca, unreadable="no"),)).exit_status == 1
+    assert report((replace(ca, devices=DENIED),)).exit_status == 1
+    listing = report(DENIED)
+    assert listing.exit_status == 1
+    assert listing.unlisted is not None
+    assert listing.unlisted.failures == (("one 111111111111: eu-west-1", DENIED.reason),)

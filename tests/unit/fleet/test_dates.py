@@ -18,9 +18,11 @@ from cryptography import x509
 
 from iot_ca.certificates import pem as pem_text
 from iot_ca.fleet import inventory
-from iot_ca.fleet.assessment import Report, assess
+from iot_ca.fleet.assessment import assess
+from iot_ca.fleet.lookup import Observations
 from iot_ca.fleet.render import html, table
 from iot_ca.fleet.render import json as json_report
+from iot_ca.fleet.report import Report
 from tests.support.certificates import NOW, der, ec_key, issue, pem
 from tests.support.status.reports import IN_SYNC, a_report, a_row
 from tests.support.status.variable_files import failure_text, write_json
@@ -73,7 +75,7 @@ def report_of(folder: Path) -> Report:
     fleet = inventory.read([write_json(folder, variables)])
     (account_region,) = fleet.account_regions
     in_sync = {ca.certificate_id: IN_SYNC for ca in fleet.certificates.values()}
-    return assess(fleet, {account_region: in_sync}, NOW)
+    return assess(fleet, {account_region: Observations(in_sync)}, NOW)
 
 
 @pytest.mark.usefixtures("_time_zone")

@@ -12,11 +12,12 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iot_ca.fleet.assessment import STATES
 from iot_ca.fleet.render import html
 from iot_ca.fleet.render.text import visible
+from iot_ca.fleet.report import STATES, Provisioning, Unlisted
+from iot_ca.provisioning.checks.check import Check
 from tests.support.certificates import NOW
-from tests.support.status.reports import a_report, a_row
+from tests.support.status.reports import a_report, a_row, an_unlisted_row
 
 
 class Page(HTMLParser):
@@ -63,18 +64,25 @@ HOSTILE = st.one_of(
         ]
     ),
 )
-# All texts of a row on the page except its state, which is one of five words of the program.
-SHOWN = ("account", "account_id", "region", "ca", "mode", "status", "template", "managed")
-HARMLESS = [
-    element
-    for element, _ in Page(html.render(a_report(a_row(wrong=("x",)), notes=("x",)))).elements
-]
+# All texts of a row on the page except its state, which is one of a few words of the program.
+SHOWN = ("account", "account_id", "region", "ca", "mode", "status", "managed")
+
+
+def with_text(text: str, **shown: str) -> str:
+    """The page of a CA that has one text wherever there may be one, and of an unlisted CA."""
+    provisioning = Provisioning("JITP", text)
+    row = a_row(**shown, wrong=(text,), next_steps=(f"do {text}",), provisioning=provisioning)
+    unlisted = Unlisted((an_unlisted_row(subject=text, unreadable=text),), ((text, text),))
+    return html.render(a_report(row, notes=(text,), unlisted=unlisted))
+
+
+HARMLESS = [element for element, _ in Page(with_text("x")).elements]
 
 
 @settings(max_examples=60)
 @given(st.fixed_dictionaries(dict.fromkeys(SHOWN, HOSTILE)), HOSTILE)
 def test_no_text_becomes_markup(shown: dict[str, str], wrong: str) -> None:
-    page = Page(html.render(a_report(a_row(**shown, wrong=(wrong,)), notes=(wrong,))))
+    page = Page(with_text(wrong, **shown))
     assert [element for element, _ in page.elements] == HARMLESS
     for _, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
@@ -86,7 +94,7 @@ def test_no_text_becomes_markup(shown: dict[str, str], wrong: str) -> None:
 def test_a_control_character_is_visible_on_the_page() -> None:
     hostile = "a\x1b[2J\x00\u202e\ud800"
     shown = {name: f"{name} {hostile}" for name in SHOWN}
-    text = html.render(a_report(a_row(**shown, wrong=(hostile,)), notes=(hostile,)))
+    text = with_text(hostile, **shown)
     assert all(character.isprintable() or character == "\n" for character in text)
     for name in SHOWN:
         assert rf"{name} a\x1b[2J\x00\u202e\ud800" in text
@@ -114,7 +122,7 @@ def test_the_findings_come_first_on_the_page() -> None:
         a_row(state=state, wrong=() if state == "in sync" else (f"is {state}",)) for state in STATES
     ]
     text = html.render(a_report(*rows, notes=("a note",)))
-    assert "<h1>4 of 5 need attention</h1>" in text
+    assert "<h1>6 of 7 need attention</h1>" in text
     order = [text.index(part) for part in ("is failed", "is expiring", "a note", "<svg", "<table")]
     assert order == sorted(order)
     assert "<h1>All 1 in sync</h1>" in html.render(a_report(a_row()))
@@ -160,6 +168,38 @@ def test_the_timeline_stays_in_its_frame(ends: list[int], name: str) -> None:
 
 def test_the_page_has_the_whole_certificate_id_and_the_origin() -> None:
     text = html.render(a_report(a_row(certificate_id="0123456789ab" + "cd" * 26)))
-    assert f"<summary>0123456789ab</summary>0123456789ab{'cd' * 26}</details>" in text
+    assert f"<summary>0123456789ab</summary><code>0123456789ab{'cd' * 26}</code>" in text
     assert "registered by this module" in text
     assert ">adopted<" in html.render(a_report(a_row(managed="adopted")))
+
+
+def test_a_finding_has_its_next_step_and_marks_its_cell() -> None:
+    row = a_row(
+        state="drifted",
+        status="INACTIVE",
+        wrong=("status is INACTIVE",),
+        next_steps=("apply the module there",),
+        wrong_columns=("status",),
+    )
+    text = html.render(a_report(row))
+    assert "<p>Next: apply the module there.</p>" in text
+    assert 'data-label="Status" class="wrong">INACTIVE</td>' in text
+    assert text.count('class="wrong"') == 1
+
+
+def test_the_page_shows_provisioning_and_devices() -> None:
+    check = Check("template enabled", False, "it is disabled")
+    faulty = a_row(provisioning=Provisioning("JITP", "factory", (check,)))
+    assert ">JITP factory, faulty</td>" in html.render(a_report(faulty))
+    assert ">12 (3 pending)</td>" in html.render(a_report(faulty))
+
+
+def test_unlisted_cas_have_a_section_of_their_own() -> None:
+    text = html.render(a_report(a_row(), unlisted=Unlisted((an_unlisted_row(),))))
+    assert "1 registered CA that the file does not name." in text
+    assert "<code>" + "cd" * 32 + "</code>" in text
+    for shown in ("CN=former", "1000+", "30 days", "DEFAULT"):
+        assert f">{shown}</td>" in text
+    nothing = html.render(a_report(a_row(), unlisted=Unlisted()))
+    assert "every CA that could be listed is in the file." in nothing
+    assert "Not in the file" not in html.render(a_report(a_row()))

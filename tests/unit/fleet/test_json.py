@@ -9,12 +9,25 @@ import pytest
 
 from iot_ca import utc
 from iot_ca.fleet.render import json as json_report
+from iot_ca.fleet.report import Provisioning, Unlisted
+from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.facts import Unreadable
 from tests.support.certificates import NOW
-from tests.support.status.reports import a_report, a_row
+from tests.support.status.reports import a_report, a_row, an_unlisted_row
 
 
 def test_json_has_every_fact_by_name() -> None:
-    report = a_report(a_row(), a_row(state="failed", wrong=("no",)))
+    denied = not_readable("role", Unreadable("the credentials may not call iam:GetRole"))
+    checks = (Check("template enabled", False, "it is disabled", "aws iot"), denied)
+    faulty = a_row(
+        state="failed",
+        wrong=("no",),
+        next_steps=("apply",),
+        wrong_columns=("provisioning",),
+        provisioning=Provisioning("JITP", "factory", checks),
+        devices=None,
+    )
+    report = a_report(a_row(), faulty)
     document = json.loads(json_report.render(report))
     assert document["counts"]["in_sync"] == document["counts"]["failed"] == 1
     assert document["exit_status"] == 1
@@ -38,7 +51,44 @@ def test_json_has_every_fact_by_name() -> None:
         "revision": "register 1",
         "not_after": utc.rfc3339(NOW + timedelta(days=400, hours=1)),
         "days": 400,
+        "next_steps": [],
+        "wrong_columns": [],
+        "provisioning": {"type": "JITP", "name": "factory", "health": "ok", "checks": []},
+        "device_certificates": {"count": 12, "pending_activation": 3, "more": False},
     }
+    second = document["certificate_authorities"][1]
+    assert second["provisioning"] == {
+        "type": "JITP",
+        "name": "factory",
+        "health": "faulty",
+        "checks": [
+            {
+                "check": "template enabled",
+                "ok": False,
+                "finding": "it is disabled",
+                "remedy": "aws iot",
+            },
+            {
+                "check": "role",
+                "ok": None,
+                "finding": "the credentials may not call iam:GetRole",
+                "remedy": None,
+            },
+        ],
+    }
+    assert (second["next_steps"], second["wrong_columns"]) == (["apply"], ["provisioning"])
+    assert (second["device_certificates"], document["unlisted"]) == (None, None)
+
+
+def test_json_has_the_unlisted_cas() -> None:
+    unlisted = Unlisted((an_unlisted_row(),), (("lab 1: eu-west-1", "denied"),))
+    document = json.loads(json_report.render(a_report(unlisted=unlisted)))
+    assert document["exit_status"] == 1
+    assert document["unlisted"]["failures"] == [{"where": "lab 1: eu-west-1", "reason": "denied"}]
+    (row,) = document["unlisted"]["certificate_authorities"]
+    assert (row["certificate_id"], row["subject"], row["days"]) == ("cd" * 32, "CN=former", 30)
+    devices = {"count": 1000, "pending_activation": 0, "more": True}
+    assert row["device_certificates"] == devices
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])

@@ -13,8 +13,11 @@ from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.fleet import lookup
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount
 from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.fleet.lookup import Observations, Scope
 from iot_ca.model import ObservedCa, Target
 from tests.support.status.reports import CERTIFICATE, IN_SYNC, configured
+
+CAS_ALONE = Scope(provisioning=False)
 
 
 class Rendezvous:
@@ -70,8 +73,8 @@ def test_accounts_are_looked_up_in_parallel_up_to_the_limit(
     monkeypatch.setattr(lookup, "sign_in", sign_in)
     monkeypatch.setattr(CaCertificates, "observe", observe)
     fleet = fleet_of(2 * at_once, cas)
-    assert lookup.observe_fleet(fleet) == {
-        account_region: dict.fromkeys(map(str, range(cas)), IN_SYNC)
+    assert lookup.observe_fleet(fleet, scope=CAS_ALONE) == {
+        account_region: Observations(dict.fromkeys(map(str, range(cas)), IN_SYNC))
         for account_region in fleet.account_regions
     }
     assert rendezvous.most == at_once
@@ -96,7 +99,7 @@ def test_calls_for_one_account_run_in_parallel_up_to_the_limit(
     monkeypatch.setattr("iot_ca.aws.observation.arn", lambda _, certificate_id: certificate_id)
     fleet = fleet_of(1, cas)
     assert lookup.observe_fleet(fleet) == {
-        fleet.account_regions[0]: dict.fromkeys(map(str, range(cas)))
+        fleet.account_regions[0]: Observations(dict.fromkeys(map(str, range(cas))))
     }
     assert rendezvous.most == at_once
 
@@ -111,5 +114,5 @@ def test_progress_is_reported_for_every_account_and_region(
     monkeypatch.setattr(lookup, "sign_in", sign_in)
     monkeypatch.setattr(CaCertificates, "observe", lambda _, ids: dict.fromkeys(ids, IN_SYNC))
     progress: list[None] = []
-    lookup.observe_fleet(fleet_of(5, 1), lambda: progress.append(None))
+    lookup.observe_fleet(fleet_of(5, 1), lambda: progress.append(None), CAS_ALONE)
     assert len(progress) == 5

@@ -8,9 +8,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from iot_ca.fleet.assessment import Report
 from iot_ca.fleet.render import page_table, table
-from tests.support.status.reports import a_report, a_row
+from iot_ca.fleet.report import Provisioning, Report, Unlisted
+from tests.support.status.reports import a_report, a_row, an_unlisted_row
 
 
 def printed(report: Report, width: int, terminal: bool = True) -> str:
@@ -29,7 +29,14 @@ def test_the_table_has_the_columns_of_the_page() -> None:
 
 
 def test_the_table_fits_a_terminal_and_ends_with_the_findings() -> None:
-    bad = a_row(account="[b]lab", state="drifted", wrong=("status is [red]OFF",), status="INACTIVE")
+    bad = a_row(
+        account="[b]lab",
+        state="drifted",
+        wrong=("status is [red]OFF",),
+        next_steps=("apply [b]it",),
+        status="INACTIVE",
+        wrong_columns=("status",),
+    )
     report = a_report(bad, a_row(), notes=("a note",))
     for width in (80, 120, 160):
         lines = printed(report, width).splitlines()
@@ -39,8 +46,11 @@ def test_the_table_fits_a_terminal_and_ends_with_the_findings() -> None:
         assert "[b]lab" in rows[1]
         assert lines[-1] == "1 CA in 1 account and 1 region: 1 drifted, 1 in sync"
         assert "≠ drifted  status is [red]OFF" in lines
+        assert "  next: apply [b]it" in lines
         assert "! note  a note" in lines
-    assert "factory" in printed(report, 160)
+        assert "≠ INACTIVE" in rows[1]
+    assert "JITP factory" in printed(report, 160)
+    assert "12 (3 pending)" in printed(report, 160)
     wide = printed(report, 200)
     assert f" {'ab' * 6} " in wide
     assert "registered by this module" in wide
@@ -59,7 +69,7 @@ def test_no_name_sends_control_characters_to_the_terminal() -> None:
         wrong=("\x1b[31m\r",),
         mode="\x1b[3J",
         status="\x1b[4J",
-        template="\x1b[5J",
+        provisioning=Provisioning("JITP", "\x1b[5J"),
     )
     text = printed(a_report(evil, notes=("\x9b1m",)), 200)
     assert all(character.isprintable() or character == "\n" for character in text)
@@ -91,3 +101,21 @@ def test_the_table_is_aligned_in_any_encoding(encoding: str) -> None:
     assert columns[0] == columns[1] > 0
     assert ("本番" if encoding in ("cp932", "utf-8") else r"\u672c\u756a") in lines[1]
     assert [line for line in lines if line.startswith("! note")]
+
+
+def test_a_wrong_cell_is_marked_in_any_encoding() -> None:
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, "ascii") as file:
+        table.print_report(a_report(a_row(mode=None, wrong_columns=("mode",))), file)
+        file.flush()
+        assert b" ! - " in written.getvalue()
+
+
+def test_unlisted_cas_follow_the_findings() -> None:
+    unlisted = Unlisted((an_unlisted_row(),), (("lab 1: eu-west-1", "denied"),))
+    lines = printed(a_report(a_row(), unlisted=unlisted), 160).splitlines()
+    assert lines[-2] == "1 registered CA that the file does not name"
+    assert "? not readable  denied" in lines
+    (line,) = (line for line in lines if "CN=former" in line)
+    assert f" {'cd' * 6} " in line
+    assert line.split()[-3:] == ["1000+", "30", "days"]

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iot_ca.fleet.render import page_table, timeline
+from iot_ca.fleet.render import page_table, page_unlisted, timeline
 from iot_ca.fleet.render.page_table import badge, css_class
 from iot_ca.fleet.render.summary import SIGNS, findings, headline
 from iot_ca.fleet.render.text import escape_html
 from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
-    from iot_ca.fleet.assessment import Report
     from iot_ca.fleet.render.summary import Finding
+    from iot_ca.fleet.report import Report
 
 _FOLDER = Path(__file__).parent
 
@@ -41,6 +41,7 @@ def render(report: Report) -> str:
         *_what_is_wrong(report),
         *_expiry(report),
         *page_table.render(report),
+        *(() if report.unlisted is None else page_unlisted.render(report.unlisted)),
         "</main>",
         "<footer><p>Made by terraform-aws-iot-ca. Nothing was written to AWS.</p></footer>",
         f"<script>{script}</script>",
@@ -130,8 +131,9 @@ def _what_is_wrong(report: Report) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> str:
+    step = f"<p>Next: {escape_html(finding.next_step)}.</p>" if finding.next_step else ""
     return (
-        f"<li><div>{badge(finding.state)}</div><div><p>{escape_html(finding.text)}</p>"
+        f"<li><div>{badge(finding.state)}</div><div><p>{escape_html(finding.text)}</p>{step}"
         f'<p class="dim">{escape_html(finding.where)}</p></div></li>'
     )
 

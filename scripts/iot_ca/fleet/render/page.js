@@ -20,7 +20,7 @@
   theme.hidden = false;
   paint();
 
-  const table = document.querySelector("table");
+  const table = document.getElementById("cas");
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];

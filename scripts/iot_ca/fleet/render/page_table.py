@@ -6,12 +6,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iot_ca.fleet.render.summary import SIGNS, days_in_words, managed_in_words, short_id
+from iot_ca.fleet.render.summary import (
+    SIGNS,
+    days_in_words,
+    devices_in_words,
+    managed_in_words,
+    provisioning_in_words,
+    short_id,
+)
 from iot_ca.fleet.render.text import escape_html
 from iot_ca.utc import rfc3339
 
 if TYPE_CHECKING:
-    from iot_ca.fleet.assessment import Report, Row, State
+    from iot_ca.fleet.report import Column as ColumnName
+    from iot_ca.fleet.report import Report, Row, State
 
 _NOTHING = "-"
 
@@ -21,7 +29,8 @@ def render(report: Report) -> Iterator[str]:
     yield '<section aria-labelledby="all"><h2 id="all">All of them</h2>'
     yield from _tools()
     # The roles repeat what the elements are: browsers drop it if CSS shows the rows as cards.
-    yield '<table role="table" aria-labelledby="all"><thead role="rowgroup"><tr role="row">'
+    yield '<table id="cas" role="table" aria-labelledby="all">'
+    yield '<thead role="rowgroup"><tr role="row">'
     for column in _COLUMNS:
         sort = ' aria-sort="ascending"' if column.heading == "State" else ""
         css = f' class="{column.heading_class}"' if column.heading_class else ""
@@ -69,17 +78,20 @@ def _account(heading: str, row: Row, report: Report) -> str:
     )
 
 
+def certificate_id(whole: str) -> str:
+    """Return the HTML of the short certificate ID, which unfolds into the whole one, to copy."""
+    short = escape_html(short_id(whole))
+    return f"<details><summary>{short}</summary><code>{escape_html(whole)}</code></details>"
+
+
 def _ca(heading: str, row: Row, report: Report) -> str:
-    """Return the name and the short certificate ID, which unfolds into the whole one, to copy."""
     del report
-    whole = escape_html(row.certificate_id)
-    short = escape_html(short_id(row.certificate_id))
-    unfolding = f"<details><summary>{short}</summary>{whole}</details>"
-    return _cell(heading, f"{escape_html(row.ca)}{unfolding}", "name")
+    content = f"{escape_html(row.ca)}{certificate_id(row.certificate_id)}"
+    return cell(heading, content, "name")
 
 
 def _state(heading: str, row: Row, report: Report) -> str:
-    return _cell(heading, badge(row.state), value=list(report.counts).index(row.state))
+    return cell(heading, badge(row.state), value=list(report.counts).index(row.state))
 
 
 def _expiry(heading: str, row: Row, report: Report) -> str:
@@ -88,19 +100,27 @@ def _expiry(heading: str, row: Row, report: Report) -> str:
         f'<time datetime="{rfc3339(row.not_after)}" title="{row.not_after.date()}">'
         f"{days_in_words(row.days)}</time>"
     )
-    return _cell(heading, content, f"number {tone}".strip(), row.days)
+    return cell(heading, content, f"number {tone}".strip(), row.days)
 
 
 def _text(heading: str, text: str | None, css: str = "") -> str:
-    return _cell(heading, escape_html(text or _NOTHING), css if text else "")
+    return cell(heading, escape_html(text or _NOTHING), css if text else "")
 
 
-def _compared(heading: str, observed: str | None, wanted: str) -> str:
-    """Return what AWS has, marked if it differs from what is wanted."""
-    return _text(heading, observed, "" if observed == wanted else "off")
+def _marked(name: ColumnName, text: str | None, heading: str, row: Row, css: str = "") -> str:
+    """Return what AWS has, marked if it is wrong."""
+    wrong = "wrong" if name in row.wrong_columns else ""
+    return cell(heading, escape_html(text or _NOTHING), f"{css if text else ''} {wrong}".strip())
 
 
-def _cell(label: str, content: str, css: str = "", value: int | None = None) -> str:
+def _devices(heading: str, row: Row, report: Report) -> str:
+    del report
+    text, css = devices_in_words(row), "wrong" if "devices" in row.wrong_columns else ""
+    number = -1 if row.devices is None else row.devices.count
+    return cell(heading, escape_html(text or _NOTHING), f"number devices {css}".strip(), number)
+
+
+def cell(label: str, content: str, css: str = "", value: int | None = None) -> str:
     """Return a cell; `content` is HTML already, `value` what the column is sorted by."""
     css = css or ("none" if content == _NOTHING else "")
     css = f' class="{css}"' if css else ""
@@ -130,14 +150,26 @@ _COLUMNS = (
     _Column("Region", lambda heading, row, _: _text(heading, row.region)),
     _Column("CA", _ca),
     _Column("State", _state, kind="number"),
-    _Column("Mode", lambda heading, row, _: _compared(heading, row.mode, row.wanted_mode)),
-    _Column("Status", lambda heading, row, _: _compared(heading, row.status, row.wanted_status)),
+    _Column("Mode", lambda heading, row, _: _marked("mode", row.mode, heading, row)),
+    _Column("Status", lambda heading, row, _: _marked("status", row.status, heading, row)),
     _Column(
-        "Auto-registration", lambda heading, row, _: _text(heading, row.auto_registration_status)
+        "Auto-registration",
+        lambda heading, row, _: _marked(
+            "auto-registration", row.auto_registration_status, heading, row
+        ),
     ),
-    _Column("Template", lambda heading, row, _: _text(heading, row.template, "name")),
     _Column(
-        "Managed", lambda heading, row, _: _text(heading, managed_in_words(row.managed), "name")
+        "Provisioning",
+        lambda heading, row, _: _marked(
+            "provisioning", provisioning_in_words(row), heading, row, "name"
+        ),
+    ),
+    _Column("Devices", _devices, kind="number", heading_class="number"),
+    _Column(
+        "Managed",
+        lambda heading, row, _: _marked(
+            "managed", managed_in_words(row.managed), heading, row, "name"
+        ),
     ),
     _Column("Expires", _expiry, kind="number", heading_class="number"),
 )

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from iot_ca.fleet.assessment import Report, Row, State
+    from iot_ca.fleet.report import Report, Row, State, Unlisted, UnlistedRow
 
 # A state is recognised by its sign and its word; its colour only emphasises them.
 SIGNS: dict[State, str] = {
     "failed": "✕",
     "drifted": "≠",
+    "faulty": "✕",
+    "not readable": "?",
     "expired": "✕",
     "expiring": "!",
     "in sync": "✓",
@@ -24,10 +26,14 @@ _MANAGED = {"registered": "registered by this module"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and the rows that it is wrong with."""
+    """One thing that is wrong, what to do about it, and the rows that it is wrong with.
+
+    `next_step` is empty if the text says what to do.
+    """
 
     state: State
     text: str
+    next_step: str
     rows: tuple[Row, ...]
 
     @property
@@ -48,11 +54,12 @@ class Finding:
 
 def findings(report: Report) -> list[Finding]:
     """Return everything that is wrong, worst first, each thing once for all rows that have it."""
-    rows: dict[tuple[State, str], list[Row]] = {}
+    rows: dict[tuple[State, str, str], list[Row]] = {}
     for row in report.rows:
         if row.wrong:
-            rows.setdefault((row.state, "; ".join(row.wrong)), []).append(row)
-    return [Finding(state, text, tuple(affected)) for (state, text), affected in rows.items()]
+            key = row.state, "; ".join(row.wrong), "; ".join(row.next_steps)
+            rows.setdefault(key, []).append(row)
+    return [Finding(*key, tuple(affected)) for key, affected in rows.items()]
 
 
 def headline(report: Report) -> str:
@@ -75,6 +82,48 @@ def short_id(certificate_id: str) -> str:
 def managed_in_words(managed: str | None) -> str | None:
     """Return whether this module registered the CA or adopted it; None if it does neither."""
     return None if managed is None else _MANAGED.get(managed, managed)
+
+
+def provisioning_in_words(row: Row) -> str | None:
+    """Return what provisions a CA's devices, and whether it works; None if that is not known."""
+    provisioning = row.provisioning
+    if provisioning is None:
+        return None if row.template is None else f"JITP {row.template}"
+    if provisioning.type == "not readable":
+        return provisioning.type
+    name = provisioning.name or (row.template if provisioning.type == "JITP" else None)
+    words = provisioning.type if name is None else f"{provisioning.type} {name}"
+    health = provisioning.health
+    return words if health == "ok" else f"{words}, {health}"
+
+
+def devices_in_words(row: Row | UnlistedRow) -> str | None:
+    """Return how many device certificates a CA has, and how many of these are pending."""
+    devices = row.devices
+    if devices is None:
+        return None
+    number = f"{devices.count}{'+' if devices.more else ''}"
+    return f"{number} ({devices.pending} pending)" if devices.pending else number
+
+
+def unreadable_rows(unlisted: Unlisted) -> list[tuple[str, str]]:
+    """Return each CA of which something could not be read: where it is, and the reason."""
+    return [
+        (
+            f"{row.account} {row.account_id}: {row.region} ({short_id(row.certificate_id)})",
+            row.unreadable,
+        )
+        for row in unlisted.rows
+        if row.unreadable is not None
+    ]
+
+
+def unlisted_headline(unlisted: Unlisted) -> str:
+    """Return how many CAs the files do not name, in one sentence."""
+    rows = unlisted.rows
+    if not rows:
+        return "every CA that could be listed is in the file"
+    return f"{count(len(rows), 'registered CA')} that the file does not name"
 
 
 def days_in_words(days: int) -> str:

@@ -17,30 +17,41 @@ from rich.text import Text
 from iot_ca.fleet.render.summary import (
     SIGNS,
     days_in_words,
+    devices_in_words,
     findings,
     headline,
     managed_in_words,
+    provisioning_in_words,
     short_id,
+    unlisted_headline,
+    unreadable_rows,
 )
 from iot_ca.fleet.render.text import visible
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
-    from iot_ca.fleet.assessment import Report, Row, State
+    from iot_ca.fleet.report import Column as ColumnName
+    from iot_ca.fleet.report import Report, Row, State, Unlisted, UnlistedRow
 
 _STYLES: dict[State, str] = {
     "failed": "bold red",
     "drifted": "bold yellow",
+    "faulty": "bold red",
+    "not readable": "bold yellow",
     "expired": "bold red",
     "expiring": "yellow",
     "in sync": "green",
 }
 
+_NOTHING = "-"
+
 # For a file or a pipe: wide enough that no cell is cut.
 _WIDTH_WITHOUT_TERMINAL = 240
-# From this width on, the table has all columns.
-_MIN_WIDTH_OF_ALL_COLUMNS = 160
+# From these widths on, the table has the account's and the certificate's ID, and more columns.
+_MIN_WIDTH_OF_IDS = 160
+_MIN_WIDTH_OF_PROVISIONING = 120
+_MIN_WIDTH_OF_ALL_COLUMNS = 190
 
 
 def print_report(report: Report, file: IO[str]) -> None:
@@ -59,14 +70,39 @@ def print_to_console(report: Report, console: Console) -> None:
     for finding in findings(report):
         badge = (_badge(finding.state, console.encoding), _STYLES[finding.state])
         where = (shown(finding.where), "dim")
-        text = Text.assemble(badge, "  ", shown(finding.text), "\n  ", where)
+        step = f"\n  next: {shown(finding.next_step)}" if finding.next_step else ""
+        text = Text.assemble(badge, "  ", shown(finding.text), step, "\n  ", where)
         console.print(text, soft_wrap=True)
     for note in report.notes:
         text = Text.assemble(("! note", "bold yellow"), "  ", shown(note))
         console.print(text, soft_wrap=True)
     if report.notes or any(row.wrong for row in report.rows):
         console.print()
+    if report.unlisted is not None:
+        _print_unlisted(report.unlisted, console)
     console.print(Text(headline(report), "bold"), soft_wrap=True)
+
+
+def _print_unlisted(unlisted: Unlisted, console: Console) -> None:
+    """Print the CAs that the files do not name, and where these could not be listed."""
+    shown = partial(visible, encoding=console.encoding)
+    if unlisted.rows:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        for name, _ in _UNLISTED_COLUMNS:
+            table.add_column(name, overflow="fold")
+        for row in unlisted.rows:
+            cells = (Text(shown(cell(row) or _NOTHING)) for _, cell in _UNLISTED_COLUMNS)
+            table.add_row(*cells)
+        console.print(table)
+        console.print()
+    failures = [*unlisted.failures, *unreadable_rows(unlisted)]
+    for where, reason in failures:
+        badge = (_badge("not readable", console.encoding), _STYLES["not readable"])
+        text = Text.assemble(badge, "  ", shown(reason), "\n  ", (shown(where), "dim"))
+        console.print(text, soft_wrap=True)
+    if failures:
+        console.print()
+    console.print(Text(unlisted_headline(unlisted), "bold"), soft_wrap=True)
 
 
 class _Console(Console):
@@ -78,15 +114,14 @@ class _Console(Console):
 
 
 def _table(report: Report, console: Console) -> Table:
-    all_columns = console.width >= _MIN_WIDTH_OF_ALL_COLUMNS
-    columns = [column for column in _COLUMNS if all_columns or not column.only_if_wide]
+    columns = [column for column in _COLUMNS if console.width >= column.min_width]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for column in columns:
         justify: JustifyMethod = "right" if column.is_number else "left"
         table.add_column(column.name, justify=justify, overflow="fold", no_wrap=column.is_number)
     for row in report.rows:
         cells = [column.cell(row, console.encoding) for column in columns]
-        if all_columns:
+        if console.width >= _MIN_WIDTH_OF_IDS:
             cells[0].append(f" {row.account_id}", "dim")
             short = visible(short_id(row.certificate_id), console.encoding)
             cells[_COLUMN_OF_CA].append(f" {short}", "dim")
@@ -107,11 +142,14 @@ def _expiry(row: Row, encoding: str) -> Text:
     return Text(days_in_words(row.days), _STYLES["expired"] if row.days < 0 else "")
 
 
-def _compared(observed: str | None, wanted: str, encoding: str) -> Text:
-    """Return what AWS has, highlighted if it differs."""
-    if observed is None:
-        return Text("-")
-    return Text(visible(observed, encoding), "" if observed == wanted else _STYLES["drifted"])
+def _cell(row: Row, column: ColumnName, text: str | None, encoding: str) -> Text:
+    """Return what AWS has, highlighted and with a sign if it is wrong."""
+    shown = visible(text or _NOTHING, encoding)
+    if column not in row.wrong_columns:
+        return Text(shown)
+    sign = SIGNS["drifted"]
+    sign = sign if visible(sign, encoding) == sign else "!"
+    return Text(f"{sign} {shown}", _STYLES["drifted"])
 
 
 def _badge(state: State, encoding: str) -> str:
@@ -127,14 +165,19 @@ class _Column:
     Attributes:
         name: its heading.
         cell: returns the cell of a row, for an encoding.
-        only_if_wide: whether a narrow terminal goes without the column.
+        min_width: the width from which on a terminal has the column.
         is_number: whether it is aligned on the right, and never wrapped.
     """
 
     name: str
     cell: Callable[[Row, str], Text]
-    only_if_wide: bool = False
+    min_width: int = 0
     is_number: bool = False
+
+
+def _marked(name: ColumnName, text: Callable[[Row], str | None], min_width: int = 0) -> _Column:
+    """Return a column whose cells are marked if they are wrong."""
+    return _Column(name, lambda row, encoding: _cell(row, name, text(row), encoding), min_width)
 
 
 _COLUMNS = (
@@ -142,21 +185,25 @@ _COLUMNS = (
     _Column("region", lambda row, _: Text(row.region)),
     _Column("CA", lambda row, encoding: Text(visible(row.ca, encoding))),
     _Column("state", _state),
-    _Column("mode", lambda row, encoding: _compared(row.mode, row.wanted_mode, encoding)),
-    _Column("status", lambda row, encoding: _compared(row.status, row.wanted_status, encoding)),
-    _Column(
-        "auto-registration",
-        lambda row, _: Text(row.auto_registration_status or "-"),
-        only_if_wide=True,
+    _marked("mode", lambda row: row.mode),
+    _marked("status", lambda row: row.status),
+    _marked(
+        "auto-registration", lambda row: row.auto_registration_status, _MIN_WIDTH_OF_ALL_COLUMNS
     ),
-    _Column(
-        "template",
-        lambda row, encoding: Text(visible(row.template or "-", encoding)),
-        only_if_wide=True,
-    ),
-    _Column(
-        "managed", lambda row, _: Text(managed_in_words(row.managed) or "-"), only_if_wide=True
-    ),
+    _marked("provisioning", provisioning_in_words, _MIN_WIDTH_OF_PROVISIONING),
+    _marked("devices", devices_in_words, _MIN_WIDTH_OF_PROVISIONING),
+    _marked("managed", lambda row: managed_in_words(row.managed), _MIN_WIDTH_OF_ALL_COLUMNS),
     _Column("expires", _expiry, is_number=True),
 )
 _COLUMN_OF_CA = [column.name for column in _COLUMNS].index("CA")
+
+_UNLISTED_COLUMNS: tuple[tuple[str, Callable[[UnlistedRow], str | None]], ...] = (
+    ("account", lambda row: f"{row.account} {row.account_id}"),
+    ("region", lambda row: row.region),
+    ("certificate ID", lambda row: short_id(row.certificate_id)),
+    ("subject", lambda row: row.subject),
+    ("mode", lambda row: row.mode),
+    ("status", lambda row: row.status),
+    ("devices", devices_in_words),
+    ("expires", lambda row: None if row.days is None else days_in_words(row.days)),
+)

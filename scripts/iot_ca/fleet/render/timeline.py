@@ -11,7 +11,7 @@ from iot_ca.fleet.render.summary import days_in_words
 from iot_ca.fleet.render.text import escape_html
 
 if TYPE_CHECKING:
-    from iot_ca.fleet.assessment import Report, Row
+    from iot_ca.fleet.report import Report, Row
 
 # Vertical positions are in pixels. Horizontal ones are in percent, so that the timeline fits any
 # screen without smaller text.

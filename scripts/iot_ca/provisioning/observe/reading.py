@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from iot_ca.aws.pages import pages
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure, one_line
-from iot_ca.provisioning.facts import Unreadable
+from iot_ca.provisioning.facts import PolicyDocument, Unreadable
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -27,11 +27,21 @@ _PARALLEL_CALLS = 10
 
 
 class Reader:
-    """Reads one account and Region, from any thread."""
+    """Reads one account and Region, from any thread.
 
-    def __init__(self, account: Account) -> None:
+    `aws_policies` has the documents of AWS's own policies by ARN, which are the same in all
+    accounts: readers may share it.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        parallel_calls: int = _PARALLEL_CALLS,
+        aws_policies: dict[str, PolicyDocument] | None = None,
+    ) -> None:
         self.account = account
-        self._pool = ThreadPoolExecutor(_PARALLEL_CALLS, thread_name_prefix="read")
+        self.aws_policies = {} if aws_policies is None else aws_policies
+        self._pool = ThreadPoolExecutor(parallel_calls, thread_name_prefix="read")
 
     def close(self) -> None:
         """Let the threads end."""
@@ -39,7 +49,7 @@ class Reader:
 
     def read(self, service: str, operation: str, **request: Any) -> Any:
         """Return the response of a call; None if AWS has no such resource; Unreadable if denied."""
-        return self._outcome(service, lambda client: getattr(client, operation)(**request))
+        return self.outcome(service, lambda client: getattr(client, operation)(**request))
 
     def read_pages(
         self, service: str, operation: str, member: str, token: tuple[str, str], **request: Any
@@ -50,7 +60,7 @@ class Reader:
             listing = pages(getattr(client, operation), request, *token)
             return [item for page in islice(listing, _MAX_PAGES) for item in page.get(member, [])]
 
-        return self._outcome(service, items)
+        return self.outcome(service, items)
 
     def each(self, call: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
         """Return what a call returns for each item; the calls run in parallel.
@@ -64,7 +74,8 @@ class Reader:
         futures = [self._pool.submit(call) for call in calls]
         return (future.result() for future in futures)
 
-    def _outcome(self, service: str, call: Callable[[Any], T]) -> T | Unreadable | None:
+    def outcome(self, service: str, call: Callable[[Any], T]) -> T | Unreadable | None:
+        """Return what a function returns that is called with a client of a service, as `read`."""
         from botocore.exceptions import ClientError
 
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from iot_ca.provisioning.facts import MissingRole, PolicyDocument, Role, RoleFacts, Unreadable
 from iot_ca.provisioning.observe.reading import Reader
 
 _MARKER = ("Marker", "Marker")
+_AWS_POLICY = re.compile(r"arn:[a-z-]+:iam::aws:policy/")
 
 
 def observe_role(reader: Reader, arn: str) -> RoleFacts:
@@ -61,6 +63,8 @@ def _managed(reader: Reader, role: str) -> tuple[PolicyDocument, ...] | Unreadab
 
 def _managed_policy(reader: Reader, arn: str) -> PolicyDocument | Unreadable:
     """Return a managed policy in its default version; one that is gone allows nothing."""
+    if arn in reader.aws_policies:
+        return reader.aws_policies[arn]
     answer = reader.read("iam", "get_policy", PolicyArn=arn)
     if isinstance(answer, Unreadable):
         return answer
@@ -71,7 +75,10 @@ def _managed_policy(reader: Reader, arn: str) -> PolicyDocument | Unreadable:
     if isinstance(answer, Unreadable):
         return answer
     document = {} if answer is None else answer["PolicyVersion"]["Document"]
-    return PolicyDocument(arn, _text(document))
+    policy = PolicyDocument(arn, _text(document))
+    if _AWS_POLICY.match(arn):
+        reader.aws_policies[arn] = policy
+    return policy
 
 
 def _text(document: Any) -> str:

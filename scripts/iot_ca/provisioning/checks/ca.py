@@ -1,0 +1,122 @@
+"""Whether the devices of a registered CA are provisioned, without a device. Pure.
+
+The checks of a template, a role, a rule and a function are those of `diagnose`, in its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from iot_ca.provisioning.checks import role
+from iot_ca.provisioning.checks import rule as rule_checks
+from iot_ca.provisioning.checks import template as template_checks
+from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.facts import (
+    CaProvisioning,
+    Function,
+    Located,
+    Rule,
+    Template,
+    Unreadable,
+)
+
+Kind = Literal["JITP", "JITR", "none", "not readable"]
+
+# The check of how many device certificates are registered.
+DEVICES = "device certificates"
+
+# The names that modules/jitp-alarms gives its alarms: AWS IoT's metrics do not tell CAs apart.
+_JITP_ALARMS = ("iot-jitp-client-errors", "iot-jitp-server-errors")
+_DIAGNOSE = "run `diagnose` with the certificate of a device that was not provisioned"
+
+
+def kind(registration_config: Mapping[str, str], provisioning: CaProvisioning) -> Kind:
+    """Return how AWS IoT provisions the devices of a CA."""
+    if registration_config:
+        return "JITP"
+    if isinstance(provisioning.rule, Unreadable):
+        return "not readable"
+    return "none" if provisioning.rule is None else "JITR"
+
+
+def resource_name(
+    registration_config: Mapping[str, str], provisioning: CaProvisioning
+) -> str | None:
+    """Return the name of the template or of the rule; None if there is none."""
+    if registration_config:
+        return registration_config.get("templateName")
+    return provisioning.rule.name if isinstance(provisioning.rule, Rule) else None
+
+
+def checks(
+    seen: Located,
+    ca_id: str,
+    registration_config: Mapping[str, str],
+    provisioning: CaProvisioning,
+    *,
+    rule_wanted: bool,
+) -> Iterator[Check]:
+    """Yield the checks of what provisions a CA's devices; `rule_wanted` if it must be a rule."""
+    if registration_config:
+        name = registration_config.get("templateName")
+        yield from _template_checks(seen, ca_id, name, provisioning)
+    elif isinstance(provisioning.rule, Unreadable):
+        yield not_readable("rule", provisioning.rule)
+    elif provisioning.rule is not None:
+        yield from _rule_checks(seen, provisioning.rule, provisioning)
+    elif rule_wanted:
+        remedy = "apply the module, which creates the rule and its function"
+        yield Check("rule", False, rule_checks.no_rule(ca_id), remedy)
+    if isinstance(provisioning.devices, Unreadable):
+        yield not_readable(DEVICES, provisioning.devices)
+
+
+def _template_checks(
+    seen: Located, ca_id: str, name: str | None, provisioning: CaProvisioning
+) -> Iterator[Check]:
+    template = provisioning.template
+    yield from template_checks.checks(seen, ca_id, name, template)
+    if isinstance(template, Template) and provisioning.role is not None:
+        needs = template_checks.needs_for_any_device(seen, template)
+        attachable = template_checks.attachable_policy(seen)
+        yield from role.checks(seen, provisioning.role, template_checks.SERVICE, needs, attachable)
+    yield _alarms(provisioning, _JITP_ALARMS)
+
+
+def _rule_checks(seen: Located, rule: Rule, provisioning: CaProvisioning) -> Iterator[Check]:
+    yield rule_checks.listens(rule)
+    yield rule_checks.enabled(seen, rule)
+    if not rule_checks.is_understood(rule):
+        return
+    certificates = f"{seen.iot_arn_prefix}:cert/*"
+    yield from rule_checks.function_checks(seen, rule, provisioning.function, certificates)
+    yield _dead_letters(provisioning)
+    if isinstance(provisioning.function, Function):
+        # As modules/jitr names its alarms.
+        yield _alarms(provisioning, (f"{provisioning.function.name}-",))
+
+
+def _alarms(provisioning: CaProvisioning, prefixes: tuple[str, ...]) -> Check:
+    name = "alarms"
+    if isinstance(provisioning.alarms, Unreadable):
+        return not_readable(name, provisioning.alarms)
+    alarms = [alarm for alarm in provisioning.alarms if alarm.startswith(prefixes)]
+    if not alarms:
+        return Check(name, True, "no alarm of the module is in ALARM")
+    verb = "is" if len(alarms) == 1 else "are"
+    return Check(name, False, f"{' and '.join(sorted(alarms))} {verb} in ALARM", _DIAGNOSE)
+
+
+def _dead_letters(provisioning: CaProvisioning) -> Check:
+    name = "dead letters"
+    if isinstance(provisioning.queues, Unreadable):
+        return not_readable(name, provisioning.queues)
+    waiting = [queue for queue in provisioning.queues if queue.messages > 0]
+    if not waiting:
+        return Check(name, True, "no dead letter waits")
+    finding = ", ".join(
+        f"about {queue.messages} dead letter{'' if queue.messages == 1 else 's'} in {queue.name}"
+        for queue in waiting
+    )
+    return Check(name, False, f"{finding}: events of devices that failed", _DIAGNOSE)
