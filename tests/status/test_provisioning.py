@@ -169,7 +169,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_what_does_not_provision_is_faulty_until_the_remedy_is_carried_out(
+def test_what_does_not_provision_is_faulty_until_repaired(
     scene: Scene, fault: Fault
 ) -> None:
     wanted = JITP if fault.arrange is jitp else JITR

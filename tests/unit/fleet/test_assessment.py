@@ -263,7 +263,7 @@ def provisioned(
         ),
     ],
 )
-def test_a_ca_is_in_sync_only_if_its_provisioning_was_read_and_works(
+def test_in_sync_means_that_provisioning_was_read_and_works(
     changed: dict[str, Any], state: str, wrong: tuple[str, ...], step: str | None
 ) -> None:
     row = provisioned(replace(HEALTHY, **changed))
@@ -308,7 +308,7 @@ def test_each_finding_marks_its_cells_and_has_a_next_step(
     assert step in next_step
 
 
-def test_unlisted_cas_do_not_change_the_exit_status_unless_they_are_unreadable() -> None:
+def test_unlisted_cas_change_the_exit_status_only_if_unreadable() -> None:
     def report(unlisted: tuple[UnlistedCa, ...] | Unreadable) -> Report:
         account_region = AccountRegion("one", Target("1" * 12, "eu-west-1"), {})
         observed = Observations({}, "aws", unlisted=unlisted)

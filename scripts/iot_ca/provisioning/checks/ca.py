@@ -5,7 +5,7 @@ The checks of a template, a role, a rule and a function are those of `diagnose`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 from iot_ca.provisioning.checks import role
@@ -27,7 +27,16 @@ Kind = Literal["JITP", "JITR", "none", "not readable"]
 DEVICES = "device certificates"
 
 # The names that modules/jitp-alarms gives its alarms: AWS IoT's metrics do not tell CAs apart.
-_JITP_ALARMS = ("iot-jitp-client-errors", "iot-jitp-server-errors")
+JITP_ALARMS = ("iot-jitp-client-errors", "iot-jitp-server-errors")
+# What modules/jitr gives them: the name of the function, and one of these.
+JITR_ALARM_SUFFIXES = (
+    "dead-letters",
+    "lost",
+    "not-called",
+    "refused",
+    "throttled",
+    "undelivered",
+)
 _DIAGNOSE = "run `diagnose` with the certificate of a device that was not provisioned"
 
 
@@ -81,7 +90,7 @@ def _template_checks(
         needs = template_checks.needs_for_any_device(seen, template)
         attachable = template_checks.attachable_policy(seen)
         yield from role.checks(seen, provisioning.role, template_checks.SERVICE, needs, attachable)
-    yield _alarms(provisioning, _JITP_ALARMS)
+    yield _alarms(provisioning, JITP_ALARMS)
 
 
 def _rule_checks(seen: Located, rule: Rule, provisioning: CaProvisioning) -> Iterator[Check]:
@@ -93,15 +102,15 @@ def _rule_checks(seen: Located, rule: Rule, provisioning: CaProvisioning) -> Ite
     yield from rule_checks.function_checks(seen, rule, provisioning.function, certificates)
     yield _dead_letters(provisioning)
     if isinstance(provisioning.function, Function):
-        # As modules/jitr names its alarms.
-        yield _alarms(provisioning, (f"{provisioning.function.name}-",))
+        name = provisioning.function.name
+        yield _alarms(provisioning, [f"{name}-{suffix}" for suffix in JITR_ALARM_SUFFIXES])
 
 
-def _alarms(provisioning: CaProvisioning, prefixes: tuple[str, ...]) -> Check:
+def _alarms(provisioning: CaProvisioning, names: Collection[str]) -> Check:
     name = "alarms"
     if isinstance(provisioning.alarms, Unreadable):
         return not_readable(name, provisioning.alarms)
-    alarms = [alarm for alarm in provisioning.alarms if alarm.startswith(prefixes)]
+    alarms = [alarm for alarm in provisioning.alarms if alarm in names]
     if not alarms:
         return Check(name, True, "no alarm of the module is in ALARM")
     verb = "is" if len(alarms) == 1 else "are"

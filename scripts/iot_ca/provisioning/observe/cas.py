@@ -29,7 +29,7 @@ from iot_ca.provisioning.observe.templates import observe_template
 from iot_ca.provisioning.topics import handling_rule, hears, rules_of
 
 # The names that modules/jitp-alarms and modules/jitr give their alarms begin like this.
-_ALARM_PREFIX = "iot-jit"
+ALARM_PREFIX = "iot-jit"
 _ALARM_TOKEN = ("NextToken", "NextToken")
 
 _PAGE_SIZE = 250  # the most that ListCertificatesByCA answers at once
@@ -107,7 +107,7 @@ def observe_alarms(reader: Reader) -> tuple[str, ...] | Unreadable:
         "describe_alarms",
         "MetricAlarms",
         _ALARM_TOKEN,
-        AlarmNamePrefix=_ALARM_PREFIX,
+        AlarmNamePrefix=ALARM_PREFIX,
         StateValue="ALARM",
     )
     if alarms is None or isinstance(alarms, Unreadable):
