@@ -39,6 +39,7 @@ QUOTAS = (
     Quota("L-B3AC62F0", "RegisterCACertificate API TPS", 10),
     Quota("L-A755E860", "UpdateCACertificate API TPS", 10),
     Quota("L-944099F0", "DeleteCACertificate API TPS", 10),
+    Quota("L-5A0AFD83", "ListCertificatesByCA API TPS", 10),
     Quota("L-D127B7BE", "ListTagsForResource API TPS", 10),
     Quota("L-83705EE2", "GetRegistrationCode API TPS", 10),
     Quota("L-FC864907", "DescribeCertificate API TPS", 10),

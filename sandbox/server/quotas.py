@@ -21,6 +21,7 @@ OPERATIONS = frozenset(
         "DescribeCACertificate",
         "DescribeCertificate",
         "GetRegistrationCode",
+        "ListCertificatesByCA",
         "ListTagsForResource",
         "RegisterCACertificate",
         "UpdateCACertificate",

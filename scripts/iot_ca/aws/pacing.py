@@ -19,6 +19,7 @@ PACED_OPERATIONS = frozenset(
     {
         "DeleteCACertificate",
         "DescribeCACertificate",
+        "ListCertificatesByCA",
         "ListTagsForResource",
         "RegisterCACertificate",
         "UpdateCACertificate",
