@@ -115,6 +115,25 @@ def test_auto_registration_defaults_as_in_the_root_module(
     assert ca.desired.auto_registration is auto_registration
 
 
+@pytest.mark.parametrize(
+    ("settings", "provisioning"),
+    [
+        ({}, None),
+        ({"auto_registration": True}, None),
+        ({"provisioning": {"type": "JITR"}}, "JITR"),
+        ({"provisioning": {"type": "NONE"}}, "NONE"),
+        ({"template_name": "factory"}, "JITP"),
+        ({"provisioning": {"type": "JITP"}, "template_name": ""}, None),
+        ({"provisioning": {"type": "JITR"}, "template_name": ""}, "JITR"),
+    ],
+)
+def test_how_devices_are_provisioned_is_known_if_the_file_says_so(
+    settings: dict[str, Any], provisioning: str | None, tmp_path: Path
+) -> None:
+    (account_region,) = fleet_of_one(tmp_path, **settings).account_regions
+    assert account_region.cas["root-ca"].provisioning == provisioning
+
+
 def test_the_most_specific_layer_with_a_setting_wins(tmp_path: Path) -> None:
     """In rising order: the CA, the account, the Region in the account, the CA there."""
     variables = {

@@ -15,6 +15,7 @@ from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount
 from iot_ca.fleet.inventory import AccountRegion, Fleet
 from iot_ca.fleet.lookup import Observations, Scope
 from iot_ca.model import ObservedCa, Target
+from iot_ca.provisioning.facts import Unreadable
 from tests.support.status.reports import CERTIFICATE, IN_SYNC, configured
 
 CAS_ALONE = Scope(provisioning=False)
@@ -116,3 +117,54 @@ def test_progress_is_reported_for_every_account_and_region(
     progress: list[None] = []
     lookup.observe_fleet(fleet_of(5, 1), lambda: progress.append(None), CAS_ALONE)
     assert len(progress) == 5
+
+
+def observe_one(monkeypatch: pytest.MonkeyPatch, scope: Scope) -> Observations:
+    """What is observed of one account with one registered CA."""
+    monkeypatch.setattr(
+        lookup, "sign_in", lambda target, *_: CallerIdentity(None, target.account_id)
+    )
+    monkeypatch.setattr(CaCertificates, "observe", lambda _, ids: dict.fromkeys(ids, IN_SYNC))
+    monkeypatch.setattr(FleetAccount, "partition", "aws")
+    (observed,) = lookup.observe_fleet(fleet_of(1, 1), scope=scope).values()
+    return observed
+
+
+def test_an_error_in_provisioning_or_in_a_listing_costs_that_part_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(lookup, "observe_provisioning", fail)
+    monkeypatch.setattr(lookup, "observe_unlisted", fail)
+    observed = observe_one(monkeypatch, Scope(unlisted=True))
+    unforeseen = Unreadable("unforeseen ZeroDivisionError; run with IOT_CA_DEBUG=1 and report it")
+    assert observed == Observations({"0": IN_SYNC}, "aws", {"0": unforeseen}, unforeseen)
+
+
+def test_an_account_with_two_names_has_the_cas_of_both_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed: list[set[str]] = []
+
+    def observe_unlisted(_: object, ids: Iterable[str]) -> tuple[()]:
+        listed.append(set(ids))
+        return ()
+
+    monkeypatch.setattr(lookup, "observe_unlisted", observe_unlisted)
+    monkeypatch.setattr(CaCertificates, "observe", lambda _, ids: dict.fromkeys(ids))
+    monkeypatch.setattr(
+        lookup, "sign_in", lambda target, *_: CallerIdentity(None, target.account_id)
+    )
+    fleet = fleet_of(1, 2)
+    (account_region,) = fleet.account_regions
+    halves = tuple(
+        replace(account_region, account_name=name, cas={name: account_region.cas[name]})
+        for name in account_region.cas
+    )
+    observed = lookup.observe_fleet(
+        replace(fleet, account_regions=halves), scope=Scope(provisioning=False, unlisted=True)
+    )
+    assert listed == [{"0", "1"}]
+    assert [each.unlisted for each in observed.values()] == [(), None]
