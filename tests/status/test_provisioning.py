@@ -169,9 +169,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_what_does_not_provision_is_faulty_until_repaired(
-    scene: Scene, fault: Fault
-) -> None:
+def test_what_does_not_provision_is_faulty_until_repaired(scene: Scene, fault: Fault) -> None:
     wanted = JITP if fault.arrange is jitp else JITR
     fault.arrange(scene)
     exit_status, before = row(scene, wanted)
@@ -226,7 +224,7 @@ def test_what_is_gone_is_faulty(
     assert finding.format(ca=scene.ca.id) in causes[0]["finding"]
 
 
-def test_a_template_taken_off_is_drift(scene: Scene) -> None:
+def test_a_detached_template_is_drift(scene: Scene) -> None:
     jitp(scene)
     scene.iot.update_ca_certificate(certificateId=scene.ca.id, removeAutoRegistration=True)
     exit_status, drifted = row(scene, JITP)
