@@ -410,7 +410,7 @@ locals {
     {
       # Asked for all alarms, whichever one is described.
       Sid      = "ReportAlarms"
-      Action   = ["cloudwatch:DescribeAlarms"]
+      Action   = length(var.jitp_template_names) > 0 || local.has_jitr || var.jitp_alarms ? ["cloudwatch:DescribeAlarms"] : []
       Resource = [for region in sort(var.regions) : "arn:${var.partition}:cloudwatch:${region}:${var.account_id}:alarm:*"]
     },
     {

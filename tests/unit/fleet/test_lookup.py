@@ -130,7 +130,7 @@ def observe_one(monkeypatch: pytest.MonkeyPatch, scope: Scope) -> Observations:
     return observed
 
 
-def test_an_error_in_provisioning_or_in_a_listing_costs_that_part_alone(
+def test_an_error_in_provisioning_or_a_listing_costs_that_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object) -> None:
