@@ -56,6 +56,7 @@ LATE_SERVICES = {
     "kms": "sandbox.keys.kms",
     "lambda": "sandbox.functions.models",
     "logs": "sandbox.functions.log_groups",
+    "monitoring": "sandbox.functions.alarms",
     "organizations": "sandbox.organizations",
     "secretsmanager": "sandbox.keys.secretsmanager",
     "servicequotas": "sandbox.iot.service_quotas",

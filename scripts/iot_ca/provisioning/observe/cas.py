@@ -112,7 +112,7 @@ def observe_alarms(reader: Reader) -> tuple[str, ...] | Unreadable:
     )
     if alarms is None or isinstance(alarms, Unreadable):
         return alarms or ()
-    return tuple(alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM")
+    return tuple(alarm["AlarmName"] for alarm in alarms)
 
 
 def _config(ca: ObservedCa) -> _Config:
