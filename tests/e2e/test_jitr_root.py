@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from iot_ca import cli as program
 from sandbox.control import Sandbox
 from tests.support.accounts import Account
 from tests.support.certificates import new_ca
@@ -51,11 +53,41 @@ def address(name: str, resource: str) -> str:
     return f'module.ca.module.jitr["{name}"].{resource}'
 
 
+def accounts_file(
+    folder: Path, account: str, region: str, authorities: dict[str, dict[str, Any]]
+) -> Path:
+    """Write the file of the account and its CAs, for `status`."""
+    cas = {
+        name: {"certificate_pem": ca["certificate_pem"], "provisioning": ca["provisioning"]}
+        for name, ca in authorities.items()
+    }
+    accounts = {"one": {"account_id": account, "region": region}}
+    file = folder / "accounts.tfvars.json"
+    variables = {"certificate_authorities": cas, "accounts": accounts}
+    file.write_text(json.dumps(variables), encoding="utf-8")
+    return file
+
+
+def reported(file: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `status` says of each CA."""
+    program.run(["status", str(file), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    return {row["ca"]: row for row in report["certificate_authorities"]}
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("what either engine makes of it is tested with JITP and with modules/jitr")
 def test_a_rule_exists_before_and_after_the_ca(
-    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+    workspace: Terraform,
+    sandbox: Sandbox,
+    account: str,
+    region: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    for variable, value in sandbox.environment(account, region).items():
+        monkeypatch.setenv(variable, value)
     stack = Stack(workspace, sandbox, account, region, extra=EXTRA)
     there = stack.account
     cas = {name: new_ca(name) for name in ("joins", "leaves", "moves")}
@@ -78,8 +110,19 @@ def test_a_rule_exists_before_and_after_the_ca(
         assert (found.template, found.auto_registration) == (None, "ENABLE")
     check_settings(there, made["leaves"])
     before = {name: there.see(ca.id).generation for name, ca in cas.items()}
+    file = accounts_file(tmp_path, account, region, authorities)
+    rows = reported(file, capsys)
+    assert {name: rows[name]["state"] for name in ("joins", "moves")} == {
+        "joins": "in_sync",
+        "moves": "in_sync",
+    }, rows
+    assert rows["moves"]["provisioning"]["name"] == made["moves"]["rule_name"]
+    assert rows["joins"]["provisioning"]["type"] == "JITP"
 
     there.iot.disable_topic_rule(ruleName=made["leaves"]["rule_name"])
+
+    disabled = f"the rule {made['leaves']['rule_name']} is disabled"
+    assert disabled in reported(file, capsys)["leaves"]["wrong"]
 
     # And nothing else: without that the plan would be empty.
     assert stack.plan().changes == {
