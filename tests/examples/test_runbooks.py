@@ -38,22 +38,25 @@ def test_a_device_is_renewed_as_the_page_on_rotation_says(
         thingName="pump-1", attributePayload={"attributes": {"ca_certificate_id": old.id}}
     )
     arns = {}
-    for ca in (old, new):
+    for ca, year in ((old, 2025), (new, 2026)):
         where.register(ca)
+        pem = new_leaf(ca, "pump-1").pem
+        (tmp_path / f"factory-{year}.pem").write_text(ca.pem)
+        (tmp_path / f"device-{year}.pem").write_text(pem)
         certificate = iot.register_certificate(
-            certificatePem=new_leaf(ca, "pump-1").pem, caCertificatePem=ca.pem, status="ACTIVE"
+            certificatePem=pem, caCertificatePem=ca.pem, status="ACTIVE"
         )
         arns[ca.id] = certificate["certificateArn"]
         iot.attach_policy(policyName="devices", target=certificate["certificateArn"])
         iot.attach_thing_principal(thingName="pump-1", principal=certificate["certificateArn"])
-    (tmp_path / "factory-2026.pem").write_text(new.pem)
     device_id = arns[old.id].rpartition("/")[2]
-    known = f"THING=pump-1 OLD={device_id} OLD_CA={old.id} NEW_CA={new.id}\n"
 
     (fingerprint,) = blocks("rotation.md", "0. Allow the new CA")
     assert run_runbook(fingerprint, where, tmp_path).strip() == new.id
 
-    observe, follow, remove, registered, remaining = blocks("rotation.md", "Renew the devices")
+    known, observe, follow, remove, registered, remaining = blocks(
+        "rotation.md", "Renew the devices"
+    )
     assert run_runbook(known + observe, where, tmp_path).strip() == old.id
     assert device_id in run_runbook(known + registered, where, tmp_path)
     assert run_runbook(known + remaining, where, tmp_path).strip() == "pump-1"
@@ -65,7 +68,7 @@ def test_a_device_is_renewed_as_the_page_on_rotation_says(
     assert iot.list_targets_for_policy(policyName="devices")["targets"] == [arns[new.id]]
 
 
-def test_a_device_is_let_in_as_the_runbook_of_jitp_says(
+def test_a_device_is_provisioned_again_as_the_runbook_of_jitp_says(
     sandbox: Sandbox, account: str, region: str, tmp_path: Path
 ) -> None:
     where = Account(sandbox, account, region)
@@ -76,13 +79,19 @@ def test_a_device_is_let_in_as_the_runbook_of_jitp_says(
     (tmp_path / "device-ca.pem").write_text(ca.pem)
     page = "jitp-and-jitr.md"
     (check,) = blocks(page, "1. Check the status of the certificate")
-    delete, waiting = blocks(page, "3. Let the device in")
+    delete, waiting, signed = blocks(page, "3. Provision the device again")
+    # Of another CA, so it is not among those that this CA has signed.
+    other = new_ca("other")
+    where.register(other)
+    where.meet(other, "other-device", tmp_path)
 
     assert run_runbook(check, where, tmp_path).strip() == "PENDING_ACTIVATION"
     assert run_runbook(waiting, where, tmp_path).strip() == device.id
+    assert run_runbook(signed, where, tmp_path).strip() == device.id
     run_runbook(f"ID={device.id}\n{delete}", where, tmp_path)
 
-    assert where.iot.list_certificates()["certificates"] == []
+    assert run_runbook(signed, where, tmp_path) == ""
+    assert len(where.iot.list_certificates()["certificates"]) == 1
 
 
 def test_the_right_ca_is_told_from_the_root_above(tmp_path: Path, sandbox: Sandbox) -> None:
