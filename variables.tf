@@ -55,8 +55,8 @@ variable "certificate_authorities" {
         environment and the dead letters. Default: keys that AWS owns.
       - `xray_tracing` (JITR): whether AWS X-Ray traces the function's runs. Default: `false`.
     - `verification`: proof of ownership in `DEFAULT` mode: exactly one of its attributes, and
-      `ca_private_key_passphrase_env` if the key is encrypted. It is read only while the CA is not
-      registered in this mode; removing it after registration changes nothing.
+      `ca_private_key_passphrase_env` if the key is encrypted. The module reads it only until the CA is
+      registered in this mode; removing it afterwards changes nothing.
       - `certificate_pem`: a verification certificate, signed by the CA, whose common name is the
         registration code of this account and Region (`scripts/iot_ca csr` makes the request).
       - `ca_private_key_file`: path of the CA's private key (PEM or PKCS#8) on the machine that runs
@@ -69,8 +69,8 @@ variable "certificate_authorities" {
         in KMS and never leaves KMS.
       - `acm_pca_arn`: ARN of the CA in AWS Private CA, which issues the verification certificate.
     - `allow_mode_change`: whether a CA that is registered in the other mode is deleted and registered
-      again in this mode, with its settings and tags. If `false`, the plan fails. A change needs a
-      rollback: `verification` if the CA was in `DEFAULT` mode.
+      again in this mode, with its settings and tags. If `false`, the plan fails. To change from
+      `DEFAULT`, keep `verification`: the rollback needs it.
     - `force_mode_change`: change the mode even if the old registration could not be restored, or if
       AWS refuses what is tried beforehand.
     - `on_destroy`: what happens to the CA when it is removed from this map or the module is destroyed:
@@ -78,8 +78,9 @@ variable "certificate_authorities" {
       is detached from a CA that is retained. Default: delete what this module registered, retain what
       it adopted.
     - `force_destroy`: delete the CA even if certificates of its devices are registered in the
-      account. If `false`, the deletion is refused. As with `on_destroy`, destroy uses the value that
-      was applied last.
+      account. If `false`, the deletion is refused if AWS IoT lists such certificates, which AWS does
+      not document for `SNI_ONLY` mode. As with `on_destroy`, destroy uses the value that was applied
+      last.
     - `tags`: tags of the CA and of what provisions its devices, in addition to the module's `tags` and
       the provider's `default_tags`. Unmanaged tags on the CA are not changed.
   EOT
@@ -587,7 +588,7 @@ variable "jitp_alarms" {
 }
 
 variable "region" {
-  description = "Name of the Region: the aws provider's. With it, the lookup starts with the plan and does not wait for the provider: a plan takes about as long as with the provider's own resources. A plan with another Region or account than the provider's fails. Must be known in every plan, such as a text or a variable. Default: the provider's Region."
+  description = "Name of the Region: the aws provider's. With it, the module queries the CAs as soon as the plan starts, and does not wait for the provider: a plan takes about as long as with the provider's own resources. A plan with another Region or account than the provider's fails. Must be known in every plan, such as a literal string or a variable. Default: the provider's Region."
   type        = string
   default     = null
 

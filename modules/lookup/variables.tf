@@ -151,7 +151,7 @@ variable "default_tags" {
 }
 
 variable "region" {
-  description = "Name of the Region: the provider's. With it, the lookup does not wait for the provider to start, and works in the account of the program's credentials; the plan fails unless account and Region are the provider's. Must be known in every plan, such as a text or a variable. Default: the provider's Region, for which the lookup waits."
+  description = "Name of the Region: the provider's. With it, the lookup does not wait for the provider to start, and works in the account of the program's credentials; the plan fails unless account and Region are the provider's. Must be known in every plan, such as a literal string or a variable. Default: the provider's Region, for which the lookup waits."
   type        = string
   default     = null
 

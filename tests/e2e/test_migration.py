@@ -22,12 +22,13 @@ from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
 GUIDE = (ROOT / "docs" / "adopting-and-migrating.md").read_text(encoding="utf-8")
-TITLE = "How do I move a CA to the module, and back?"
+PROCEDURE = "The whole procedure"
 RESOURCE = "From `aws_iot_ca_certificate`"
 TEMPLATE = "With a provisioning template"
 CLI = "From the AWS CLI"
 WITHOUT_RECORD = "Without `before.tfstate`"
 ONE_OF_SEVERAL = "One of several, or into another state"
+LEAVE = "Leave the module, and delete nothing"
 
 PROVIDER = 'provider "aws" {}\n'
 REMOVED = re.compile(r"^removed \{.*?^\}\n", re.MULTILINE | re.DOTALL)
@@ -38,7 +39,8 @@ DEFAULT_MODE = 'certificate_mode = "DEFAULT"'
 def module(terraform: Terraform, block: str) -> str:
     """A block of the guide that calls this checkout."""
     assert block.count('"<namespace>/iot-ca/aws"') == 1
-    return PROVIDER + block.replace("<namespace>/iot-ca/aws", terraform.source())
+    local = re.sub(r"(?m)^  version += .*\n", "", block)
+    return PROVIDER + local.replace("<namespace>/iot-ca/aws", terraform.source())
 
 
 def with_ca(terraform: Terraform, name: str) -> CA:
@@ -65,7 +67,7 @@ def test_migration_and_back_with_a_record_written_by_hand(
     ca = with_ca(workspace, "factory")
     before, after = code_blocks_below(GUIDE, RESOURCE, "hcl")
     after = module(workspace, REMOVED.sub("", after))
-    there, back = code_blocks_below(GUIDE, TITLE, "sh")
+    there, back = code_blocks_below(GUIDE, PROCEDURE, "sh")
     (forget,) = code_blocks_below(GUIDE, RESOURCE, "sh")
     record, _ = code_blocks_below(GUIDE, WITHOUT_RECORD, "sh")
     workspace.write(PROVIDER + before)
@@ -121,7 +123,8 @@ def test_migration_from_the_cli_and_back_with_a_script_as_record(
     ca = with_ca(workspace, "workshop")
     before, after = code_blocks_below(GUIDE, CLI, "hcl")
     (script,) = code_blocks_below(GUIDE, WITHOUT_RECORD, "hcl")
-    forget, untag = code_blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
+    (forget,) = code_blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
+    (untag,) = code_blocks_below(GUIDE, LEAVE, "sh")
     workspace.write(PROVIDER + before)
     workspace.init()
     workspace.apply()
@@ -140,7 +143,7 @@ def test_migration_from_the_cli_and_back_with_a_script_as_record(
     run_as_typed(workspace, forget.replace("factory", "workshop"))
     workspace.write(PROVIDER + script)
     said = workspace.apply().output
-    run_as_typed(workspace, f"id={ca.id}\n{untag}")
+    run_as_typed(workspace, untag.replace("factory", "workshop"))
 
     assert "1 added, 0 changed, 4 destroyed" in said
     assert writes(sandbox) == {"UntagResource": 1}
@@ -174,7 +177,7 @@ def test_the_guide_is_right_about_aws_iot_ca_certificate(
 
     # Moved by a record: with its proof, since without one the provider would replace the CA.
     record, proof = code_blocks_below(GUIDE, WITHOUT_RECORD, "sh")
-    _, back = code_blocks_below(GUIDE, TITLE, "sh")
+    _, back = code_blocks_below(GUIDE, PROCEDURE, "sh")
     back = back.replace("before.tfstate", "record.tfstate")
     with_proof = proof.partition("# In the record: ")[2].strip()
     code = aws.iot.get_registration_code()["registrationCode"]

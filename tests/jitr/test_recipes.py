@@ -141,7 +141,9 @@ def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) 
         # One that the rule wrote, which has the event in base64.
         encoded = base64.b64encode(json.dumps({"certificateId": devices[0]}).encode()).decode()
         (tmp_path / name).write_text(f'handle\n{{"base64OriginalPayload":"{encoded}"}}\n')
-        known = 'aws() { test "$1" = sqs || command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+        known = (
+            'aws() { test "$1" = sqs || command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+        )
         run_runbook(known + defined + block.replace("letter-1.txt", name), there, tmp_path)
         assert status(devices[0]) == "INACTIVE"
 
