@@ -104,3 +104,31 @@ def test_the_right_ca_is_told_from_the_root_above(tmp_path: Path, sandbox: Sandb
     assert run_runbook(verify, where, tmp_path).strip() == "device.pem: OK"
     (tmp_path / "device-ca.pem").write_text(root.pem)
     assert "OK" not in run_runbook(f"{verify.strip()} 2>&1 || true", where, tmp_path)
+
+
+def test_a_role_that_a_killed_apply_has_left_is_deleted(
+    sandbox: Sandbox, account: str, region: str, tmp_path: Path
+) -> None:
+    where = Account(sandbox, account, region)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
+    for name in ("iot-jitp-factory-2025-1", "another"):
+        where.iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}),
+        )
+    policy = where.iam.create_policy(PolicyName="devices", PolicyDocument=json.dumps(POLICY))
+    where.iam.attach_role_policy(
+        RoleName="iot-jitp-factory-2025-1", PolicyArn=policy["Policy"]["Arn"]
+    )
+    where.iam.put_role_policy(
+        RoleName="iot-jitp-factory-2025-1", PolicyName="own", PolicyDocument=json.dumps(POLICY)
+    )
+    remaining, _, delete = blocks("recovery.md", "What remains")
+    role, commands = delete.split("\n", 1)
+    assert role.startswith("ROLE=iot-jitp-factory-2025-")
+
+    (line,) = run_runbook(remaining, where, tmp_path).splitlines()
+    assert line.split()[0] == "iot-jitp-factory-2025-1"
+    run_runbook(f"ROLE={line.split()[0]}\n{commands}", where, tmp_path)
+
+    assert {role["RoleName"] for role in where.iam.list_roles()["Roles"]} == {"another"}
