@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from iot_ca.errors import Failure
 from iot_ca.fleet import accounts_file, page_file
-from iot_ca.fleet.accounts_file import Merged
+from iot_ca.fleet.accounts_file import Merged, NewEntry
 from iot_ca.fleet.organization import MemberAccount, list_accounts
 from iot_ca.model import Credentials, Target
 from iot_ca.streams import say, standard_output
@@ -23,6 +23,7 @@ _ROLE_NAME = re.compile(r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _UNIT = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _ACCOUNT_ID = re.compile("[0-9]{12}", re.ASCII)
+_ENVIRONMENT = re.compile(r"[\w-]+", re.ASCII)
 # AWS Organizations has one endpoint in each partition; any Region of the partition leads to it.
 _DEFAULT_REGION = "us-east-1"
 
@@ -37,7 +38,8 @@ def run(argv: Sequence[str]) -> int:
     present = {} if options.output is None else accounts_file.read(options.output)
     accounts = _accounts(options)
     active = [account for account in accounts if account.is_active]
-    merged = accounts_file.merge(present, active, options.role_name, options.regions)
+    new_entry = NewEntry(options.role_name, tuple(options.regions), options.environment)
+    merged = accounts_file.merge(present, active, new_entry)
     text = accounts_file.render(merged.variables)
     if options.output is None:
         with standard_output() as stdout:
@@ -57,9 +59,8 @@ def _accounts(options: argparse.Namespace) -> list[MemberAccount]:
     configured = next((os.environ[name] for name in variables if os.environ.get(name)), None)
     region = next(iter(options.regions), configured or _DEFAULT_REGION)
     credentials = Credentials(options.profile, options.role_arn)
-    accounts = list_accounts(
-        Account(Target("", region, credentials)), options.ou, dict(options.tag)
-    )
+    reader = Account(Target("", region, credentials))
+    accounts = list_accounts(reader, options.ou, dict(options.tag))
     accounts = [account for account in accounts if account.account_id not in options.exclude]
     if not any(account.is_active for account in accounts):
         raise Failure(
@@ -97,13 +98,14 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    role, unit, region, account = (
+    role, unit, region, account, environment = (
         _matching(pattern, what)
         for pattern, what in (
             (_ROLE_NAME, "the name of a role"),
             (_UNIT, "the ID of an organizational unit (ou-...) or of the root (r-...)"),
             (_REGION, "an AWS Region"),
             (_ACCOUNT_ID, "an account ID of twelve digits"),
+            (_ENVIRONMENT, "a name of letters, digits, - and _"),
         )
     )
     add("--role-name", required=True, type=role, metavar="NAME", help="role to assume in each")
@@ -115,10 +117,19 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         help="not these accounts, such as the management account")  # fmt: skip
     add("--regions", nargs="+", action="extend", default=[], type=region, metavar="REGION",
         help="Regions of accounts that are new in the file")  # fmt: skip
+    add("--environment", type=environment, metavar="NAME",
+        help="environment of these accounts if the file has none; accounts of other environments "
+        "stay in the file, so one run for each can write it")  # fmt: skip
     add("--output", type=_json_file, metavar="FILE", help="default: standard output")
     add("--profile", metavar="NAME", help="profile to read the organization with")
     add("--role-arn", metavar="ARN", help="role to read the organization with")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    keys = [key for key, _ in options.tag]
+    for key in keys:
+        # An account has one value for a key, so no account could match.
+        if keys.count(key) > 1:
+            parser.error(f"--tag {key} is given twice; run inventory once for each value")
+    return options
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:

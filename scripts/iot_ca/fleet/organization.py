@@ -8,6 +8,7 @@ from typing import Any
 
 from iot_ca.aws.pages import pages
 from iot_ca.aws.session import Account
+from iot_ca.errors import Failure
 
 _SERVICE = "organizations"
 _TOKEN = "NextToken"
@@ -37,7 +38,7 @@ def list_accounts(
             Without one, all accounts of the organization.
         tags: the tags of the account itself; none is inherited from a unit.
 
-    Raises Failure if the organization can't be read.
+    Raises Failure if the organization can't be read, or not whether its accounts are active.
     """
     client = reader.client(_SERVICE)
     with reader.failures(_SERVICE):
@@ -70,9 +71,14 @@ def _listed(call: Any, request: dict[str, Any], member: str) -> Iterator[dict[st
 
 
 def _member_account(document: Mapping[str, Any]) -> MemberAccount:
-    # `Status` is deprecated in favor of `State` (API reference, Account), which older versions of
-    # botocore don't know.
-    state = document.get("State") or document["Status"]
+    # AWS retired `Status` on 2026-09-09 in favor of `State` (API reference, Account). botocore
+    # drops an attribute that its version does not know.
+    state = document.get("State") or document.get("Status")
+    if state is None:
+        raise Failure(
+            "inventory: the installed boto3 is older than the accounts' attribute State, without "
+            "which closed accounts can't be recognized; update boto3"
+        )
     partition = document["Arn"].split(":")[1]
     return MemberAccount(document["Id"], document.get("Name", ""), partition, state == "ACTIVE")
 
