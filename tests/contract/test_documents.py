@@ -102,7 +102,7 @@ def test_the_permissions_are_those_that_the_program_needs() -> None:
         for method in (node.func, *node.args)
         if isinstance(method, ast.Attribute)
     }
-    services = ("iot", "sts", "secretsmanager", "kms", "acm-pca")
+    services = ("iot", "sts", "secretsmanager", "kms", "acm-pca", "organizations")
     session = get_session()
     actions: dict[str, set[str]] = {}
     for service in services:

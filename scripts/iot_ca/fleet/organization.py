@@ -59,8 +59,8 @@ def _below(client: Any, parent: str) -> Iterator[dict[str, Any]]:
     """Yield the accounts of a unit and of all units below."""
     request = {"ParentId": parent}
     yield from _listed(client.list_accounts_for_parent, request, "Accounts")
-    units = client.list_organizational_units_for_parent
-    for unit in _listed(units, request, "OrganizationalUnits"):
+    members = "OrganizationalUnits"
+    for unit in _listed(client.list_organizational_units_for_parent, request, members):
         yield from _below(client, unit["Id"])
 
 
@@ -84,5 +84,5 @@ def _member_account(document: Mapping[str, Any]) -> MemberAccount:
 
 
 def _tags(client: Any, account_id: str) -> dict[str, str]:
-    call, request = client.list_tags_for_resource, {"ResourceId": account_id}
-    return {tag["Key"]: tag["Value"] for tag in _listed(call, request, "Tags")}
+    tags = _listed(client.list_tags_for_resource, {"ResourceId": account_id}, "Tags")
+    return {tag["Key"]: tag["Value"] for tag in tags}
