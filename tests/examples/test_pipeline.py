@@ -19,6 +19,7 @@ import yaml
 
 from tests.support.accounts import Account
 from tests.support.openssl import fingerprint, make_ca
+from tests.support.readmes import code_blocks
 from tests.support.terraform.shell import REGION, NewExample, engine_on_path
 from tools.checkout import ROOT
 from tools.engine.discovery import Engine
@@ -41,6 +42,7 @@ sys.path.append(str(FOLDER))
 import accounts as accounts_file  # noqa: E402
 import pipeline  # noqa: E402
 from plans import report_of  # noqa: E402
+from table import MARK  # noqa: E402
 
 
 def test_only_jobs_that_assume_a_role_have_a_token() -> None:
@@ -72,6 +74,25 @@ def test_only_jobs_that_assume_a_role_have_a_token() -> None:
                 step["with"] for step in job["steps"] if "setup-terraform@" in step.get("uses", "")
             )
             assert re.fullmatch(r"\d+\.\d+\.\d+", terraform["terraform_version"]), name
+
+
+def test_the_comment_that_is_replaced_is_that_of_this_workflow() -> None:
+    (commands,) = (
+        step["run"] for step in JOBS["table"]["steps"] if "gh api" in step.get("run", "")
+    )
+    assert 'select(.user.login == "github-actions[bot]")' in commands
+    assert f'startswith("{MARK}")' in commands
+
+
+def test_the_commands_of_the_readme_are_those_of_the_script() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"pipeline/pipeline\.py ([^|\n]+)", "\n".join(code_blocks(readme, "sh")))
+    parsed = [pipeline._options(shlex.split(command)).command for command in commands]
+    assert parsed == ["workspaces", "workspaces", "plan", "table", "apply"]
+    (accounts,) = code_blocks(readme, "json")
+    assert {entry["environment"] for entry in json.loads(accounts)["accounts"].values()} == {
+        *STAGES
+    }
 
 
 def test_a_stage_waits_for_approval_and_for_the_stages_before() -> None:
