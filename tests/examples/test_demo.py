@@ -93,7 +93,7 @@ def place(tmp_path: Path, engine: Engine) -> Iterator[Place]:
     place = Place(checkout, temporary, environment)
     before = place.files()
     yield place
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while place.still_running() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert place.still_running() == []

@@ -275,7 +275,7 @@ def test_reset_forgets_everything(sandbox: Sandbox, aws: Clients) -> None:
 
 
 def raw(sandbox: Sandbox, method: str, path: str, **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(sandbox.endpoint.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(sandbox.endpoint.removeprefix("http://"), timeout=60)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -301,7 +301,7 @@ def test_moto_admin_paths_are_refused(sandbox: Sandbox) -> None:
 
 
 def test_connections_are_kept(sandbox: Sandbox) -> None:
-    connection = http.client.HTTPConnection(sandbox.endpoint.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(sandbox.endpoint.removeprefix("http://"), timeout=60)
     try:
         connection.request("GET", "/_sandbox/health")
         assert connection.getresponse().read()

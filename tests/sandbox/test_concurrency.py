@@ -113,7 +113,7 @@ def test_calls_are_carried_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_waiting_call_does_not_block_other_calls(sandbox: Sandbox, aws: Clients) -> None:
-    sandbox.fault("latency", operation="GetRegistrationCode", seconds=2)
+    sandbox.fault("latency", operation="GetRegistrationCode", seconds=5)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(aws.iot().get_registration_code)
         while not sandbox.calls(operation="GetRegistrationCode"):

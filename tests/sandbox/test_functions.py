@@ -515,7 +515,7 @@ def test_child_that_exits_early_is_a_function_error(
     monkeypatch.setattr(process, "CHILD", child)
     monkeypatch.setattr(process, "question_of", late)
     function = SimpleNamespace(
-        timeout=3, code_bytes=fleet.package(ECHO), handler="app.handler", function_name="f",
+        timeout=60, code_bytes=fleet.package(ECHO), handler="app.handler", function_name="f",
         function_arn=FUNCTION, memory_size=128,
     )  # fmt: skip
 
@@ -547,7 +547,7 @@ def test_a_function_ends_with_the_sandbox(tmp_path: Path) -> None:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

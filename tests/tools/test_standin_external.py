@@ -180,14 +180,14 @@ def test_an_interrupt_ends_the_program(prepared: Prepare) -> None:
         # To Terraform only: what a supervisor does. Ctrl-C would reach the program by itself.
         os.kill(process.pid, signal.SIGINT)
         started = time.monotonic()
-        process.wait(30)
+        process.wait(60)
         assert process.returncode != 0
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 60  # the program sleeps for 120
     _wait_until(lambda: not _runs(int(pid_file.read_text())))
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

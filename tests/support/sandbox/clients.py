@@ -64,8 +64,8 @@ class Clients:
             token=token,
             config=Config(
                 retries={"total_max_attempts": attempts, "mode": "standard"},
-                connect_timeout=5,
-                read_timeout=20,
+                connect_timeout=60,
+                read_timeout=60,
                 proxies={},
                 parameter_validation=False,  # the sandbox has to refuse by itself
             ),
