@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.program.warm_python import warm_python
 from tests.support.summary import not_run, proved
 from tests.support.terraform.workspace import NewFolder, RunningProviders, Workspace, install
 from tools.engine.discovery import Engine, find_engines, missing_engines, version_numbers
@@ -41,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "one_engine(why): what it shows does not depend on Terraform's version"
     )
     config.addinivalue_line("markers", "newest_engine(why): as one_engine, but the newest one")
+    config.addinivalue_line("markers", "own_python(why): each run of the program starts a Python")
     told = getattr(config, "workerinput", {})
     engines: list[Engine] = []
     config.stash[ENGINES] = engines
@@ -199,10 +201,20 @@ def installed(
     return folder
 
 
+@pytest.fixture(scope="session")
+def python() -> Iterator[Path]:
+    """A folder with a `python3` that runs the program with the SDK loaded."""
+    with warm_python() as folder:
+        yield folder
+
+
 @pytest.fixture
-def workspace_in(engine: Engine, installed: Path) -> Iterator[NewFolder]:
+def workspace_in(
+    request: pytest.FixtureRequest, engine: Engine, installed: Path
+) -> Iterator[NewFolder]:
     """Gives a `Workspace` in a folder and an environment; its providers end with the test."""
-    running = RunningProviders(installed)
+    own = request.node.get_closest_marker("own_python")
+    running = RunningProviders(installed, None if own else request.getfixturevalue("python"))
 
     def make(folder: Path, settings: Mapping[str, str]) -> Workspace:
         return Workspace(folder, engine, settings, installed=installed, running=running)

@@ -16,6 +16,7 @@ from tests.support.terraform.stack import Stack
 TAGS = {"stage": "production", "team": "devices"}
 
 
+@pytest.mark.own_python("as users have it, on both engines")
 def test_only_changed_cas_are_written(stack: Stack, tmp_path: Path) -> None:
     account = stack.account
     names = ["jitp", "default", "changed", "removed", "added"]

@@ -66,6 +66,7 @@ def everything_in(folder: Path) -> Iterator[tuple[str, bytes]]:
                     yield f"{path.name}/{member}", archive.read(member)
 
 
+@pytest.mark.own_python("the test looks at the processes of the program")
 @pytest.mark.newest_engine("what a Terraform writes by itself grows from version to version")
 def test_no_byte_of_a_private_key_gets_anywhere(
     stack: Stack,

@@ -125,6 +125,7 @@ module "iot_ca" {{
 
 
 @pytest.mark.timeout(300 + 150 * KILLS)
+@pytest.mark.own_python("what is killed is the program's own process")
 def test_a_first_apply_killed_at_random_converges_as_the_plan_says(
     new_site: Callable[[], Site],
     sandbox: Sandbox,

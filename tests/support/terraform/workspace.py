@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import threading
@@ -54,8 +55,9 @@ class RunningProviders:
     They stay for the next command in the same folder and environment. Safe to use in threads.
     """
 
-    def __init__(self, installed: Path) -> None:
-        """Start nothing yet."""
+    def __init__(self, installed: Path, python: Path | None = None) -> None:
+        """Start nothing yet. `python` is a folder with a `python3` for the commands, if any."""
+        self.python = python
         self._installed = installed
         self._attached: dict[object, Attached] = {}
         self._lock = threading.Lock()
@@ -141,9 +143,14 @@ class Workspace(Terraform):
             with super().start(*arguments, env=env) as process:
                 yield process
             return
+        environment = {**self.environment, **settings}
+        if self.running.python is not None:
+            path = os.pathsep.join([str(self.running.python), environment["PATH"]])
+            settings = {**settings, "PATH": path}
+            environment["PATH"] = path
         with (
             contextlib.suppress(_Killed),
-            self.running.attach(self.folder, {**self.environment, **settings}) as attached,
+            self.running.attach(self.folder, environment) as attached,
         ):
             addresses = {"TF_REATTACH_PROVIDERS": attached.addresses}
             with super().start(*arguments, env={**addresses, **settings}) as process:
