@@ -62,8 +62,8 @@ class Broker:
             rules = list(backend_of(account, region).rules.values())
             receivers = [
                 (device, qos)
-                for (owner, place, _), device in self.connected.items()
-                if (owner, place) == (account, region)
+                for (owner, device_region, _), device in self.connected.items()
+                if (owner, device_region) == (account, region)
                 and (qos := device.wants(message.topic)) is not None
                 and device.may("iot:Receive", "topic", message.topic)
             ]

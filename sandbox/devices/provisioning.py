@@ -111,8 +111,8 @@ def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[
     if thing is None:
         return
     arn = backend.arn_of("thing", thing.name)
-    there = find_thing(backend, thing.name)
-    if there is None:
+    existing = find_thing(backend, thing.name)
+    if existing is None:
         yield "iot:CreateThing", arn
     elif "FAIL" in thing.overrides.values():
         raise jitp.ProvisioningFailed(f"the thing {thing.name} is already there")
@@ -120,8 +120,8 @@ def _needs(backend: IoTBackend, device: Any, plan: jitp.Plan) -> Iterator[tuple[
         yield "iot:UpdateThing", arn
         payload = _payload(thing)
         if payload is not None:
-            after = things.after(there.attributes, payload)
-            jitp.check_room(after, there.thing_type is not None)
+            after = things.after(existing.attributes, payload)
+            jitp.check_room(after, existing.thing_type is not None)
     if thing.type is not None and all(
         t.thing_type_name != thing.type for t in backend.thing_types.values()
     ):

@@ -29,7 +29,7 @@ LOG_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FunctionOutcome:
     """What one call of a function came to: its result, or the error as Lambda words it."""
 
     result: Any
@@ -83,7 +83,7 @@ def prepare(function: Any, request_id: str, endpoint: str) -> Invocation:
     )
 
 
-def run(invocation: Invocation, event: Any) -> Outcome:
+def run(invocation: Invocation, event: Any) -> FunctionOutcome:
     """Run the function's code in a child process."""
     function = invocation.function
     seconds = max(int(function.timeout), LEAST_SECONDS)
@@ -120,7 +120,7 @@ def run(invocation: Invocation, event: Any) -> Outcome:
         except ValueError:
             problem = f"{invocation.request_id} Task timed out after {seconds}.00 seconds or exited"
             answer = {"error": {"errorMessage": problem, "errorType": "Runtime.ExitError"}}
-    return Outcome(answer.get("result"), answer.get("error"), printed)
+    return FunctionOutcome(answer.get("result"), answer.get("error"), printed)
 
 
 def question_of(invocation: Invocation, event: Any, seconds: int) -> bytes:

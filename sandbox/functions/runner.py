@@ -20,7 +20,7 @@ from sandbox.device_log import DeviceEvent, DeviceLog
 from sandbox.functions.failed_events import FailedEvent, failed_events
 from sandbox.functions.messages import send
 from sandbox.functions.models import find_function
-from sandbox.functions.process import Outcome, prepare, run
+from sandbox.functions.process import FunctionOutcome, prepare, run
 from sandbox.identity.policies import verdict_of
 from sandbox.identity.principals import ServicePrincipal
 from sandbox.identity.service_roles import NotAllowed, assumable, source
@@ -66,7 +66,7 @@ class Functions:
             raise NotAllowed(f"the policy of {function_arn} does not let iot.amazonaws.com call it")
         return function
 
-    def invoke(self, function: Any, event: Any) -> Outcome:
+    def invoke(self, function: Any, event: Any) -> FunctionOutcome:
         """Call a function once and wait for it."""
         request_id, era = str(uuid.uuid4()), self._log.era
         try:
@@ -77,7 +77,7 @@ class Functions:
             outcome = run(invocation, event)
         except (NotAllowed, zipfile.BadZipFile) as problem:
             error = {"errorMessage": str(problem), "errorType": "AccessDeniedException"}
-            outcome = Outcome(None, error, "")
+            outcome = FunctionOutcome(None, error, "")
         reason = None if outcome.error is None else str(outcome.error["errorMessage"])
         self._record(function, reason, era, outcome.log)
         self._write_log(function, reason, outcome.log)

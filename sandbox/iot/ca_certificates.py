@@ -134,41 +134,41 @@ def delete_registration_code(store: CaStore) -> None:
 
 
 def register(
-    wanted: CaRegistration, here: CaStore, region: Iterable[CaStore], now: datetime
+    wanted: CaRegistration, store: CaStore, region: Iterable[CaStore], now: datetime
 ) -> CACertificate:
-    """Register a CA certificate in ``here``; ``region`` holds every account's store there.
+    """Register a CA certificate in ``store``; ``region`` holds every account's store there.
 
     The caller has checked ``wanted.config`` against the templates and holds the lock over all of
     ``region``: the uniqueness of DEFAULT mode spans accounts. The order in which AWS checks isn't
     known; here what is wrong with the request comes before what is wrong with the world.
     """
-    certificate = _checked_certificate(wanted, here, now)
+    certificate = _checked_certificate(wanted, store, now)
     certificate_id = certificate_id_of(certificate)
     subject = subject_der(certificate)
-    _check_registrable(certificate_id, subject, wanted.mode, here, region)
-    here.last_sequence += 1
+    _check_registrable(certificate_id, subject, wanted.mode, store, region)
+    store.last_sequence += 1
     registered = CACertificate(
         certificate_id=certificate_id,
-        arn=here.arn_of(certificate_id),
+        arn=store.arn_of(certificate_id),
         pem=pem_of(certificate),
         subject=subject,
         mode=wanted.mode,
         status="ACTIVE" if wanted.set_as_active else "INACTIVE",
         auto_registration_status="ENABLE" if wanted.allow_auto_registration else "DISABLE",
         config=wanted.config,
-        owned_by=here.account,
+        owned_by=store.account,
         creation_date=now,
         last_modified_date=now,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        sequence=here.last_sequence,
+        sequence=store.last_sequence,
         tags=dict(wanted.tags),
     )
-    here.certificates[certificate_id] = registered
+    store.certificates[certificate_id] = registered
     return registered
 
 
-def _checked_certificate(wanted: CaRegistration, here: CaStore, now: datetime) -> x509.Certificate:
+def _checked_certificate(wanted: CaRegistration, store: CaStore, now: datetime) -> x509.Certificate:
     """Return the certificate that is to be registered, if the request is right in itself."""
     check_member("certificateMode", wanted.mode, MODES)
     if wanted.mode == "DEFAULT" and not wanted.verification_certificate:
@@ -187,25 +187,25 @@ def _checked_certificate(wanted: CaRegistration, here: CaStore, now: datetime) -
     check_is_ca(certificate)
     if wanted.verification_certificate:
         verification = load_certificate(wanted.verification_certificate, "verification certificate")
-        check_verification(verification, certificate, here.code, now)
+        check_verification(verification, certificate, store.code, now)
     return certificate
 
 
 def _check_registrable(
-    certificate_id: str, subject: bytes, mode: str, here: CaStore, region: Iterable[CaStore]
+    certificate_id: str, subject: bytes, mode: str, store: CaStore, region: Iterable[CaStore]
 ) -> None:
     """Refuse a CA certificate that is registered, in DEFAULT mode anywhere, or above the quota."""
-    if certificate_id in here.certificates:
+    if certificate_id in store.certificates:
         # blog: one account has a CA in one mode only, so another mode does not help
         message = "The CA certificate is already registered"
-        raise already_exists(message, certificate_id, here.arn_of(certificate_id))
+        raise already_exists(message, certificate_id, store.arn_of(certificate_id))
     if mode == "DEFAULT" and any(
         held.mode == "DEFAULT"
         for other in region
         if (held := other.certificates.get(certificate_id))
     ):
         raise invalid_request("Cannot accept this CACertificate")  # blog; message seen
-    same_subject = sum(held.subject == subject for held in here.certificates.values())
+    same_subject = sum(held.subject == subject for held in store.certificates.values())
     if same_subject >= MOST_WITH_SAME_SUBJECT:
         raise AWSError(  # API reference; message seen
             "LimitExceededException",

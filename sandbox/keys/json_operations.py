@@ -91,7 +91,7 @@ class JsonOperations(BaseResponse):
             status, headers = 400, {**headers, "status": "400"}
         return status, headers, body
 
-    def here(self) -> Any:
+    def account_backend(self) -> Any:
         """Return the backend of the account that the call runs in."""
         return self.backends[self.current_account][self.region]
 

@@ -228,7 +228,9 @@ class KmsOperations(JsonOperations, KmsResponse):
             raise not_here("CreateKey with MultiRegion")
         policy = self._checked_policy(self.text("Policy"))
         description, tags = self.text("Description") or "", self.document.get("Tags")
-        key = self.here().create_key(policy, usage, spec, description, tags, False, origin)
+        key = self.account_backend().create_key(
+            policy, usage, spec, description, tags, False, origin
+        )
         return json.dumps(key.to_dict())
 
     def get_public_key(self) -> str:

@@ -109,7 +109,7 @@ class PrivateCaOperations(JsonOperations, ACMPCAResponse):
 
     def _authority(self) -> PrivateCa:
         arn = self.needed("CertificateAuthorityArn")
-        ca = self.here().certificate_authorities.get(arn)
+        ca = self.account_backend().certificate_authorities.get(arn)
         if ca is None:
             raise AWSError("ResourceNotFoundException", f"Could not find {arn}")
         assert isinstance(ca, PrivateCa)
@@ -141,7 +141,7 @@ class PrivateCaOperations(JsonOperations, ACMPCAResponse):
             security_standard=self.text("KeyStorageSecurityStandard"),
         )
         ca.check_signs_with(signs_with)
-        backend = self.here()
+        backend = self.account_backend()
         backend.certificate_authorities[ca.arn] = ca
         backend.tagger.tag_resource(ca.arn, self.document.get("Tags", []))
         return json.dumps({"CertificateAuthorityArn": ca.arn})

@@ -64,7 +64,10 @@ class ApiCall:
         addition. That the API checks it is a stricter guess.
         """
         passing = self.pass_role(role_arn, "iot.amazonaws.com")
-        return [*passing, *(self.permission(each.resource, "iam:GetRole") for each in passing)]
+        return [
+            *passing,
+            *(self.permission(permission.resource, "iam:GetRole") for permission in passing),
+        ]
 
 
 Rule = Callable[[ApiCall], list[Permission]]

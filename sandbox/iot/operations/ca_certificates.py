@@ -33,8 +33,8 @@ class CaCertificateOperations(IoTRequest):
             config=self._registration_config(),
             tags=self.tags(),
         )
-        here = self.backend.ca_store
-        registered = ca.register(wanted, here, self._ca_stores(), utc_now())
+        store = self.backend.ca_store
+        registered = ca.register(wanted, store, self._ca_stores(), utc_now())
         return ActionResult(
             {"certificateArn": registered.arn, "certificateId": registered.certificate_id}
         )

@@ -32,8 +32,8 @@ class ThingGroupOperations(IoTRequest):
         present = self.backend.thing_groups.get(arn)
         if present is not None:
             asked = (properties, parent, tags)
-            there = (present.thing_group_properties, present.parent_group_name)
-            if asked != (*there, self.backend.tags_by_arn.get(arn, {})):
+            current = (present.thing_group_properties, present.parent_group_name)
+            if asked != (*current, self.backend.tags_by_arn.get(arn, {})):
                 raise already_exists(
                     f"Thing Group {name} already exists in current account with different "
                     "properties",
