@@ -32,4 +32,8 @@ def existing_templates(account: Account, names: Iterable[str]) -> set[str]:
         return True
 
     with ThreadPoolExecutor(min(_PARALLEL_CALLS, len(wanted))) as pool:
-        return {name for name, found in zip(wanted, pool.map(exists, wanted), strict=True) if found}
+        return {
+            name
+            for name, name_exists in zip(wanted, pool.map(exists, wanted), strict=True)
+            if name_exists
+        }

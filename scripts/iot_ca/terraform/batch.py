@@ -52,7 +52,7 @@ Run = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RequestOutcome:
     """What a request ended with: `done`, or the failures with the account and Region."""
 
     done: str | None = None
@@ -97,7 +97,7 @@ def _folder() -> Path:
     return Path(tempfile.gettempdir(), f"iot-ca-{os.getuid()}-{digest}")
 
 
-def _in_folder(folder: Path, request: str, load: Callable[[], Run]) -> Outcome:
+def _in_folder(folder: Path, request: str, load: Callable[[], Run]) -> RequestOutcome:
     """Put a request into the folder, and return its outcome. Raises OSError."""
     with _request(folder, request) as own:
         result = own.with_suffix(_RESULT)
@@ -109,7 +109,7 @@ def _in_folder(folder: Path, request: str, load: Callable[[], Run]) -> Outcome:
                         raise FileNotFoundError(str(own))
             if not is_leader:
                 time.sleep(_POLL_SECONDS)
-        return Outcome(**json.loads(result.read_text(encoding="utf-8")))
+        return RequestOutcome(**json.loads(result.read_text(encoding="utf-8")))
 
 
 @contextmanager
@@ -243,11 +243,11 @@ def _carry_out(request: Path, run: Run) -> None:
     new.rename(request.with_suffix(_RESULT))
 
 
-def _outcome(command: str, text: str, run: Run) -> Outcome:
+def _outcome(command: str, text: str, run: Run) -> RequestOutcome:
     try:
-        return Outcome(done=run(command, text))
+        return RequestOutcome(done=run(command, text))
     except Failures as failures:
         by_name = {name: str(failure) for name, failure in failures.by_name.items()}
-        return Outcome(where=str(failures.where), failures=by_name)
+        return RequestOutcome(where=str(failures.where), failures=by_name)
     except BaseException as error:
-        return Outcome(failures={"": str(as_failure(error))})
+        return RequestOutcome(failures={"": str(as_failure(error))})

@@ -28,11 +28,11 @@ def _module_calls() -> list[str]:
     Each as the names of the module calls on the way to it, joined by dots.
     """
     data_folder = Path(os.environ.get("TF_DATA_DIR") or ".terraform")
-    here = _MODULE_FOLDER.resolve()
+    folder = _MODULE_FOLDER.resolve()
     try:
         listed = json.loads((data_folder / "modules" / "modules.json").read_text(encoding="utf-8"))
         return [
-            str(call["Key"]) for call in listed["Modules"] if Path(call["Dir"]).resolve() == here
+            str(call["Key"]) for call in listed["Modules"] if Path(call["Dir"]).resolve() == folder
         ]
     except (OSError, ValueError, KeyError, TypeError):
         # The format is Terraform's own, and may change.
