@@ -44,7 +44,7 @@ SUFFIXES = {".py", ".tf", ".hcl", ".md", ".yml", ".toml", ".sh", ".html", ".js",
 
 
 @dataclass(frozen=True)
-class Finding:
+class LanguageFinding:
     """One place in the repository.
 
     Attributes:
@@ -56,7 +56,7 @@ class Finding:
     problem: str
 
 
-def check_words(text: str) -> Iterator[Finding]:
+def check_words(text: str) -> Iterator[LanguageFinding]:
     """Yield a finding for each term of a text that is ruled out, also over the end of a line."""
     joined = re.sub(r"\n[ \t]*(?:#|//)?[ \t]*", lambda match: " " * len(match[0]), text)
     joined = _THERE_IS_NO.sub(lambda match: "x" * len(match[0]), joined)
@@ -64,10 +64,10 @@ def check_words(text: str) -> Iterator[Finding]:
         words = list(RULED_OUT.values())
         index = next(int(name[1:]) for name, value in match.groupdict().items() if value)
         line = text.count("\n", 0, match.start()) + 1
-        yield Finding(line, f'"{match[0]}": write {words[index]}')
+        yield LanguageFinding(line, f'"{match[0]}": write {words[index]}')
 
 
-def check_python_messages(text: str) -> Iterator[Finding]:
+def check_python_messages(text: str) -> Iterator[LanguageFinding]:
     """Yield a finding for each text in a program that is longer than a message may be.
 
     Docstrings and the descriptions of commands (arguments by the name of `description`, `help`
@@ -87,7 +87,7 @@ def check_python_messages(text: str) -> Iterator[Finding]:
             ignored.update(ast.walk(node))
         length = len(_literal(node))
         if length > MAX_MESSAGE_LENGTH and " " in _literal(node):
-            yield Finding(getattr(node, "lineno", 0), f"a message of {length} characters")
+            yield LanguageFinding(getattr(node, "lineno", 0), f"a message of {length} characters")
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -112,7 +112,7 @@ _ESCAPE = re.compile(r"\\.")
 _CONDITIONAL = re.compile(r'\?\s*("(?:[^"\\]|\\.)*")\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
-def check_terraform_messages(text: str) -> Iterator[Finding]:
+def check_terraform_messages(text: str) -> Iterator[LanguageFinding]:
     """Yield a finding for each error_message that is longer than a message may be."""
     for match in _ERROR_MESSAGE.finditer(text):
         without_values = _without_values(match["value"])
@@ -120,7 +120,7 @@ def check_terraform_messages(text: str) -> Iterator[Finding]:
         length = sum(len(_ESCAPE.sub("x", string)) for string in _STRING.findall(alternatives))
         if length > MAX_MESSAGE_LENGTH:
             line = text.count("\n", 0, match.start()) + 1
-            yield Finding(line, f"a message of {length} characters")
+            yield LanguageFinding(line, f"a message of {length} characters")
 
 
 def _longer(match: re.Match[str]) -> str:
@@ -143,7 +143,7 @@ def _without_values(expression: str) -> str:
     return "".join(kept)
 
 
-def check(path: str, text: str) -> list[Finding]:
+def check(path: str, text: str) -> list[LanguageFinding]:
     """Return all findings in one file, by its path from the root."""
     findings = list(check_words(text))
     if path.startswith("scripts/") and path.endswith(".py"):

@@ -41,8 +41,8 @@ def _validate(engine: Engine) -> int:
     providers = resolve(engine, say=print)
     # These programs end before it pays to collect the garbage of the aws provider's schema.
     settings = environment(providers, {"GOGC": "400"})
-    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(2) as pool:
-        copy = Path(place)
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(2) as pool:
+        copy = Path(temporary)
         copy_configuration(ROOT, copy)
         runs = [Terraform(folder, engine, settings) for folder in folders(copy)]
         problems = list(filter(None, pool.map(_problem, runs)))

@@ -88,15 +88,15 @@ def _declarations(block: Node, file: Path) -> list[Declaration]:
 
 def _uses(block: Node) -> set[str]:
     """Return the addresses that a block refers to, such as `local.tags`."""
-    found: set[str] = set()
+    addresses: set[str] = set()
     for node in block.iter_subtrees():
         if node.data == "get_attr_expr_term":
             words = _words(node)
             length = ADDRESS_WORDS.get(words[0]) if words else None
             if length and len(words) >= length:
-                found.add(".".join(words[:length]))
+                addresses.add(".".join(words[:length]))
     heredocs = (token for token in _tokens(block) if token.type.startswith("HEREDOC"))
-    return found.union(*(_IN_TEXT.findall(heredoc) for heredoc in heredocs))
+    return addresses.union(*(_IN_TEXT.findall(heredoc) for heredoc in heredocs))
 
 
 def _words(node: Node) -> list[str]:

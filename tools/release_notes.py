@@ -23,10 +23,10 @@ def notes(changelog: str, version: str) -> str:
     """Return the section of a version, with its heading; raise ValueError if it has no entry."""
     sections = re.split(r"^(?=## )", changelog, flags=re.MULTILINE)
     heading = re.compile(rf"## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}$", re.MULTILINE)
-    found = [section for section in sections if heading.match(section)]
-    if len(found) != 1 or "\n- " not in found[0]:
+    matching = [section for section in sections if heading.match(section)]
+    if len(matching) != 1 or "\n- " not in matching[0]:
         raise ValueError(f"CHANGELOG.md needs one section `## [{version}] - DATE` with entries")
-    return found[0].rstrip() + "\n"
+    return matching[0].rstrip() + "\n"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sandbox.control import SandboxError, start
 from tools.bench.applies import measure_applies
-from tools.bench.configurations import Case
+from tools.bench.configurations import BenchCase
 from tools.bench.fleet import compare_status
 from tools.bench.lookups import measure_lookups
 from tools.bench.plans import Plans
@@ -42,16 +42,16 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, object]:
     load = os.getloadavg()[0]
     engine = find_engine()
     providers = resolve(engine, say=console.print)
-    cases = (Case(1, jitp=True), Case(options.many, jitp=False))
+    cases = (BenchCase(1, jitp=True), BenchCase(options.many, jitp=False))
     with (
-        tempfile.TemporaryDirectory(prefix="iot-ca-bench-") as place,
+        tempfile.TemporaryDirectory(prefix="iot-ca-bench-") as folder,
         _progress(console) as progress,
         start() as sandbox,
     ):
         task = progress.add_task("", total=None)
-        bench = Bench(sandbox, Path(place).resolve(), environment(providers))
+        bench = Bench(sandbox, Path(folder).resolve(), environment(providers))
         plans = Plans(bench, engine, cases, _stands_in(providers), "plans")
-        applied = [Case(count, jitp=False) for count in options.apply_cas]
+        applied = [BenchCase(count, jitp=False) for count in options.apply_cas]
         applies = Plans(bench, engine, applied, _stands_in(providers), "applies")
         for case, side in plans.accounts:
             progress.update(task, description=f"setting up plans: {case}, {side}")

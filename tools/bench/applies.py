@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tools.bench.configurations import Case
+from tools.bench.configurations import BenchCase
 from tools.bench.measurement import Measurement, compare
 from tools.bench.plans import LATENCY, OURS, THEIRS, Plans
 from tools.bench.runner import Command
@@ -16,8 +16,8 @@ TARGETS = (10, 1.5), (1_000, 2.0)
 def measure_applies(plans: Plans, turns: int) -> list[Measurement]:
     """Apply each case for the first time and destroy it, in turns, each in a new account."""
     keys = [(case, side) for case in plans.cases for side in (OURS, THEIRS)]
-    applies: dict[tuple[Case, str], list[float]] = {key: [] for key in keys}
-    destroys: dict[tuple[Case, str], list[float]] = {key: [] for key in keys}
+    applies: dict[tuple[BenchCase, str], list[float]] = {key: [] for key in keys}
+    destroys: dict[tuple[BenchCase, str], list[float]] = {key: [] for key in keys}
     for case, side in keys:
         plans.write(case, side)
     with plans.latency():
@@ -35,7 +35,7 @@ def measure_applies(plans: Plans, turns: int) -> list[Measurement]:
     ]
 
 
-def _seconds(plans: Plans, case: Case, side: str, command: str) -> float:
+def _seconds(plans: Plans, case: BenchCase, side: str, command: str) -> float:
     expects = {"apply": "Apply complete!", "destroy": "Destroy complete!"}[command]
     return plans.bench.measure(
         Command(
@@ -49,13 +49,13 @@ def _seconds(plans: Plans, case: Case, side: str, command: str) -> float:
 
 def _compared(
     name: str,
-    case: Case,
-    seconds: Mapping[tuple[Case, str], Sequence[float]],
+    case: BenchCase,
+    seconds: Mapping[tuple[BenchCase, str], Sequence[float]],
     target: float | None,
 ) -> Measurement:
     ours, theirs = seconds[case, OURS], seconds[case, THEIRS]
     return compare(name, "aws_iot_ca_certificate", ours, theirs, target)
 
 
-def _target(case: Case) -> float:
+def _target(case: BenchCase) -> float:
     return next(target for most, target in TARGETS if case.count <= most)

@@ -131,7 +131,7 @@ terraform {{
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """How many CAs, and whether devices are provisioned just in time."""
 
     count: int
@@ -141,7 +141,7 @@ class Case:
         return f"{self.count} CA{'s' if self.count > 1 else ''}{' with JITP' if self.jitp else ''}"
 
 
-def write_ours(folder: Path, case: Case, source: str, region: str) -> None:
+def write_ours(folder: Path, case: BenchCase, source: str, region: str) -> None:
     """The configuration that uses this module, found at `source`."""
     provisioning = "JITP" if case.jitp else "NONE"
     settings = {"source": json.dumps(source), "region": json.dumps(region)}
@@ -149,7 +149,7 @@ def write_ours(folder: Path, case: Case, source: str, region: str) -> None:
     _write(folder, case, text)
 
 
-def write_theirs(folder: Path, case: Case, external: bool) -> None:
+def write_theirs(folder: Path, case: BenchCase, external: bool) -> None:
     """The same with the provider's resource; `external` adds the data source that does nothing."""
     text = THEIRS.format(registration_config=REGISTRATION_CONFIG if case.jitp else "")
     text += TEMPLATE if case.jitp else ""
@@ -173,7 +173,7 @@ def make_ca(name: str) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _write(folder: Path, case: Case, text: str) -> None:
+def _write(folder: Path, case: BenchCase, text: str) -> None:
     folder.mkdir(parents=True)
     for number in range(case.count):
         pem = make_ca(f"Bench CA {number}")

@@ -63,8 +63,8 @@ def compare_status(bench: Bench, count: int) -> Measurement:
 
 def measure(count: int) -> float:
     """Return the seconds of `status`, as a process, of so many accounts in all Regions."""
-    with tempfile.TemporaryDirectory(prefix="iot-ca-bench-") as place, start() as sandbox:
-        file = make_fleet(sandbox.endpoint, Path(place), count)
+    with tempfile.TemporaryDirectory(prefix="iot-ca-bench-") as folder, start() as sandbox:
+        file = make_fleet(sandbox.endpoint, Path(folder), count)
         sandbox.fault("latency", times=None, seconds=LATENCY_SECONDS)
         command = [sys.executable, str(PROGRAM), "status", str(file)]
         began = time.monotonic()

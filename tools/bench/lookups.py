@@ -6,13 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-from tools.bench.configurations import Case
+from tools.bench.configurations import BenchCase
 from tools.bench.measurement import Measurement, compare
 from tools.bench.plans import OURS, Plans
 from tools.bench.runner import PROGRAM, Command
 
 
-def lookup_commands(plans: Plans, case: Case) -> dict[str, Command]:
+def lookup_commands(plans: Plans, case: BenchCase) -> dict[str, Command]:
     """Return the four ways to look up the one CA of a case; the program as Terraform runs it."""
     lookup = plans.lookup(case)
     (answer,) = lookup["result"].values()
@@ -34,7 +34,7 @@ def lookup_commands(plans: Plans, case: Case) -> dict[str, Command]:
     }
 
 
-def measure_lookups(plans: Plans, case: Case, turns: int) -> list[Measurement]:
+def measure_lookups(plans: Plans, case: BenchCase, turns: int) -> list[Measurement]:
     """One lookup, and the memory it takes."""
     commands = lookup_commands(plans, case)
     plans.bench.in_turns(commands, 2)  # compiles all Python, fills the machine's caches

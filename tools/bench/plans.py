@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.control import Call
-from tools.bench.configurations import Case, write_ours, write_theirs
+from tools.bench.configurations import BenchCase, write_ours, write_theirs
 from tools.bench.measurement import Measurement, compare
 from tools.bench.runner import REGION, Bench, Command
 from tools.checkout import ROOT
@@ -36,7 +36,7 @@ class Plans:
     """Both sides of each case, applied once and then planned in turns."""
 
     def __init__(
-        self, bench: Bench, engine: Engine, cases: Sequence[Case], external: bool, name: str
+        self, bench: Bench, engine: Engine, cases: Sequence[BenchCase], external: bool, name: str
     ) -> None:
         self.bench = bench
         self.name = name
@@ -49,15 +49,15 @@ class Plans:
             for number, case in enumerate(cases)
         }
 
-    def folder(self, case: Case, side: str) -> Path:
+    def folder(self, case: BenchCase, side: str) -> Path:
         """Where the configuration of a case and side is."""
         return self.bench.folder / f"{self.name}-{side}-{case.count}"
 
-    def set_up(self, case: Case, side: str) -> None:
+    def set_up(self, case: BenchCase, side: str) -> None:
         """Write a configuration and apply it."""
         self.write(case, side).apply()
 
-    def write(self, case: Case, side: str) -> Terraform:
+    def write(self, case: BenchCase, side: str) -> Terraform:
         """Write a configuration and initialise it."""
         folder = self.folder(case, side)
         variables = self.bench.environment(self.accounts[case, side])
@@ -78,7 +78,7 @@ class Plans:
         finally:
             self.bench.sandbox.forget_faults()
 
-    def lookup(self, case: Case) -> dict[str, Any]:
+    def lookup(self, case: BenchCase) -> dict[str, Any]:
         """Return the `query` and the `result` of the lookup."""
         variables = self.bench.environment(self.accounts[case, OURS])
         shown = Terraform(self.folder(case, OURS), self.engine, variables).show_json()
@@ -87,7 +87,7 @@ class Plans:
         (lookup,) = [r["values"] for r in resources if r["type"] == "external"]
         return dict(lookup)
 
-    def command(self, case: Case, side: str) -> Command:
+    def command(self, case: BenchCase, side: str) -> Command:
         """Return the plan to measure; it fails if there is something to do."""
         return Command(
             (*self.engine.argv, "plan", "-detailed-exitcode", "-no-color"),
@@ -96,7 +96,7 @@ class Plans:
             self.folder(case, side),
         )
 
-    def count_calls(self, case: Case) -> Measurement:
+    def count_calls(self, case: BenchCase) -> Measurement:
         """The program's calls of AWS IoT in one plan."""
         account = self.accounts[case, OURS]
         self.bench.sandbox.forget_calls()
@@ -120,7 +120,7 @@ class Plans:
         self, suffix: str, targets: Sequence[float], turns: int, until: float
     ) -> list[Measurement]:
         keys = [(case, side) for case in self.cases for side in (OURS, THEIRS)]
-        seconds: dict[tuple[Case, str], list[float]] = {key: [] for key in keys}
+        seconds: dict[tuple[BenchCase, str], list[float]] = {key: [] for key in keys}
         for turn in range(turns):
             if turn >= FEWEST_PLANS and time.monotonic() > until:
                 break

@@ -11,7 +11,7 @@ CA_NAME = "factory"
 
 
 @dataclass(frozen=True)
-class Account:
+class DemoAccount:
     """An AWS account and the workspace that stands for it."""
 
     workspace: str
@@ -22,8 +22,8 @@ class Account:
         return f"{self.workspace}, {self.number}"
 
 
-PRODUCTION = Account("production", "111111111111", "DEFAULT")
-STAGING = Account("staging", "222222222222", "SNI_ONLY")
-DEVELOPMENT = Account("development", "333333333333", "SNI_ONLY")
+PRODUCTION = DemoAccount("production", "111111111111", "DEFAULT")
+STAGING = DemoAccount("staging", "222222222222", "SNI_ONLY")
+DEVELOPMENT = DemoAccount("development", "333333333333", "SNI_ONLY")
 ACCOUNTS = (PRODUCTION, STAGING, DEVELOPMENT)
-PARTNER = Account("partner", "444444444444", "DEFAULT")
+PARTNER = DemoAccount("partner", "444444444444", "DEFAULT")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.control import Sandbox
-from tools.demo.accounts import REGION, Account
+from tools.demo.accounts import REGION, DemoAccount
 from tools.demo.claims import claim
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class Aws:
         self.sandbox = sandbox
 
     @functools.cached_property
-    def _clients(self) -> tuple[Callable[[Account], IoTClient], Callable[[Account], IAMClient]]:
+    def _clients(
+        self,
+    ) -> tuple[Callable[[DemoAccount], IoTClient], Callable[[DemoAccount], IAMClient]]:
         # Imported while the first apply runs, not while the user waits for the first line.
         from boto3.session import Session
 
-        def session(account: Account) -> Session:
+        def session(account: DemoAccount) -> Session:
             return Session(account.number, "sandbox", region_name=REGION)
 
         endpoint = self.sandbox.endpoint
@@ -55,11 +57,11 @@ class Aws:
         """What devices connect to, for all accounts."""
         return self.sandbox.devices(REGION)
 
-    def iot(self, account: Account) -> IoTClient:
+    def iot(self, account: DemoAccount) -> IoTClient:
         """A client of AWS IoT in that account."""
         return self._clients[0](account)
 
-    def registration(self, account: Account, certificate_id: str) -> Registration | None:
+    def registration(self, account: DemoAccount, certificate_id: str) -> Registration | None:
         """The CA in that account, or None."""
         client = self.iot(account)
         try:
@@ -75,12 +77,12 @@ class Aws:
             answer.get("registrationConfig", {}).get("templateName"),
         )
 
-    def endpoint(self, account: Account) -> str:
+    def endpoint(self, account: DemoAccount) -> str:
         """The host name that devices of the account connect to."""
         answer = self.iot(account).describe_endpoint(endpointType="iot:Data-ATS")
         return answer["endpointAddress"]
 
-    def thing(self, account: Account, name: str) -> dict[str, str] | None:
+    def thing(self, account: DemoAccount, name: str) -> dict[str, str] | None:
         """The attributes of a thing with an active certificate, or None."""
         iot = self.iot(account)
         try:
@@ -93,7 +95,7 @@ class Aws:
         claim(certificate["certificateDescription"]["status"] == "ACTIVE", f"{name} is ACTIVE")
         return thing["attributes"]
 
-    def delete_devices(self, account: Account) -> None:
+    def delete_devices(self, account: DemoAccount) -> None:
         """Delete every device: its thing, its certificate and its policy."""
         iot = self.iot(account)
         for certificate in iot.list_certificates()["certificates"]:
@@ -109,12 +111,12 @@ class Aws:
         for policy in iot.list_policies()["policies"]:
             iot.delete_policy(policyName=policy["policyName"])
 
-    def template_type(self, account: Account, name: str) -> str:
+    def template_type(self, account: DemoAccount, name: str) -> str:
         """The type of a provisioning template that is enabled, else why it does not count."""
         template = self.iot(account).describe_provisioning_template(templateName=name)
         return template["type"] if template["enabled"] else "disabled"
 
-    def leftovers(self, account: Account) -> list[str]:
+    def leftovers(self, account: DemoAccount) -> list[str]:
         """Everything in the account that the example could have made."""
         iot = self.iot(account)
         certificates = iot.list_ca_certificates()["certificates"]
@@ -126,7 +128,7 @@ class Aws:
             *(role["Arn"] for role in roles),
         ]
 
-    def deletions(self, account: Account) -> list[str]:
+    def deletions(self, account: DemoAccount) -> list[str]:
         """The deletions of CAs and templates in the account, in their order."""
         calls = self.sandbox.calls(account=account.number)
         return [call.operation for call in calls if call.operation in DELETIONS]

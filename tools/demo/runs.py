@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from tools.demo.accounts import ACCOUNTS, REGION, Account
+from tools.demo.accounts import ACCOUNTS, REGION, DemoAccount
 from tools.demo.aws import Aws
 from tools.demo.claims import claim
 from tools.demo.screen import Screen
@@ -34,8 +34,8 @@ class Demo:
 
 def run_in_accounts(
     demo: Demo,
-    accounts: Collection[Account],
-    check: Callable[[Account, Completed], str],
+    accounts: Collection[DemoAccount],
+    check: Callable[[DemoAccount, Completed], str],
     *arguments: str,
     quote: Callable[[Completed], list[str]] = lambda _: [],
 ) -> None:
@@ -67,7 +67,7 @@ def run_in_accounts(
             demo.screen.quote(quote(result))
 
 
-def check_no_changes(account: Account, completed: Completed) -> str:
+def check_no_changes(account: DemoAccount, completed: Completed) -> str:
     """Claim that a plan has no changes."""
     claim(
         completed.status == 0,
@@ -84,7 +84,7 @@ def check_no_writes(demo: Demo) -> None:
     demo.screen.tick(f"{len(calls)} AWS calls by the plans, none of them writes")
 
 
-def _environment(demo: Demo, account: Account) -> dict[str, str]:
+def _environment(demo: Demo, account: DemoAccount) -> dict[str, str]:
     variables = {
         **demo.aws.sandbox.environment(account.number, REGION),
         "TF_WORKSPACE": account.workspace,

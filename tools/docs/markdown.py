@@ -60,8 +60,8 @@ def _input_details(item: Input) -> list[str]:
     parts = list(item.description.paragraphs[1:])
     for path, kind, items in _objects((item.name,), item.type, item.description.items):
         anchor = f"input_{'_'.join(path)}"
-        each = "" if kind.name == "object" else "each element of "
-        parts.append(f"{_anchor(anchor)}Attributes of {each}{_code('.'.join(path))}:")
+        owner = "" if kind.name == "object" else "each element of "
+        parts.append(f"{_anchor(anchor)}Attributes of {owner}{_code('.'.join(path))}:")
         parts.append(_attributes(kind, items, anchor))
     return parts
 
@@ -89,7 +89,7 @@ def _objects(
 def _attributes(kind: Type, items: Sequence[Item], anchor: str) -> str:
     described = {name: item.text for item in items for name in item.names}
     attributes = kind.object.attributes if kind.object else ()
-    rows = [_attribute(name, each, described[name], anchor) for name, each in attributes]
+    rows = [_attribute(name, attribute, described[name], anchor) for name, attribute in attributes]
     return _table(("attribute", "description", "type", "default"), rows)
 
 

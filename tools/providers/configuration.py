@@ -26,8 +26,8 @@ def cli_configuration(located: Sequence[LocatedProvider]) -> str:
     """Return a CLI configuration that takes each provider from its mirror."""
     # JSON's escapes are also this language's.
     lines = ["provider_installation {"]
-    for mirror in dict.fromkeys(each.mirror for each in located):
-        providers = [f"{HOST}/{each.provider}" for each in located if each.mirror == mirror]
+    for mirror in dict.fromkeys(entry.mirror for entry in located):
+        providers = [f"{HOST}/{entry.provider}" for entry in located if entry.mirror == mirror]
         lines += [
             "  filesystem_mirror {",
             f"    path    = {json.dumps(str(mirror), ensure_ascii=False)}",
@@ -37,9 +37,9 @@ def cli_configuration(located: Sequence[LocatedProvider]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def write_once(cache: Path, kind: str, place: str, text: str, mode: int = 0o644) -> Path:
+def write_once(cache: Path, kind: str, relative_path: str, text: str, mode: int = 0o644) -> Path:
     """Write a file into a folder named after its content, so that no run changes another's."""
-    path = cache / f"{kind}-{digest(text)}" / place
+    path = cache / f"{kind}-{digest(text)}" / relative_path
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=cache)

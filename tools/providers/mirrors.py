@@ -39,8 +39,8 @@ def mirrors(environ: Mapping[str, str]) -> Iterator[Path]:
         Path(data, "terraform", "plugins") for data in [data_home, *data_dirs.split(":")] if data
     ]
     seen = set()
-    found = (below for prefix in PREFIXES for below in _search(Path(prefix), SEARCH_DEPTH))
-    for mirror in [*implied, *found]:
+    searched = (below for prefix in PREFIXES for below in _search(Path(prefix), SEARCH_DEPTH))
+    for mirror in [*implied, *searched]:
         if mirror not in seen and (mirror / HOST).is_dir():
             seen.add(mirror)
             yield mirror

@@ -25,6 +25,8 @@ def install_stand_in(provider: str, cache: Path, python: str = sys.executable) -
     # A shebang line would break on spaces and on long paths.
     command = [python, "-I", str(ROOT / "tools" / "standin"), name, str(cache / "home")]
     script = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
-    place = f"{HOST}/{provider}/{version}/{platform_name()}/terraform-provider-{name}_v{version}"
-    program = write_once(cache, "standin", place, script, mode=0o755)
-    return program.parents[len(Path(place).parts) - 1]
+    relative_path = (
+        f"{HOST}/{provider}/{version}/{platform_name()}/terraform-provider-{name}_v{version}"
+    )
+    program = write_once(cache, "standin", relative_path, script, mode=0o755)
+    return program.parents[len(Path(relative_path).parts) - 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.demo.accounts import ACCOUNTS, PARTNER, Account
+from tools.demo.accounts import ACCOUNTS, PARTNER, DemoAccount
 from tools.demo.aws import DELETIONS
 from tools.demo.claims import claim
 from tools.demo.runs import Demo, run_in_accounts
@@ -20,7 +20,7 @@ def destroy(demo: Demo) -> None:
         demo.aws.delete_devices(account)
     demo.aws.sandbox.forget_calls()
 
-    def check(account: Account, completed: Completed) -> str:
+    def check(account: DemoAccount, completed: Completed) -> str:
         claim(completed.status == 0, f"destroy in {account.workspace} works", completed.stderr)
         leftovers = demo.aws.leftovers(account)
         claim(not leftovers, f"nothing is left in {account.workspace}", "\n".join(leftovers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.demo.accounts import CA_NAME, PRODUCTION, STAGING, Account
+from tools.demo.accounts import CA_NAME, PRODUCTION, STAGING, DemoAccount
 from tools.demo.claims import claim
 from tools.demo.plan_output import excerpt, replaced
 from tools.demo.runs import PLAN, Demo, check_no_changes, check_no_writes, run_in_accounts
@@ -22,7 +22,7 @@ def cause_drift(demo: Demo) -> None:
     _change_by_hand(demo)
     demo.aws.sandbox.forget_calls()
 
-    def check(account: Account, completed: Completed) -> str:
+    def check(account: DemoAccount, completed: Completed) -> str:
         where = f"plan in {account.workspace}"
         expected = EXPECTED_DRIFT[account]
         claim(completed.status == 2, f"{where} ends with exit status 2", completed.output)
@@ -46,7 +46,7 @@ def repair(demo: Demo) -> None:
         "The saved plans, as they were shown. Afterwards plan has nothing to do again.",
     )
 
-    def check(account: Account, completed: Completed) -> str:
+    def check(account: DemoAccount, completed: Completed) -> str:
         claim(completed.status == 0, f"the repair of {account.workspace} works", completed.stderr)
         ca = check_registration(demo, account)
         return f"{ca.mode}, {ca.status}, template {ca.template}"

@@ -6,7 +6,7 @@ import time
 
 from rich.table import Table
 
-from tools.demo.accounts import ACCOUNTS, CA_NAME, PARTNER, REGION, Account
+from tools.demo.accounts import ACCOUNTS, CA_NAME, PARTNER, REGION, DemoAccount
 from tools.demo.aws import Registration
 from tools.demo.claims import claim
 from tools.demo.plan_output import refusal
@@ -28,7 +28,7 @@ def register(demo: Demo) -> None:
         demo.terraform.init()
     demo.screen.tick("initialised, once for all", time.monotonic() - started)
 
-    def check(account: Account, completed: Completed) -> str:
+    def check(account: DemoAccount, completed: Completed) -> str:
         claim(completed.status == 0, f"apply in {account.workspace} works", completed.stderr)
         return f"registered in {account.mode} mode"
 
@@ -69,7 +69,7 @@ def refuse_fourth_account(demo: Demo) -> None:
         "AWS lets one account in a region hold a CA in DEFAULT mode: production has it.",
     )
 
-    def check(account: Account, completed: Completed) -> str:
+    def check(account: DemoAccount, completed: Completed) -> str:
         claim(completed.status == 1, "a second DEFAULT is refused", completed.stdout)
         claim(
             "another account holds this CA in DEFAULT mode" in completed.output
@@ -89,7 +89,7 @@ def refuse_fourth_account(demo: Demo) -> None:
     run_in_accounts(demo, (PARTNER,), check, "apply", "-auto-approve", quote=refusal)
 
 
-def check_registration(demo: Demo, account: Account) -> Registration:
+def check_registration(demo: Demo, account: DemoAccount) -> Registration:
     """Claim that the CA in an account is in its desired state; return it as AWS has it."""
     ca = demo.aws.registration(account, demo.certificate_id)
     where = f"the CA in {account.workspace} ({account.number})"
