@@ -35,21 +35,21 @@ def sandbox() -> Iterator[Sandbox]:
 
 def key_of(signer: Signer, region: str) -> Key:
     """The CA's private key, wherever it is."""
-    if signer.place is None:
+    if signer.key_location is None:
         assert signer.key is not None
         return signer.key
-    account, service, name = signer.place
-    found: Any
+    account, service, name = signer.key_location
+    private_key: Any
     if service == "kms":
         from moto.kms.models import kms_backends
 
-        found = kms_backends[account][region].keys[name].private_key
-        found = found.private_key
+        private_key = kms_backends[account][region].keys[name].private_key
+        private_key = private_key.private_key
     else:
         from moto.acmpca.models import acmpca_backends
 
-        found = acmpca_backends[account][region].certificate_authorities[name].key
-    key: Key = found
+        private_key = acmpca_backends[account][region].certificate_authorities[name].key
+    key: Key = private_key
     return key
 
 
@@ -122,13 +122,13 @@ def test_no_byte_of_a_private_key_gets_anywhere(
         assert account.see(signer.id).mode == "DEFAULT"
     # A key in Secrets Manager has to come from there to the program; AWS's answer is encrypted.
     by_target = b"secretsmanager.GetSecretValue"
-    handed_out = b"".join(each.answer for each in heard if by_target in each.request)
-    said["what AWS received"] = b"\n".join(each.request for each in heard)
+    handed_out = b"".join(exchange.answer for exchange in heard if by_target in exchange.request)
+    said["what AWS received"] = b"\n".join(exchange.request for exchange in heard)
     said["what AWS answered"] = b"\n".join(
-        each.answer for each in heard if by_target not in each.request
+        exchange.answer for exchange in heard if by_target not in exchange.request
     )
     for name in ("secret", "secret-json", "secret-foreign"):
-        assert any(found.startswith(f"{name}: ") for found in given_away(secrets, handed_out))
+        assert any(spelling.startswith(f"{name}: ") for spelling in given_away(secrets, handed_out))
     assert b"verificationCertificate" in said["what AWS received"]
     assert said["what AWS answered"].count(b'"Signature"') >= 3
 
@@ -142,7 +142,7 @@ def test_no_byte_of_a_private_key_gets_anywhere(
     )
     assert seen.variables(PASSPHRASE_VARIABLE) == {PASSPHRASE.encode()}
     for command in (b"inspect", b"register"):
-        assert any(b"iot_ca\0" + command in each for each in seen.arguments), command
+        assert any(b"iot_ca\0" + command in arguments for arguments in seen.arguments), command
     requests = b"\n".join(seen.variables("IOT_CA_REQUEST"))
     for name in signers:
         assert f'"name":"{name}"'.encode() in requests, name
@@ -151,6 +151,6 @@ def test_no_byte_of_a_private_key_gets_anywhere(
     files = dict(everything_in(folder))
     assert {"trace.log", "terraform.tfstate", "saved.plan", "saved.plan/tfplan"} <= files.keys()
     assert len(files["trace.log"]) > 100_000
-    for place, data in {**said, **files}.items():
-        with subtests.test("nothing of any key", place=place):
+    for source, data in {**said, **files}.items():
+        with subtests.test("nothing of any key", source=source):
             assert given_away(secrets, data) == []

@@ -102,9 +102,9 @@ class Account:
 
     def see(self, certificate_id: str) -> Registered:
         """As `look`, for a CA that must be registered."""
-        found = self.look(certificate_id)
-        assert found is not None, f"{certificate_id} is not registered in {self.number}"
-        return found
+        registered = self.look(certificate_id)
+        assert registered is not None, f"{certificate_id} is not registered in {self.number}"
+        return registered
 
     def describe(self, certificate_id: str) -> dict[str, Any]:
         """What DescribeCACertificate answers: the description, and the name of the template."""

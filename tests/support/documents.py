@@ -41,13 +41,13 @@ def anchors(text: str) -> set[str]:
     """Return the anchors of a document: its names, and its headings as GitHub spells them."""
     prose = _FENCED.sub("", text)
     seen: Counter[str] = Counter()
-    found = set(_NAME.findall(prose))
+    slugs = set(_NAME.findall(prose))
     for heading in _HEADING.findall(prose):
         title = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
         slug = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        slugs.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
         seen[slug] += 1
-    return found
+    return slugs
 
 
 def command_lines(text: str) -> list[str]:

@@ -30,8 +30,8 @@ PUBLIC_MODULES = tuple(folder for folder in MODULES if "/_" not in folder)
 
 def folders() -> list[str]:
     """Every folder with a reusable module; a new one must be added to MODULES."""
-    found = [path.parent for path in sorted(ROOT.glob("modules/*/main.tf"))]
-    return [".", *(path.relative_to(ROOT).as_posix() for path in found)]
+    modules = [path.parent for path in sorted(ROOT.glob("modules/*/main.tf"))]
+    return [".", *(path.relative_to(ROOT).as_posix() for path in modules)]
 
 
 @cache

@@ -29,26 +29,26 @@ def numbers(key: Key) -> dict[str, int]:
 
 def spellings(key: Key) -> dict[str, bytes]:
     """What would give a part of the key away, by what it is."""
-    found: dict[str, bytes] = {}
+    texts: dict[str, bytes] = {}
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     for label, form in FORMS.items():
         pem = key.private_bytes(Encoding.PEM, form, NoEncryption())
         for name, line in lines(pem).items():
             # The certificate has the public half, maybe with the same line breaks.
             if base64.b64decode(line + b"==") not in public:
-                found[f"{name} of {label}"] = line
+                texts[f"{name} of {label}"] = line
     for name, number in numbers(key).items():
         raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
-        found[f"{name} in decimal"] = str(number)[:40].encode()
-        for place, piece in (("begin", raw[:PIECE]), ("end", raw[-PIECE:])):
-            found[f"{name} raw, {place}"] = piece
-            found[f"{name} raw, reversed, {place}"] = piece[::-1]
-            found[f"{name} in hex, {place}"] = piece.hex().encode()
-            found[f"{name} in colon hex, {place}"] = piece.hex(":").encode()
+        texts[f"{name} in decimal"] = str(number)[:40].encode()
+        for part, piece in (("begin", raw[:PIECE]), ("end", raw[-PIECE:])):
+            texts[f"{name} raw, {part}"] = piece
+            texts[f"{name} raw, reversed, {part}"] = piece[::-1]
+            texts[f"{name} in hex, {part}"] = piece.hex().encode()
+            texts[f"{name} in colon hex, {part}"] = piece.hex(":").encode()
         for shift in range(3):
             whole = len(raw[shift:]) // 3 * 3
-            found[f"{name} in base64, {shift}"] = base64.b64encode(raw[shift : shift + whole])[:24]
-    return found
+            texts[f"{name} in base64, {shift}"] = base64.b64encode(raw[shift : shift + whole])[:24]
+    return texts
 
 
 def lines(pem: bytes) -> dict[str, bytes]:
@@ -63,11 +63,11 @@ def lines(pem: bytes) -> dict[str, bytes]:
 def passphrase_spellings(passphrase: str) -> dict[str, bytes]:
     """What would give a passphrase away."""
     text = passphrase.encode()
-    found = {"as it is": text, "in hex": text.hex().encode(), "reversed": text[::-1]}
+    texts = {"as it is": text, "in hex": text.hex().encode(), "reversed": text[::-1]}
     for shift in range(3):
         whole = len(text[shift:]) // 3 * 3
-        found[f"in base64, {shift}"] = base64.b64encode(text[shift : shift + whole])
-    return found
+        texts[f"in base64, {shift}"] = base64.b64encode(text[shift : shift + whole])
+    return texts
 
 
 def given_away(secrets: Mapping[str, bytes], data: bytes) -> list[str]:

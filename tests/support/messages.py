@@ -7,14 +7,14 @@ import traceback
 
 def everything_said(error: BaseException) -> str:
     """The texts of an exception and of all behind it, also of those that `from None` hides."""
-    told = traceback.TracebackException.from_exception(error)
-    said = list(told.format())
+    formatted = traceback.TracebackException.from_exception(error)
+    said = list(formatted.format())
     behind: list[BaseException | None] = [error]
     while behind:
-        each = behind.pop()
-        if each is not None:
-            said.append(str(each))
-            behind += [each.__cause__, each.__context__]
+        exception = behind.pop()
+        if exception is not None:
+            said.append(str(exception))
+            behind += [exception.__cause__, exception.__context__]
     return "\n".join(said)
 
 

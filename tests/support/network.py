@@ -38,9 +38,9 @@ def wiretap(endpoint: str) -> Iterator[tuple[str, list[Exchange]]]:
                     on.append(Exchange(data))
                     heard.append(on[-1])
                 sink.sendall(data)
-        for each in (source, sink):
+        for connection in (source, sink):
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def serve() -> None:
         with contextlib.suppress(OSError):

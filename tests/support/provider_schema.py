@@ -91,7 +91,9 @@ def _paths(body: Mapping[str, Any], top: tuple[str, ...] = ()) -> Iterator[tuple
         if not top and name in META_ARGUMENTS:
             continue
         blocks = value if isinstance(value, list) else []
-        nested = [each for each in blocks if isinstance(each, dict) and each.get("__is_block__")]
+        nested = [
+            block for block in blocks if isinstance(block, dict) and block.get("__is_block__")
+        ]
         if not nested and not name.startswith("__"):
             yield (*top, name)
         for block in nested:
@@ -100,10 +102,10 @@ def _paths(body: Mapping[str, Any], top: tuple[str, ...] = ()) -> Iterator[tuple
 
 def _references(folder: str, content: Mapping[str, Any]) -> Iterator[Use]:
     whole = {
-        name: found[1]
+        name: match[1]
         for block in content.get("locals", [])
         for name, value in block.items()
-        if isinstance(value, str) and (found := _WHOLE.fullmatch(value))
+        if isinstance(value, str) and (match := _WHOLE.fullmatch(value))
     }
     for text in _texts(content):
         for kind, name in _REFERENCE.findall(text):
@@ -144,13 +146,13 @@ def schema_of_names(document: Mapping[str, Any]) -> Schema:
     resources = document["resources"]
     return Schema(
         {
-            kind: frozenset((name,) for name in each["arguments"])
-            for kind, each in resources.items()
+            kind: frozenset((name,) for name in resource["arguments"])
+            for kind, resource in resources.items()
         },
-        {kind: frozenset(each["attributes"]) for kind, each in resources.items()},
+        {kind: frozenset(resource["attributes"]) for kind, resource in resources.items()},
         {
-            kind: frozenset((name,) for name in each.get("deprecated", []))
-            for kind, each in resources.items()
+            kind: frozenset((name,) for name in resource.get("deprecated", []))
+            for kind, resource in resources.items()
         },
         depth=1,
     )
@@ -159,7 +161,7 @@ def schema_of_names(document: Mapping[str, Any]) -> Schema:
 def schema_of_provider(document: Mapping[str, Any]) -> Schema:
     """Return the schema in the answer of `terraform providers schema -json`."""
     (provider,) = (
-        each for name, each in document["provider_schemas"].items() if name.endswith("/aws")
+        provider for name, provider in document["provider_schemas"].items() if name.endswith("/aws")
     )
     blocks = {
         f"{prefix}{name}": schema["block"]
@@ -169,14 +171,14 @@ def schema_of_provider(document: Mapping[str, Any]) -> Schema:
     walked = {kind: list(_walk(block)) for kind, block in blocks.items()}
     return Schema(
         {
-            kind: frozenset(path for path, each in found if each.get("optional", True))
-            | frozenset(path for path, each in found if each.get("required"))
-            for kind, found in walked.items()
+            kind: frozenset(path for path, member in members if member.get("optional", True))
+            | frozenset(path for path, member in members if member.get("required"))
+            for kind, members in walked.items()
         },
-        {kind: frozenset(path[0] for path, _ in found) for kind, found in walked.items()},
+        {kind: frozenset(path[0] for path, _ in members) for kind, members in walked.items()},
         {
-            kind: frozenset(path for path, each in found if each.get("deprecated"))
-            for kind, found in walked.items()
+            kind: frozenset(path for path, member in members if member.get("deprecated"))
+            for kind, members in walked.items()
         },
     )
 

@@ -26,6 +26,8 @@ def code_blocks_below(document: str, heading: str, language: str) -> list[str]:
     # A comment in a block looks like a heading; offsets stay as they are.
     outside = _FENCED.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), document)
     headings = list(_HEADING.finditer(outside))
-    (found,) = (each for each in headings if each[1] == heading)
-    end = min((each.start() for each in headings if each.start() > found.start()), default=None)
-    return code_blocks(document[found.end() : end], language)
+    (section,) = (match for match in headings if match[1] == heading)
+    end = min(
+        (match.start() for match in headings if match.start() > section.start()), default=None
+    )
+    return code_blocks(document[section.end() : end], language)

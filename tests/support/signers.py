@@ -67,7 +67,7 @@ class Signer:
     lost: str = NOT_THE_KEY
     key: Key | None = field(default=None, repr=False)
     stored: bytes = field(default=b"", repr=False)
-    place: tuple[str, str, str] | None = None
+    key_location: tuple[str, str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -234,7 +234,7 @@ def kms(holder: Account, user: Account, spec: str, alias: str | None = None) -> 
     policy = _policy(holder, user, "kms:GetPublicKey", "kms:Sign")
     arn, ca = kms_ca(client, spec, Policy=policy)
     key_id = arn.rpartition("/")[2]
-    place = (holder.number, "kms", key_id)
+    key_location = (holder.number, "kms", key_id)
     if alias is not None:
         another, _ = kms_ca(client, spec, Policy=policy)
         client.create_alias(AliasName=alias, TargetKeyId=key_id)
@@ -243,7 +243,7 @@ def kms(holder: Account, user: Account, spec: str, alias: str | None = None) -> 
             {"kms_key_id": alias},
             lose=lambda: client.update_alias(AliasName=alias, TargetKeyId=another),
             restore=lambda: client.update_alias(AliasName=alias, TargetKeyId=key_id),
-            place=place,
+            key_location=key_location,
         )
     return Signer(
         ca.pem,
@@ -251,7 +251,7 @@ def kms(holder: Account, user: Account, spec: str, alias: str | None = None) -> 
         lose=lambda: client.disable_key(KeyId=key_id),
         restore=lambda: client.enable_key(KeyId=key_id),
         lost="is disabled",
-        place=place,
+        key_location=key_location,
     )
 
 
@@ -289,7 +289,7 @@ def private_ca(holder: Account, user: Account, key: str, algorithm: str) -> Sign
         lose=lambda: client.update_certificate_authority(**ca, Status="DISABLED"),
         restore=lambda: client.update_certificate_authority(**ca, Status="ACTIVE"),
         lost="is in state DISABLED",
-        place=(holder.number, "acm-pca", arn),
+        key_location=(holder.number, "acm-pca", arn),
     )
 
 

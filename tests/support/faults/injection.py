@@ -187,16 +187,16 @@ class FaultyProgram:
         if fault is None or fault.kind not in ("cut", "busy"):
             yield
             return
-        place: dict[str, Any] = {
+        target: dict[str, Any] = {
             "operation": fault.call.operation,
             "account": account.number,
             "skip": fault.call.number,
         }
         if fault.kind == "cut":
-            self._sandbox.fault("cut_after" if fault.after else "cut_before", **place)
+            self._sandbox.fault("cut_after" if fault.after else "cut_before", **target)
         else:
             code = "ServiceUnavailableException"
-            self._sandbox.fault("error", code=code, status=503, times=BUSY_TIMES, **place)
+            self._sandbox.fault("error", code=code, status=503, times=BUSY_TIMES, **target)
         yield
         assert self._sandbox.faults() == [], fault
 

@@ -101,14 +101,14 @@ class Record:
 
 def seen(account: Account, ca: CA) -> Registered | None:
     """The CA as the account has it, without what differs from run to run."""
-    found = account.look(ca.id)
-    return None if found is None else found.settings
+    registered = account.look(ca.id)
+    return None if registered is None else registered.settings
 
 
 def template_of(account: Account, ca: CA) -> Mapping[str, Any]:
     """How devices of a registered CA are provisioned, an inline template's body included."""
-    found = account.iot.describe_ca_certificate(certificateId=ca.id)
-    return dict(found.get("registrationConfig", {}))
+    described = account.iot.describe_ca_certificate(certificateId=ca.id)
+    return dict(described.get("registrationConfig", {}))
 
 
 def leftovers(account: Account) -> list[str]:

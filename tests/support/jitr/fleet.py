@@ -148,7 +148,7 @@ class Fleet:
     @property
     def writes(self) -> list[str]:
         """The calls that changed something."""
-        return [each for each, _ in self.calls if not each.startswith("describe")]
+        return [operation for operation, _ in self.calls if not operation.startswith("describe")]
 
     def status(self, event: dict[str, Any]) -> str:
         """The status of the event's certificate."""

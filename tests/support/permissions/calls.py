@@ -45,8 +45,10 @@ def example(shape: Any, known: Mapping[str, Any], name: str = "") -> Any:
         return known[name]
     if shape.type_name == "structure":
         # Some models ask for both, and some services for one of the two.
-        members = {each for each in shape.members if each in known} | set(shape.required_members)
-        return {each: example(shape.members[each], known, each) for each in sorted(members)}
+        members = {member for member in shape.members if member in known} | set(
+            shape.required_members
+        )
+        return {member: example(shape.members[member], known, member) for member in sorted(members)}
     if shape.type_name == "list":
         return [example(shape.member, known)]
     if shape.type_name == "map":
@@ -72,7 +74,7 @@ class Caller:
 
     def __init__(self, role: Role, document: str, **known: Any) -> None:
         self._role = role
-        self._statements = {each["Sid"]: each for each in statements(document)}
+        self._statements = {statement["Sid"]: statement for statement in statements(document)}
         self._known = known
         role_of = {
             sid: self._statements[sid]["Resource"][0].replace("*", "x")

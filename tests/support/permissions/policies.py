@@ -38,15 +38,15 @@ def render(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> dict[str,
     # What `terraform output -json` prints, without another command.
     state = json.loads((folder / "terraform.tfstate").read_text(encoding="utf-8"))
     answers: dict[str, dict[str, str]] = {
-        name: found["value"] for name, found in state["outputs"].items()
+        name: output["value"] for name, output in state["outputs"].items()
     }
     return answers
 
 
 def statements(document: str) -> list[dict[str, Any]]:
     """The statements of a policy document."""
-    found: list[dict[str, Any]] = json.loads(document)["Statement"]
-    return found
+    entries: list[dict[str, Any]] = json.loads(document)["Statement"]
+    return entries
 
 
 # A plan that may not do these leaves out a hint, see aws/templates.py and aws/events.py: these
@@ -59,7 +59,11 @@ PLAN_HINTS = (*HINT, "iot:DescribeThingGroup ")
 
 def needs(document: str) -> set[Need]:
     """Every action of every statement."""
-    return {(each["Sid"], action) for each in statements(document) for action in each["Action"]}
+    return {
+        (statement["Sid"], action)
+        for statement in statements(document)
+        for action in statement["Action"]
+    }
 
 
 def names(needed: Iterable[Need]) -> list[str]:
@@ -72,23 +76,29 @@ def without(document: str, need: Need) -> str:
     sid, action = need
     kept = [
         {
-            **each,
-            "Action": [name for name in each["Action"] if (each["Sid"], name) != (sid, action)],
+            **statement,
+            "Action": [
+                name for name in statement["Action"] if (statement["Sid"], name) != (sid, action)
+            ],
         }
-        for each in statements(document)
+        for statement in statements(document)
     ]
     return json.dumps(
-        {**json.loads(document), "Statement": [each for each in kept if each["Action"]]}
+        {
+            **json.loads(document),
+            "Statement": [statement for statement in kept if statement["Action"]],
+        }
     )
 
 
 def allowed_by(document: str, permission: str) -> Need:
     """The one statement that allows what a call has asked for, as "action resource"."""
     action, _, resource = permission.partition(" ")
-    found = [
-        each["Sid"]
-        for each in statements(document)
-        if action in each["Action"] and any(fnmatchcase(resource, it) for it in each["Resource"])
+    sids = [
+        statement["Sid"]
+        for statement in statements(document)
+        if action in statement["Action"]
+        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
     ]
-    assert len(found) == 1, (permission, found)
-    return found[0], action
+    assert len(sids) == 1, (permission, sids)
+    return sids[0], action

@@ -169,7 +169,7 @@ class FakeIot:
         start = int(marker)
         page = list(itertools.islice(self.cas, start, start + 2))
         more = start + 2 < len(self.cas)
-        listed = [{"certificateId": each, "certificateArn": self.arn(each)} for each in page]
+        listed = [{"certificateId": ca_id, "certificateArn": self.arn(ca_id)} for ca_id in page]
         return {"certificates": listed, **({"nextMarker": str(start + 2)} if more else {})}
 
     def _ListCertificatesByCA(

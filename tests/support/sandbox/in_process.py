@@ -117,9 +117,9 @@ def _environ(request: AWSPreparedRequest) -> dict[str, Any]:
 
 
 def _headers(headers: Mapping[str, str | bytes]) -> dict[str, str]:
-    found = {}
+    variables = {}
     for name, value in headers.items():
         key = name.upper().replace("-", "_")
         text = value.decode("latin-1") if isinstance(value, bytes) else value
-        found[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = text
-    return found
+        variables[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = text
+    return variables
