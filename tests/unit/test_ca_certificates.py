@@ -119,9 +119,9 @@ def test_a_denied_account_check_fails_only_the_absent_cas(
     aws.faults["GetCallerIdentity"] = ("AccessDenied", "no")
     observed = ca_certificates.observe([*absent, certificate.certificate_id])
     assert aws.calls.count("GetCallerIdentity") == 1
-    for each in absent:
-        assert isinstance(observed[each], Failure)
-        assert "may not call sts:GetCallerIdentity" in str(observed[each])
+    for certificate_id in absent:
+        assert isinstance(observed[certificate_id], Failure)
+        assert "may not call sts:GetCallerIdentity" in str(observed[certificate_id])
     assert isinstance(observed[certificate.certificate_id], ObservedCa)
 
 
@@ -183,7 +183,7 @@ def test_validity_is_converted_to_utc(
         assert observed is not None
         assert observed.validity == expected
         if observed.validity:
-            assert [each.utcoffset() for each in observed.validity] == [timedelta(0)] * 2
+            assert [moment.utcoffset() for moment in observed.validity] == [timedelta(0)] * 2
     del description["validity"]
     observed = ca_certificates.observe_one(certificate.certificate_id)
     assert observed is not None
@@ -306,8 +306,8 @@ def test_denied_in_another_account_names_the_account(
     observed = ca_certificates.observe([certificate.certificate_id])[certificate.certificate_id]
     assert f"may not call iot:{operation}" in str(observed)
     aws.account = "999988887777"
-    elsewhere = CaCertificates(Account(TARGET))
-    observed = elsewhere.observe([certificate.certificate_id])[certificate.certificate_id]
+    other_account = CaCertificates(Account(TARGET))
+    observed = other_account.observe([certificate.certificate_id])[certificate.certificate_id]
     assert "the program's credentials belong to account 999988887777" in str(observed)
 
 

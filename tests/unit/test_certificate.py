@@ -234,7 +234,7 @@ PRIVATE_KEYS: dict[str, str] = {
 
 @pytest.mark.parametrize("key", PRIVATE_KEYS.values(), ids=PRIVATE_KEYS.keys())
 @pytest.mark.parametrize(
-    "place",
+    "embed",
     [
         lambda key: key,
         lambda key: key.replace("\n", "\r\n"),
@@ -245,9 +245,9 @@ PRIVATE_KEYS: dict[str, str] = {
     ],
     ids=["alone", "crlf", "behind", "before", "first-half", "second-half"],
 )
-def test_a_private_key_is_refused_and_not_shown(place: Callable[[str], str], key: str) -> None:
+def test_a_private_key_is_refused_and_not_shown(embed: Callable[[str], str], key: str) -> None:
     with pytest.raises(Failure, match="private key") as caught:
-        read_and_check(place(key))
+        read_and_check(embed(key))
     assert_tells_nothing_of(key, everything_said(caught.value))
 
 

@@ -195,7 +195,7 @@ UNFORESEEN = "unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"
 
 
 @pytest.mark.parametrize(
-    ("place", "concerned"),
+    ("function", "concerned"),
     [
         ("iot_ca.terraform.protocol.read_inspect", ""),
         ("iot_ca.certificates.pem.read", f"root ({WHERE}): "),
@@ -208,11 +208,11 @@ UNFORESEEN = "unforeseen ValueError; run with IOT_CA_DEBUG=1 and report it"
     ],
 )
 def test_an_unforeseen_error_hides_the_text_of_the_exception(
-    program: Program, monkeypatch: pytest.MonkeyPatch, place: str, concerned: str
+    program: Program, monkeypatch: pytest.MonkeyPatch, function: str, concerned: str
 ) -> None:
-    if place == "iot_ca.aws.observation.read_tags":
+    if function == "iot_ca.aws.observation.read_tags":
         program.register(authority())
-    monkeypatch.setattr(place, explode)
+    monkeypatch.setattr(function, explode)
     status, out, err = program.query({"root": authority()})
     assert (status, out) == (1, "")
     assert err == [f"iot_ca: {concerned}{UNFORESEEN}"]

@@ -45,19 +45,19 @@ def test_a_changed_own_tag_is_reported_and_repaired(tag: str, value: str | None)
 @given(CASES)
 def test_a_difference_names_the_observed_and_desired_value(case: Case) -> None:
     desired, before = case
-    texts = [str(each) for each in differences(desired, before)]
+    texts = [str(difference) for difference in differences(desired, before)]
     assert len(texts) == len(set(texts))
     assert (f"status is {before.status}, wanted {desired.status}" in texts) == (
         before.status != desired.status
     )
     for key, value in desired.tags.items():
         if before.tags.get(key) != value:
-            there = before.tags.get(key, "missing")
+            observed_value = before.tags.get(key, "missing")
             # What stands for an empty value is the program's choice.
             assert [
                 text
                 for text in texts
-                if text.startswith(f"tag {key} is {there}") and f", wanted {value}" in text
+                if text.startswith(f"tag {key} is {observed_value}") and f", wanted {value}" in text
             ]
     for key in (ORIGIN_TAG, OWNER_TAG, REVISION_TAG):
         assert (f"tag {key} is missing" in texts) == (key not in before.tags)

@@ -306,9 +306,11 @@ def test_only_status_needs_more_and_only_for_some_arguments(
 def test_missing_packages_of_status_are_named_with_remedies(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in ("rich", "hcl2") else found(name)
+        importlib.util,
+        "find_spec",
+        lambda name: None if name in ("rich", "hcl2") else find_spec(name),
     )
     monkeypatch.setenv("PATH", "")
     assert script.main(["status", "a.tfvars"]) == 1
@@ -458,9 +460,9 @@ def test_one_missing_package_is_named_alone(
     lacking: set[str],
     named: str,
 ) -> None:
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in lacking else found(name)
+        importlib.util, "find_spec", lambda name: None if name in lacking else find_spec(name)
     )
     monkeypatch.setenv("PATH", "")
     assert script.main(["inspect"]) == 1

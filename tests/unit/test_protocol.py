@@ -30,7 +30,7 @@ TEXT = st.text(max_size=30)
 MAYBE = st.none() | TEXT
 CREDENTIALS = st.builds(Credentials, MAYBE, MAYBE, MAYBE, MAYBE)
 TARGETS = st.builds(Target, TEXT, TEXT, CREDENTIALS)
-PROOFS = [each.name for each in fields(Verification) if not each.name.endswith("_env")]
+PROOFS = [field.name for field in fields(Verification) if not field.name.endswith("_env")]
 VERIFICATIONS = st.builds(
     lambda name, value, variable: Verification(
         **{name: value, "ca_private_key_passphrase_env": variable}

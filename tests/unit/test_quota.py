@@ -20,13 +20,13 @@ def fill(aws: FakeAws, *certificates_: x509.Certificate, active: bool = True) ->
     """Register CAs; returns their IDs."""
     return [
         aws._RegisterCACertificate(
-            caCertificate=pem(each),
+            caCertificate=pem(certificate),
             certificateMode="SNI_ONLY",
             setAsActive=active,
             allowAutoRegistration=True,
             tags=[],
         )["certificateId"]
-        for each in certificates_
+        for certificate in certificates_
     ]
 
 
@@ -50,7 +50,7 @@ def test_cas_that_use_up_the_subject_quota_are_named(
     ) in said
     assert said.startswith("AWS IoT holds at most ten CA certificates with the same subject")
     assert said.endswith(f"AWS says: {': '.join(QUOTA)}")
-    assert not any(each in said for each in others)
+    assert not any(other in said for other in others)
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,9 @@ def test_the_origin_tag_is_kept(case: Case) -> None:
     desired, before = case
     fresh, _ = reconciled(desired, None, "register 1")
     assert fresh.origin == "registered"
-    found, _ = reconciled(desired, before, "repair 1")
-    assert found.origin == before.origin
-    assert found.tags[ORIGIN_TAG] == before.origin
+    repaired, _ = reconciled(desired, before, "repair 1")
+    assert repaired.origin == before.origin
+    assert repaired.tags[ORIGIN_TAG] == before.origin
 
 
 def test_the_digests_of_46_tags_fit_into_one_value() -> None:

@@ -109,8 +109,8 @@ def test_two_proofs_differ_in_key_and_serial_number() -> None:
         x509.load_pem_x509_certificate(verification.sign(KEY, ROOT, CODE, NOW).encode())
         for _ in range(3)
     ]
-    assert len({each.serial_number for each in proofs}) == 3
-    assert len({each.public_key().public_bytes(*_SPKI) for each in proofs}) == 3
+    assert len({proof.serial_number for proof in proofs}) == 3
+    assert len({proof.public_key().public_bytes(*_SPKI) for proof in proofs}) == 3
 
 
 def test_a_request_has_a_new_key_and_names_the_code() -> None:
@@ -119,7 +119,7 @@ def test_a_request_has_a_new_key_and_names_the_code() -> None:
         assert request.is_signature_valid
         assert request.subject.rfc4514_string() == f"CN={CODE}"
         assert list(request.extensions) == []
-    assert len({each.public_key().public_bytes(*_SPKI) for each in requests}) == 2
+    assert len({request.public_key().public_bytes(*_SPKI) for request in requests}) == 2
 
 
 def test_a_request_signed_with_openssl_is_a_proof(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def seen(**changes: Any) -> Observation:
     return replace(usual, **changes)
 
 
-def told(device_seen: Device, observation: Observation) -> tuple[str, Check | None]:
+def verdict_and_cause(device_seen: Device, observation: Observation) -> tuple[str, Check | None]:
     diagnosis = diagnose("one", device_seen, observation)
     return diagnosis.verdict, diagnosis.cause
 
@@ -99,7 +99,7 @@ def access(decision: str = "ALLOWED", **changes: Any) -> Access:
 
 
 def test_a_device_that_is_fine_would_be_provisioned() -> None:
-    assert told(device(), seen()) == ("would be provisioned", None)
+    assert verdict_and_cause(device(), seen()) == ("would be provisioned", None)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_device_that_is_fine_would_be_provisioned() -> None:
 def test_a_fault_that_the_sandbox_does_not_allow(
     changes: dict[str, Any], check: str, finding: str
 ) -> None:
-    verdict, cause = told(device(), seen(**changes))
+    verdict, cause = verdict_and_cause(device(), seen(**changes))
     assert verdict == "refused"
     assert cause is not None
     assert (cause.check, finding in cause.finding) == (check, True), cause
@@ -156,14 +156,14 @@ def test_a_fault_that_the_sandbox_does_not_allow(
 )
 def test_what_cannot_be_read_is_not_called_refused(changes: dict[str, Any], check: str) -> None:
     observation = seen(**changes)
-    assert told(device(), observation) == ("unknown", None)
+    assert verdict_and_cause(device(), observation) == ("unknown", None)
     assert unknown(observation) == [check]
 
 
 def test_what_a_known_device_does_not_need_may_be_unreadable() -> None:
     changes = {"registered": registered(), "access": access(), "cas": DENIED, "jitp": None}
     observation = seen(**changes, log=DENIED, endpoint=DENIED)
-    assert told(device(), observation) == ("let in", None)
+    assert verdict_and_cause(device(), observation) == ("let in", None)
 
 
 def test_the_first_cause_comes_before_its_consequences() -> None:
@@ -186,7 +186,7 @@ def letters(sent_ago: timedelta) -> tuple[str, Check | None]:
         "arn:f", "f", NOW - DAY, {}, ROLE, json.dumps({"Statement": statement}), None
     )
     letter = DeadLetter(NOW - sent_ago, "q", "no such tenant")
-    return told(
+    return verdict_and_cause(
         device(),
         seen(
             jitp=None,
@@ -241,7 +241,7 @@ def test_a_rule_hears_the_events_of_a_ca(topic_filter: str, expected: bool) -> N
 def test_remedies_name_region_and_profile_and_survive_a_shell() -> None:
     target = Target("111111111111", "eu-west-1", Credentials(profile="my profile"))
     observation = seen(target=target, cas=(registered_ca(status="INACTIVE"),))
-    _, cause = told(device(), observation)
+    _, cause = verdict_and_cause(device(), observation)
     assert cause is not None
     assert cause.remedy is not None
     assert cause.remedy.endswith("--region eu-west-1 --profile 'my profile'")
@@ -258,7 +258,7 @@ def test_what_could_not_be_told_goes_before_a_refusal() -> None:
 
 def test_the_policies_of_a_refused_device_may_be_unreadable() -> None:
     observation = seen(registered=registered(), access=access("IMPLICIT_DENY", policies=DENIED))
-    verdict, cause = told(device(), observation)
+    verdict, cause = verdict_and_cause(device(), observation)
     assert verdict == "refused"
     assert cause is not None
     assert DENIED.reason in cause.finding

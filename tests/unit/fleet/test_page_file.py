@@ -16,7 +16,7 @@ from iot_ca.fleet import page_file
 def written(path: Path) -> list[str]:
     """Write a page, and return the names that its folder then has."""
     page_file.write(b"new", str(path))
-    return sorted(each.name for each in path.parent.iterdir())
+    return sorted(file.name for file in path.parent.iterdir())
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
