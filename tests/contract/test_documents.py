@@ -26,7 +26,7 @@ def test_a_description_names_every_attribute_of_an_output() -> None:
     outputs = {output.name: output for output in read_outputs(ROOT)}
     lists = {"jitp_alarm_arns"}
     for name in outputs.keys() - lists:
-        named = {each for item in outputs[name].description.items for each in item.names}
+        named = {attribute for item in outputs[name].description.items for attribute in item.names}
         assert named, name
         assert named == output_attributes(name), name
     assert lists < outputs.keys()
@@ -111,7 +111,7 @@ def test_the_permissions_are_those_that_the_program_needs() -> None:
     needed = [actions[name] for name in sorted(called & set(actions))]
     assert len(needed) > 20
     # Several services have an operation of the same name: one of them is meant.
-    assert [each for each in needed if not each & written] == []
+    assert [alternatives for alternatives in needed if not alternatives & written] == []
     assert written - set().union(*needed) == IMPLIED
 
 
@@ -128,7 +128,7 @@ def test_continuous_integration_installs_the_programs_that_tests_need() -> None:
     (installed,) = re.findall(r"^ *apt-get install (.*)$", script, re.MULTILINE)
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (named,) = re.findall(r"^apt-get install (.*)$", contributing, re.MULTILINE)
-    packages = {each for each in installed.split() if not each.startswith("-")}
+    packages = {word for word in installed.split() if not word.startswith("-")}
     assert {"git", "openssl", "chromium", "curl"} <= packages
     assert set(named.split()) == packages
     (needs,) = re.findall(r"^All of them need .*?\n\n", contributing, re.MULTILINE | re.DOTALL)

@@ -208,8 +208,8 @@ def test_the_defaults_are_the_same_in_terraform_and_in_the_program(field: Any) -
 def test_the_choices_are_the_same_in_terraform_and_in_the_program(
     attribute: str, choices: Any
 ) -> None:
-    found = re.findall(rf"contains\(\[([^\]]*)\], (?:coalesce\()?ca\.{attribute}\b", text("."))
-    assert [set(json.loads(f"[{choice}]")) for choice in found] == [set(get_args(choices))]
+    matches = re.findall(rf"contains\(\[([^\]]*)\], (?:coalesce\()?ca\.{attribute}\b", text("."))
+    assert [set(json.loads(f"[{choice}]")) for choice in matches] == [set(get_args(choices))]
 
 
 @pytest.mark.parametrize("kind", ["jitp", "jitr"])
@@ -337,9 +337,9 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
 ) -> None:
     """The real requests, caught by a stand-in for Python on their way to the program."""
     copy_configuration(ROOT, tmp_path)
-    place = tmp_path / "requests"
-    place.mkdir()
-    catch = f'printf %s "$IOT_CA_REQUEST" > "{place}/$1.json"'
+    requests_folder = tmp_path / "requests"
+    requests_folder.mkdir()
+    catch = f'printf %s "$IOT_CA_REQUEST" > "{requests_folder}/$1.json"'
     # Each attribute with a value of its own, so that a test fails where two are mixed up.
     credentials = {"profile": "p", "role_arn": "r", "external_id": "e", "session_name": "s"}
     target = Target("111122223333", "eu-west-1", Credentials(**credentials))
@@ -383,7 +383,7 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
     terraform = Terraform(module, engine, environment(providers))
     terraform.init()
     terraform.apply()
-    sent = (place / "register.json").read_text()
+    sent = (requests_folder / "register.json").read_text()
     request = protocol.read_register(sent)
     assert set(json.loads(sent)) == attributes(RegisterRequest)
     assert set(json.loads(sent)["certificate_authority"]) == (attributes(DesiredCa) - DEFAULT_TAGS)
@@ -397,7 +397,7 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
         default_tags_digest="0",
     )
     terraform.destroy()
-    sent = (place / "deregister.json").read_text()
+    sent = (requests_folder / "deregister.json").read_text()
     assert set(json.loads(sent)) == attributes(DeregisterRequest)
     assert protocol.read_deregister(sent) == DeregisterRequest(
         name="root",

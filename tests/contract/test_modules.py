@@ -68,12 +68,12 @@ def test_a_module_brings_no_provider_and_no_backend(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", MODULES)
 def test_a_module_names_no_path_of_one_machine(folder: str) -> None:
-    for found in strings(read(folder)):
+    for literal in strings(read(folder)):
         # The name of a log group only looks like a path.
-        if found.startswith("/aws/lambda/"):
+        if literal.startswith("/aws/lambda/"):
             continue
-        assert not re.search(r'(?:^|")(?:/|~/|[A-Z]:\\)[\w.-]+/', found), found
-        assert "path.cwd" not in found
+        assert not re.search(r'(?:^|")(?:/|~/|[A-Z]:\\)[\w.-]+/', literal), literal
+        assert "path.cwd" not in literal
     assert not re.search(r"path\.root|abspath\(", text(folder))
 
 
@@ -119,8 +119,8 @@ def test_the_root_module_requires_the_versions_of_its_modules() -> None:
         return {
             name
             for block in read(folder)["terraform"]
-            for found in block.get("required_providers", [])
-            for name in found
+            for required in block.get("required_providers", [])
+            for name in required
             if not name.startswith("__")
         }
 

@@ -69,7 +69,7 @@ def test_actions_are_pinned_and_permissions_are_least(name: str) -> None:
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
     assert workflow(name)["permissions"] == {"contents": "read"}
     granted = [job.get("permissions", {}) for job in workflow(name)["jobs"].values()]
-    assert [each for each in granted if each] == (
+    assert [permissions for permissions in granted if permissions] == (
         [{"contents": "write"}] if name == "release.yml" else []
     )
 

@@ -62,13 +62,15 @@ class Refusal:
 def rules(folder: str) -> list[Rule]:
     """All validations of a module."""
     text = (ROOT / folder / "variables.tf").read_text(encoding="utf-8")
-    found = []
+    validations = []
     for match in _RULE.finditer(text):
         variable = _VARIABLE.findall(text, 0, match.start())[-1]
         message = _MESSAGE.search(match.group())
         assert message is not None, match.group()
-        found.append(Rule(folder, variable, match.group(), message.group(1).replace('\\"', '"')))
-    return found
+        validations.append(
+            Rule(folder, variable, match.group(), message.group(1).replace('\\"', '"'))
+        )
+    return validations
 
 
 def refusals(folder: str) -> list[Refusal]:
@@ -126,7 +128,7 @@ def test_each_refusal_needs_its_rule_and_no_other(
     record_property("rules", len(rules(folder)))
 
 
-def variables_alone(folder: str, providers: Providers, place: Path) -> Terraform:
+def variables_alone(folder: str, providers: Providers, target: Path) -> Terraform:
     """Write a module of nothing but the variables, and every run about them.
 
     Each refusal also runs against a copy of the variables that lacks the rule it is about, under
@@ -134,9 +136,9 @@ def variables_alone(folder: str, providers: Providers, place: Path) -> Terraform
     """
     text = (ROOT / folder / "variables.tf").read_text(encoding="utf-8")
     tests = (ROOT / folder / "tests" / VALIDATIONS).read_text(encoding="utf-8")
-    (place / "variables.tf").write_text(text, encoding="utf-8")
+    (target / "variables.tf").write_text(text, encoding="utf-8")
     for number, rule in enumerate(rules(folder)):
-        copy = place / f"without-{number}"
+        copy = target / f"without-{number}"
         copy.mkdir()
         (copy / "variables.tf").write_text(text.replace(rule.block, "", 1), encoding="utf-8")
     runs = [match.group() + "\n" for match in _RUN.finditer(tests)]
@@ -147,11 +149,11 @@ def variables_alone(folder: str, providers: Providers, place: Path) -> Terraform
         header = f'run "{refusal.name}" {{\n'
         runs.append(run.replace(header, f'run "{refusal.name}{WITHOUT_ITS_RULE}" {module}', 1))
     common = _MOCK.sub("", _RUN.sub("", tests))
-    (place / "tests").mkdir()
+    (target / "tests").mkdir()
     # Each run in a file of its own: Terraform skips the runs behind a failure in the same file.
     for number, run in enumerate(runs):
-        path = place / "tests" / f"{number:03}.tftest.hcl"
+        path = target / "tests" / f"{number:03}.tftest.hcl"
         path.write_text(common + run, encoding="utf-8")
-    terraform = Terraform(place, find_engines()[0], environment(providers))
+    terraform = Terraform(target, find_engines()[0], environment(providers))
     terraform.init()
     return terraform

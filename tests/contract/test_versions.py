@@ -41,14 +41,14 @@ EXAMPLES = sorted(
 
 def required(folder: str) -> Version:
     """Return the version that a folder, or the one that it belongs to, asks for."""
-    place = ROOT / folder
-    while not (version := _required(place)):
-        place = place.parent
+    directory = ROOT / folder
+    while not (version := _required(directory)):
+        directory = directory.parent
     return version
 
 
-def _required(place: Path) -> Version | None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in place.glob("*.tf"))
+def _required(directory: Path) -> Version | None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in directory.glob("*.tf"))
     match = re.search(r'required_version\s*=\s*">= (\d+\.\d+)"', text)
     return version_numbers(match[1]) if match else None
 
@@ -69,7 +69,7 @@ def outermost(request: pytest.FixtureRequest) -> Engine:
     if request.param == "oldest":
         engine: Engine = request.getfixturevalue("oldest")
         return engine
-    return max(find_engines(), key=lambda each: version_numbers(each.version))
+    return max(find_engines(), key=lambda engine: version_numbers(engine.version))
 
 
 @pytest.fixture
@@ -188,11 +188,13 @@ def test_an_example_that_needs_more_says_so_in_its_readme() -> None:
     more = [folder for folder in EXAMPLES if required(folder) > required(".")]
     assert "examples/migration" in more
     for folder in more:
-        place = ROOT / folder
-        while not (place / "README.md").exists():
-            place = place.parent
+        directory = ROOT / folder
+        while not (directory / "README.md").exists():
+            directory = directory.parent
         version = ".".join(map(str, required(folder)))
-        assert f"Terraform {version}" in (place / "README.md").read_text(encoding="utf-8"), folder
+        assert f"Terraform {version}" in (directory / "README.md").read_text(encoding="utf-8"), (
+            folder
+        )
 
 
 def test_the_aws_provider_is_one_that_heeds_the_type_of_a_template() -> None:
