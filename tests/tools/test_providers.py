@@ -53,23 +53,23 @@ def _mirror(folder: Path, provider: str = EXTERNAL, source: Path | None = None) 
 @needs_stand_ins
 def test_the_stand_in_comes_last(engine: Engine, tmp_path: Path, environ: dict[str, str]) -> None:
     cache = tmp_path / "cache"
-    found = resolve(engine, [EXTERNAL], cache, environ)
-    assert str(found) == "external from a stand-in"
+    providers = resolve(engine, [EXTERNAL], cache, environ)
+    assert str(providers) == "external from a stand-in"
     mirror = _mirror(tmp_path / "opt" / "some" / "where")
-    found = resolve(engine, [EXTERNAL], cache, environ)
-    assert found.located[0].mirror == mirror
-    assert str(found) == f"external from {mirror}"
+    providers = resolve(engine, [EXTERNAL], cache, environ)
+    assert providers.located[0].mirror == mirror
+    assert str(providers) == f"external from {mirror}"
 
 
 @pytest.mark.parametrize(
-    "place",
+    "folder",
     ["terraform.d/plugins", "home/.terraform.d/plugins", "home/.local/share/terraform/plugins"],
 )
 def test_the_folders_that_terraform_implies_come_before_others(
-    tmp_path: Path, environ: dict[str, str], place: str
+    tmp_path: Path, environ: dict[str, str], folder: str
 ) -> None:
     other = _mirror(tmp_path / "opt" / "tf")
-    implied = _mirror(tmp_path / place)
+    implied = _mirror(tmp_path / folder)
     assert list(mirrors(environ)) == [implied, other]
 
 
@@ -85,13 +85,13 @@ def test_the_users_own_configuration_comes_first(
         f"  filesystem_mirror {{\n    path = {json.dumps(str(own))}\n  }}\n}}\n",
         encoding="utf-8",
     )
-    found = resolve(engine, [EXTERNAL], tmp_path / "cache", environ)
-    assert "(your own)" in str(found)
-    _use(engine, found, tmp_path)
+    providers = resolve(engine, [EXTERNAL], tmp_path / "cache", environ)
+    assert "(your own)" in str(providers)
+    _use(engine, providers, tmp_path)
     # What it does not give is looked for elsewhere, but not at a registry that it leaves out.
     monkeypatch.setitem(stand_ins.STAND_INS, "hashicorp/other", "1.0.0")
-    found = resolve(engine, [EXTERNAL, "hashicorp/other"], tmp_path / "cache", environ)
-    assert str(found).endswith("other from a stand-in")
+    providers = resolve(engine, [EXTERNAL, "hashicorp/other"], tmp_path / "cache", environ)
+    assert str(providers).endswith("other from a stand-in")
 
 
 @needs_stand_ins
@@ -99,14 +99,14 @@ def test_a_variable_with_a_missing_file_is_no_configuration(
     engine: Engine, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     environ["TF_CLI_CONFIG_FILE"] = str(tmp_path / "nothing")
-    found = resolve(engine, [EXTERNAL], tmp_path / "cache", environ)
-    assert str(found) == "external from a stand-in"
+    providers = resolve(engine, [EXTERNAL], tmp_path / "cache", environ)
+    assert str(providers) == "external from a stand-in"
 
 
-def _use(engine: Engine, found: resolution.Providers, tmp_path: Path) -> None:
+def _use(engine: Engine, providers: resolution.Providers, tmp_path: Path) -> None:
     folder = tmp_path / "used"
     folder.mkdir()
-    terraform = Terraform(folder, engine, environment(found))
+    terraform = Terraform(folder, engine, environment(providers))
     terraform.write(
         "terraform {\n  required_providers {\n"
         '    external = { source = "hashicorp/external" }\n  }\n}\n'

@@ -42,10 +42,10 @@ print(json.dumps(answer))
 def terraform(tmp_path: Path, engine: Engine) -> Terraform:
     """A Terraform with the stand-in, whatever else this machine has, in a path with spaces."""
     cache = tmp_path / "cache of the run"
-    found = [
+    located = [
         LocatedProvider("hashicorp/external", install_stand_in("hashicorp/external", cache), "")
     ]
-    config = write_once(cache, "cli", "config.tfrc", cli_configuration(found))
+    config = write_once(cache, "cli", "config.tfrc", cli_configuration(located))
     folder = tmp_path / "a folder"
     folder.mkdir()
     home = {"HOME": str(tmp_path / "home")}

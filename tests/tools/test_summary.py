@@ -9,10 +9,10 @@ from tests.support.summary import proved
 
 def report(**properties: object) -> pytest.TestReport:
     """A test that has passed and recorded this."""
-    place = ("test_one.py", 1, "test_one")
+    location = ("test_one.py", 1, "test_one")
     recorded = list(properties.items())
     return pytest.TestReport(
-        "test_one.py::test_one", place, {}, "passed", None, "call", user_properties=recorded
+        "test_one.py::test_one", location, {}, "passed", None, "call", user_properties=recorded
     )
 
 

@@ -16,7 +16,7 @@ PLACES = (".", "tests")
 FOLDERS = [
     folder.relative_to(ROOT).as_posix()
     for folder in folders(ROOT)
-    if any(any((folder / place).glob("*.tftest.hcl")) for place in PLACES)
+    if any(any((folder / subfolder).glob("*.tftest.hcl")) for subfolder in PLACES)
 ]
 
 
@@ -25,9 +25,9 @@ FOLDERS = [
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_terraform_test(workspace: Terraform, folder: str) -> None:
     copy_configuration(ROOT, workspace.folder)
-    there = dataclasses.replace(workspace, folder=workspace.folder / folder)
-    there.init()
-    done = there.run("test", check=False)
+    module = dataclasses.replace(workspace, folder=workspace.folder / folder)
+    module.init()
+    done = module.run("test", check=False)
     assert done.status == 0, done.stdout + done.stderr
     counts = re.search(r"(\d+) passed, 0 failed", done.stdout)
     assert counts, done.stdout
@@ -35,7 +35,7 @@ def test_terraform_test(workspace: Terraform, folder: str) -> None:
 
 
 def test_no_test_file_is_out_of_reach() -> None:
-    reached = {ROOT / folder / place for folder in FOLDERS for place in PLACES}
+    reached = {ROOT / folder / subfolder for folder in FOLDERS for subfolder in PLACES}
     everywhere = [path for top in ROOT.glob("[!.]*") for path in _below(top)]
     lost = [path for path in everywhere if path.parent not in {r.resolve() for r in reached}]
     assert lost == []
