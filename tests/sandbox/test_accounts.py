@@ -231,7 +231,7 @@ def only(operator: str, **keys: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("members", "told", "alone"),
+    ("members", "with_source", "without_source"),
     [
         # What it comes to if the service says whom it acts for, and if that isn't known.
         ({}, True, True),
@@ -255,15 +255,17 @@ def only(operator: str, **keys: Any) -> dict[str, Any]:
         (only("Bool", PrincipalIsAWSService="true"), False, False),
     ],
 )
-def test_trust_in_a_service(members: dict[str, Any], told: bool, alone: bool) -> None:
+def test_trust_in_a_service(
+    members: dict[str, Any], with_source: bool, without_source: bool
+) -> None:
     document = policy({**IOT, **members})
     service = "iot.amazonaws.com"
-    assert trusts_service(document, service, SOURCE) is told
-    assert trusts_service(document, service) is alone
+    assert trusts_service(document, service, SOURCE) is with_source
+    assert trusts_service(document, service) is without_source
 
 
 @pytest.mark.parametrize(
-    ("members", "told", "alone"),
+    ("members", "with_source", "without_source"),
     [
         ({}, False, False),
         ({"Principal": "*"}, False, False),
@@ -278,12 +280,12 @@ def test_trust_in_a_service(members: dict[str, Any], told: bool, alone: bool) ->
     ],
 )
 def test_deny_wins_over_trust_in_a_service(
-    members: dict[str, Any], told: bool, alone: bool
+    members: dict[str, Any], with_source: bool, without_source: bool
 ) -> None:
     document = policy(IOT, {**IOT, "Effect": "Deny", **members})
     service = "iot.amazonaws.com"
-    assert trusts_service(document, service, SOURCE) is told
-    assert trusts_service(document, service) is alone
+    assert trusts_service(document, service, SOURCE) is with_source
+    assert trusts_service(document, service) is without_source
 
 
 @pytest.mark.parametrize(
@@ -296,8 +298,8 @@ def test_deny_wins_over_trust_in_a_service(
 )
 def test_deny_with_not_principal_of_a_service(excepted: dict[str, str], trusted: bool) -> None:
     deny = {"Effect": "Deny", "NotPrincipal": excepted, "Action": "*"}
-    found = trusts_service(policy(IOT, deny), "iot.amazonaws.com")
-    assert found is trusted
+    answer = trusts_service(policy(IOT, deny), "iot.amazonaws.com")
+    assert answer is trusted
 
 
 def test_only_assume_role_issues_sessions(aws: Clients) -> None:
@@ -337,8 +339,8 @@ def test_policy_verdicts(members: dict[str, Any], verdict: bool | None) -> None:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}
     context = {"kms:MessageType": "DIGEST"}
     document = policy({**statement, **members})
-    found = verdict_of(document, CALLER, "kms:Sign", "arn:key/1", context)
-    assert found is verdict
+    answer = verdict_of(document, CALLER, "kms:Sign", "arn:key/1", context)
+    assert answer is verdict
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_concurrent_updates_all_count(aws: Clients) -> None:
         for _ in range(20)
     ]
     assert outcomes(calls) == ["ok"] * 20
-    found = iot.describe_ca_certificate(certificateId=ca.id)["certificateDescription"]
-    assert found["customerVersion"] == 21
+    description = iot.describe_ca_certificate(certificateId=ca.id)["certificateDescription"]
+    assert description["customerVersion"] == 21
 
 
 def test_calls_are_carried_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,12 +51,12 @@ def test_device_certificate_has_the_mode_of_the_ca(iot: Any, mode: str) -> None:
     pem = ca.device()
     answer = iot.register_certificate(certificatePem=pem, caCertificatePem=ca.pem, status="ACTIVE")
     assert answer["certificateId"] == id_of(pem)
-    found = iot.describe_certificate(certificateId=id_of(pem))["certificateDescription"]
-    assert found["certificateMode"] == mode
-    assert found["caCertificateId"] == ca.id
-    assert found["status"] == "ACTIVE"
-    assert found["certificateArn"] == answer["certificateArn"]
-    assert found["validity"]["notAfter"] == NOW + 90 * DAY
+    description = iot.describe_certificate(certificateId=id_of(pem))["certificateDescription"]
+    assert description["certificateMode"] == mode
+    assert description["caCertificateId"] == ca.id
+    assert description["status"] == "ACTIVE"
+    assert description["certificateArn"] == answer["certificateArn"]
+    assert description["validity"]["notAfter"] == NOW + 90 * DAY
     [item] = iot.list_certificates_by_ca(caCertificateId=ca.id)["certificates"]
     assert (item["certificateId"], item["certificateMode"]) == (id_of(pem), mode)
 
@@ -106,12 +106,12 @@ def test_registration_without_a_ca(iot: Any) -> None:
     ca = registered(iot, new_ca())
     answer = iot.register_certificate_without_ca(certificatePem=ca.device(), status="ACTIVE")
     assert ids(iot, ca) == []
-    found = iot.describe_certificate(certificateId=answer["certificateId"])
-    assert found["certificateDescription"]["certificateMode"] == "SNI_ONLY"
-    assert "caCertificateId" not in found["certificateDescription"]
+    described = iot.describe_certificate(certificateId=answer["certificateId"])
+    assert described["certificateDescription"]["certificateMode"] == "SNI_ONLY"
+    assert "caCertificateId" not in described["certificateDescription"]
     made = iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
-    found = iot.describe_certificate(certificateId=made)["certificateDescription"]
-    assert found["certificateMode"] == "DEFAULT"
+    description = iot.describe_certificate(certificateId=made)["certificateDescription"]
+    assert description["certificateMode"] == "DEFAULT"
 
 
 def test_device_certificate_outlives_the_ca(iot: Any) -> None:
@@ -119,8 +119,8 @@ def test_device_certificate_outlives_the_ca(iot: Any) -> None:
     device = device_of(iot, ca)
     iot.update_ca_certificate(certificateId=ca.id, newStatus="INACTIVE")
     iot.delete_ca_certificate(certificateId=ca.id)
-    found = iot.describe_certificate(certificateId=device)["certificateDescription"]
-    assert (found["status"], found["certificateMode"]) == ("ACTIVE", "SNI_ONLY")
+    description = iot.describe_certificate(certificateId=device)["certificateDescription"]
+    assert (description["status"], description["certificateMode"]) == ("ACTIVE", "SNI_ONLY")
     assert ids(iot, ca) == [device]
 
 

@@ -99,8 +99,8 @@ def test_log_of_devices_is_written_where_turned_on(
         device.visit(listener, host, attempts=1)
         sandbox.settle()
         pattern = f'"{id_of(device)}"'
-        found = logs.filter_log_events(logGroupName="AWSIotLogsV2", filterPattern=pattern)
-        return [json.loads(event["message"]) for event in found["events"]]
+        answer = logs.filter_log_events(logGroupName="AWSIotLogsV2", filterPattern=pattern)
+        return [json.loads(event["message"]) for event in answer["events"]]
 
     with refused("ResourceNotFoundException"):  # the role may not write
         entries()

@@ -141,8 +141,8 @@ def test_sent_ca_decides_then_the_newest_usable_ca() -> None:
     shut = held(NEWER, sequence=2, status="INACTIVE")
 
     def signer(presented: Presented, *cas: ca.CACertificate) -> str | None:
-        found: Admission = admit(presented, REGION, [Holding(ONE, cas)], NOW)
-        return found.ca.certificate_id if found.ca else None
+        admission: Admission = admit(presented, REGION, [Holding(ONE, cas)], NOW)
+        return admission.ca.certificate_id if admission.ca else None
 
     assert signer(named(ONE), old, new) == NEWER.id
     assert signer(named(ONE, FLEET.certificate), old, new) == FLEET.id
@@ -474,13 +474,13 @@ def test_packets_come_in_pieces() -> None:
     message = mqtt.Message("a/b", bytes(300), 1, 7)
     data = mqtt.publish(message) + mqtt.pingresp()
     buffer = bytearray()
-    found = []
+    packets = []
     for byte in data:
         buffer.append(byte)
         while packet := mqtt.take_packet(buffer):
-            found.append(packet)
-    assert mqtt.parse_publish(found[0]) == message
-    assert [packet.kind for packet in found] == [mqtt.PUBLISH, mqtt.PINGRESP]
+            packets.append(packet)
+    assert mqtt.parse_publish(packets[0]) == message
+    assert [packet.kind for packet in packets] == [mqtt.PUBLISH, mqtt.PINGRESP]
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_just_in_time_registration(
     # While the function works on the first event, each attempt of the device publishes another one.
     runs = sandbox.device_log(kind="function")
     assert {(run.outcome, run.name, run.account) for run in runs} == {("succeeded", "jitr", ONE)}
-    event = min((json.loads(str(run.log)) for run in runs), key=lambda each: each["timestamp"])
+    event = min((json.loads(str(run.log)) for run in runs), key=lambda event: event["timestamp"])
     stamp = event.pop("timestamp")
     assert event == {
         "certificateId": id_of(device),
@@ -328,8 +328,8 @@ def test_function_policies_for_rules(condition: dict[str, Any], let_in: bool) ->
     deny = {**anyone, "Effect": "Deny", "Principal": "*"}
     assert not lets_rule_in([statement, deny], FUNCTION, RULE)
     assert not lets_rule_in([deny, statement], FUNCTION, RULE)
-    elsewhere = {"StringEquals": {"AWS:SourceAccount": TWO}}
-    assert lets_rule_in([anyone, {**deny, "Condition": elsewhere}], FUNCTION, RULE)
+    other_source = {"StringEquals": {"AWS:SourceAccount": TWO}}
+    assert lets_rule_in([anyone, {**deny, "Condition": other_source}], FUNCTION, RULE)
 
 
 @pytest.mark.parametrize(

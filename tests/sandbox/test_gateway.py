@@ -142,9 +142,9 @@ def test_server_name_selects_the_account_in_both_modes(
 def test_regions_are_separate(
     sandbox: Sandbox, aws: Clients, listener: Listener, maker: Maker
 ) -> None:
-    there = sandbox.devices(OTHER_REGION)
-    assert there.port != listener.port
-    assert sandbox.devices(OTHER_REGION).port == there.port
+    other_listener = sandbox.devices(OTHER_REGION)
+    assert other_listener.port != listener.port
+    assert sandbox.devices(OTHER_REGION).port == other_listener.port
     config = fleet.jitp(aws, ONE, OTHER_REGION)
     register(aws, maker.ca, ONE, "DEFAULT", region=OTHER_REGION, registrationConfig=config)
     register(aws, maker.ca, ONE, registrationConfig=fleet.jitp(aws, ONE))
@@ -153,8 +153,8 @@ def test_regions_are_separate(
     host = endpoint(aws, ONE, OTHER_REGION)
     with pytest.raises(Closed, match="certificate"):  # no certificate for a name elsewhere
         device.connect(listener, host)
-    assert device.visit(there, None).accepted
-    assert device.visit(there, host).attempts == 1
+    assert device.visit(other_listener, None).accepted
+    assert device.visit(other_listener, host).attempts == 1
     assert device.visit(listener, endpoint(aws)).attempts == 2
 
 
@@ -320,9 +320,9 @@ def test_a_late_template_is_carried_out_unless_the_device_is_gone(
     register(aws, maker.ca, registrationConfig=fleet.jitp(aws, ONE))
     device, deleted, host = maker.device("sensor-1"), maker.device("sensor-2"), endpoint(aws, ONE)
     sandbox.delay_provisioning(0.5)
-    for each in (device, deleted):
-        assert not each.visit(listener, host).accepted
-        certificate = aws.iot().describe_certificate(certificateId=id_of(each))
+    for pending in (device, deleted):
+        assert not pending.visit(listener, host).accepted
+        certificate = aws.iot().describe_certificate(certificateId=id_of(pending))
         assert certificate["certificateDescription"]["status"] == "PENDING_ACTIVATION"
     aws.iot().delete_certificate(certificateId=id_of(deleted))
     sandbox.settle()

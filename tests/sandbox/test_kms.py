@@ -170,11 +170,11 @@ def test_key_by_id_arn_and_alias(kms: Any, aws: Clients) -> None:
     for name in (missing, "alias/none", key.replace(key[-36:], missing)):
         with refused("NotFoundException", status=400):
             sign(kms, name)
-    elsewhere = aws.kept("kms", ONE, "us-east-1")
+    other_region = aws.kept("kms", ONE, "us-east-1")
     with refused("NotFoundException", f"Invalid arn {REGION}"):
-        sign(elsewhere, key)
+        sign(other_region, key)
     with refused("NotFoundException"):
-        sign(elsewhere, key.rpartition("/")[2])
+        sign(other_region, key.rpartition("/")[2])
 
 
 def test_key_of_another_account(kms: Any, aws: Clients) -> None:

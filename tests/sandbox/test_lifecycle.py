@@ -154,8 +154,8 @@ def test_list_by_template(aws: Clients, iot: Any) -> None:
         certificateMode="SNI_ONLY",
         registrationConfig={"templateName": "fleet"},
     )
-    found = iot.list_ca_certificates(templateName="fleet")["certificates"]
-    assert [c["certificateId"] for c in found] == [other.id]
+    listed = iot.list_ca_certificates(templateName="fleet")["certificates"]
+    assert [c["certificateId"] for c in listed] == [other.id]
 
 
 def test_list_refusals(iot: Any) -> None:

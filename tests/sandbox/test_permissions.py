@@ -241,8 +241,8 @@ def test_conditions_use_the_call(role: Role, aws: Clients) -> None:
         iot.create_provisioning_template(**members)
     with denied("iot:TagResource", template):
         iot.create_provisioning_template(**members, tags=[{"Key": "a", "Value": "b"}])
-    here = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
-    role.grant(policy("iot:ListCACertificates", condition=here))
+    us_east_1 = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
+    role.grant(policy("iot:ListCACertificates", condition=us_east_1))
     with denied("iot:ListCACertificates", "*"):
         iot.list_ca_certificates()
 
@@ -281,9 +281,9 @@ def test_invoke_needs_permission(role: Role) -> None:
 
 @pytest.mark.parametrize("function", ["f:live", f"arn:aws:lambda:us-east-1:{TWO}:function:f:live"])
 def test_permissions_on_aliases_and_function_arns(role: Role, function: str) -> None:
-    here = f"arn:aws:lambda:{REGION}:{ONE}:function:f"
-    asked = function if function.startswith("arn:") else f"{here}:live"
-    role.grant(policy("lambda:InvokeFunction", here))
+    function_arn = f"arn:aws:lambda:{REGION}:{ONE}:function:f"
+    asked = function if function.startswith("arn:") else f"{function_arn}:live"
+    role.grant(policy("lambda:InvokeFunction", function_arn))
     with denied("lambda:InvokeFunction", asked):
         role.client("lambda").invoke(FunctionName=function)
 

@@ -90,8 +90,8 @@ def pem(certificate: x509.Certificate) -> str:
 
 
 def describe(pca: Any, ca: str) -> Any:
-    found = pca.describe_certificate_authority(CertificateAuthorityArn=ca)
-    return found["CertificateAuthority"]
+    answer = pca.describe_certificate_authority(CertificateAuthorityArn=ca)
+    return answer["CertificateAuthority"]
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_root_ca_is_registered_in_iot(
     assert isinstance(root.signature_hash_algorithm, hashes.SHA256)
     assert root.subject == root.issuer
     assert root.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    found = describe(pca, arn)
-    assert (found["Status"], found["NotAfter"]) == ("ACTIVE", root.not_valid_after_utc)
+    description = describe(pca, arn)
+    assert (description["Status"], description["NotAfter"]) == ("ACTIVE", root.not_valid_after_utc)
     answer = pca.get_certificate_authority_certificate(CertificateAuthorityArn=arn)
     assert x509.load_pem_x509_certificate(answer["Certificate"].encode()) == root
 

@@ -298,9 +298,9 @@ def test_create_plan_update_destroy(
     assert terraform.plan().status == 0
     template = aws.iot().describe_provisioning_template(templateName="fleet")
     assert (template["defaultVersionId"], template["description"]) == (2, "Second")
-    found = aws.iot().describe_ca_certificate(certificateId=certificate_id)
-    assert found["certificateDescription"]["status"] == "INACTIVE"
-    assert found["certificateDescription"]["autoRegistrationStatus"] == "DISABLE"
+    described = aws.iot().describe_ca_certificate(certificateId=certificate_id)
+    assert described["certificateDescription"]["status"] == "INACTIVE"
+    assert described["certificateDescription"]["autoRegistrationStatus"] == "DISABLE"
     tags = aws.iot().list_tags_for_resource(resourceArn=outputs["arn"])["tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "b", "more": "c"}
 
@@ -344,10 +344,10 @@ def test_resources_that_keep_keys(terraform: Terraform, sandbox: Sandbox, aws: C
     assert outputs["public_key"].startswith("-----BEGIN PUBLIC KEY-----")
     value = aws.kept("secretsmanager", ONE).get_secret_value(SecretId=outputs["secret"])
     assert value["SecretString"] == "key"
-    found = aws.kept("acm-pca", ONE).describe_certificate_authority(
+    described = aws.kept("acm-pca", ONE).describe_certificate_authority(
         CertificateAuthorityArn=outputs["ca"]
     )
-    assert found["CertificateAuthority"]["Status"] == "ACTIVE"
+    assert described["CertificateAuthority"]["Status"] == "ACTIVE"
     tags = aws.iot().list_tags_for_resource(
         resourceArn=f"arn:aws:iot:{REGION}:{ONE}:thinggroup/fleet"
     )["tags"]

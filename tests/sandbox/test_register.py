@@ -145,10 +145,13 @@ def test_openssl_root_in_three_accounts(aws: Clients, tmp_path: Path) -> None:
         assert answer["certificateId"] == first["certificateId"]
     modes = {}
     for account in (ONE, TWO, THREE):
-        found = describe(aws.iot(account), first["certificateId"])
-        assert (found["status"], found["autoRegistrationStatus"]) == ("ACTIVE", "ENABLE")
-        assert found["ownedBy"] == account
-        modes[account] = found["certificateMode"]
+        description = describe(aws.iot(account), first["certificateId"])
+        assert (description["status"], description["autoRegistrationStatus"]) == (
+            "ACTIVE",
+            "ENABLE",
+        )
+        assert description["ownedBy"] == account
+        modes[account] = description["certificateMode"]
     assert modes == {ONE: "DEFAULT", TWO: "SNI_ONLY", THREE: "SNI_ONLY"}
 
 
@@ -256,27 +259,27 @@ def test_verification_certificate_must_be_signed_by_the_ca(aws: Clients) -> None
 def test_defaults_are_inactive_disabled_and_default_mode(aws: Clients) -> None:
     ca = new_ca()
     register_default(aws.iot(), ca)
-    found = describe(aws.iot(), ca.id)
-    assert found["status"] == "INACTIVE"
-    assert found["autoRegistrationStatus"] == "DISABLE"
-    assert found["certificateMode"] == "DEFAULT"
+    description = describe(aws.iot(), ca.id)
+    assert description["status"] == "INACTIVE"
+    assert description["autoRegistrationStatus"] == "DISABLE"
+    assert description["certificateMode"] == "DEFAULT"
 
 
 def test_description_is_complete(aws: Clients) -> None:
     ca = new_ca()
     register_sni(aws.iot(), ca.pem, setAsActive=True)
-    found = describe(aws.iot(), ca.id)
-    assert set(found) == {
+    description = describe(aws.iot(), ca.id)
+    assert set(description) == {
         "certificateArn", "certificateId", "status", "certificatePem", "ownedBy", "creationDate",
         "autoRegistrationStatus", "lastModifiedDate", "customerVersion", "generationId",
         "validity", "certificateMode",
     }  # fmt: skip
-    assert found["customerVersion"] == 1
-    assert found["validity"] == {
+    assert description["customerVersion"] == 1
+    assert description["validity"] == {
         "notBefore": ca.certificate.not_valid_before_utc,
         "notAfter": ca.certificate.not_valid_after_utc,
     }
-    assert re.fullmatch(r"[0-9a-f-]{36}", found["generationId"])
+    assert re.fullmatch(r"[0-9a-f-]{36}", description["generationId"])
 
 
 def test_ten_with_the_same_subject(aws: Clients) -> None:

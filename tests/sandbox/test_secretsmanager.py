@@ -40,8 +40,8 @@ def policy(account: str, *actions: str, effect: str = "Allow", **members: Any) -
 def test_create_describe_read_delete(secrets: Any, sandbox: Sandbox) -> None:
     arn = secrets.create_secret(Name="iot/ca", SecretString=KEY)["ARN"]
     for name in ("iot/ca", arn):
-        found = secrets.get_secret_value(SecretId=name)
-        assert (found["ARN"], found["SecretString"], found["VersionStages"]) == (
+        secret = secrets.get_secret_value(SecretId=name)
+        assert (secret["ARN"], secret["SecretString"], secret["VersionStages"]) == (
             arn,
             KEY,
             ["AWSCURRENT"],
@@ -110,8 +110,8 @@ def test_other_account_needs_policy_and_key(secrets: Any, aws: Clients) -> None:
     via = {"StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}}
     decrypts = policy(TWO, "kms:Decrypt", Condition=via)
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=decrypts)
-    found = two.get_secret_value(SecretId=arn)
-    assert (found["ARN"], found["SecretString"]) == (arn, KEY)
+    secret = two.get_secret_value(SecretId=arn)
+    assert (secret["ARN"], secret["SecretString"]) == (arn, KEY)
 
     with refused("ResourceNotFoundException"):
         two.get_secret_value(SecretId="ca")  # a name is the own account's

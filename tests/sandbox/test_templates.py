@@ -27,8 +27,8 @@ def test_create_and_describe(aws: Clients) -> None:
     )
     created.pop("ResponseMetadata")
     assert created == {"templateArn": ARN, "templateName": "fleet", "defaultVersionId": 1}
-    found = aws.iot().describe_provisioning_template(templateName="fleet")
-    assert found["creationDate"] == found["lastModifiedDate"]
+    template = aws.iot().describe_provisioning_template(templateName="fleet")
+    assert template["creationDate"] == template["lastModifiedDate"]
     expected = {
         "templateArn": ARN,
         "templateName": "fleet",
@@ -40,7 +40,7 @@ def test_create_and_describe(aws: Clients) -> None:
         "preProvisioningHook": {**HOOK, "payloadVersion": "2020-04-01"},
         "type": "JITP",
     }
-    assert {name: found[name] for name in expected} == expected
+    assert {name: template[name] for name in expected} == expected
     tags = aws.iot().list_tags_for_resource(resourceArn=ARN)["tags"]
     assert tags == [{"Key": "a", "Value": "1"}]
 
@@ -49,27 +49,27 @@ def test_defaults(aws: Clients) -> None:
     aws.iot().create_provisioning_template(
         templateName="plain", templateBody=BODY, provisioningRoleArn=aws.role()
     )
-    found = aws.iot().describe_provisioning_template(templateName="plain")
-    assert (found["enabled"], found["type"]) == (False, "FLEET_PROVISIONING")
-    assert not {"description", "preProvisioningHook"} & set(found)
+    template = aws.iot().describe_provisioning_template(templateName="plain")
+    assert (template["enabled"], template["type"]) == (False, "FLEET_PROVISIONING")
+    assert not {"description", "preProvisioningHook"} & set(template)
 
 
 def test_update_changes_given_members_only(aws: Clients) -> None:
     aws.template(description="Old", preProvisioningHook=HOOK)
     other = aws.role(name="other")
     aws.iot().update_provisioning_template(templateName="fleet", enabled=False)
-    found = aws.iot().describe_provisioning_template(templateName="fleet")
-    assert (found["enabled"], found["description"]) == (False, "Old")
-    assert found["lastModifiedDate"] > found["creationDate"]
+    template = aws.iot().describe_provisioning_template(templateName="fleet")
+    assert (template["enabled"], template["description"]) == (False, "Old")
+    assert template["lastModifiedDate"] > template["creationDate"]
     aws.iot().update_provisioning_template(
         templateName="fleet",
         description="",
         provisioningRoleArn=other,
         removePreProvisioningHook=True,
     )
-    found = aws.iot().describe_provisioning_template(templateName="fleet")
-    assert (found["description"], found["provisioningRoleArn"]) == ("", other)
-    assert "preProvisioningHook" not in found
+    template = aws.iot().describe_provisioning_template(templateName="fleet")
+    assert (template["description"], template["provisioningRoleArn"]) == ("", other)
+    assert "preProvisioningHook" not in template
 
 
 def test_versions(aws: Clients) -> None:
@@ -84,8 +84,8 @@ def test_versions(aws: Clients) -> None:
         templateName="fleet", templateBody=body(DeviceConfiguration={"v": "3"}), setAsDefault=True
     )
     assert (third["versionId"], third["isDefaultVersion"]) == (3, True)
-    found = iot.describe_provisioning_template(templateName="fleet")
-    assert (found["defaultVersionId"], '"v": "3"' in found["templateBody"]) == (3, True)
+    template = iot.describe_provisioning_template(templateName="fleet")
+    assert (template["defaultVersionId"], '"v": "3"' in template["templateBody"]) == (3, True)
     with refused("DeleteConflictException"):
         iot.delete_provisioning_template_version(templateName="fleet", versionId=3)
     iot.update_provisioning_template(templateName="fleet", defaultVersionId=2)

@@ -28,9 +28,9 @@ def test_create_describe_delete_with_tags(iot: Any, sandbox: Sandbox) -> None:
     properties = {"thingGroupDescription": text, "attributePayload": {"attributes": {"a": "1"}}}
     made = create(iot, thingGroupProperties=properties, tags=TAGS)
     assert (made["thingGroupName"], made["thingGroupArn"]) == ("fleet:a_b-1", ARN)
-    found = iot.describe_thing_group(thingGroupName="fleet:a_b-1")
-    assert found["thingGroupProperties"]["thingGroupDescription"] == text
-    assert (found["thingGroupArn"], found["version"]) == (ARN, 1)
+    group = iot.describe_thing_group(thingGroupName="fleet:a_b-1")
+    assert group["thingGroupProperties"]["thingGroupDescription"] == text
+    assert (group["thingGroupArn"], group["version"]) == (ARN, 1)
     assert iot.list_tags_for_resource(resourceArn=ARN)["tags"] == TAGS
     iot.tag_resource(resourceArn=ARN, tags=[{"Key": "more", "Value": "b"}])
     iot.untag_resource(resourceArn=ARN, tagKeys=["team"])
