@@ -32,7 +32,7 @@ repeatable.load()
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     """An account with a CA in SNI_ONLY mode, and the function's settings for it."""
-    for variable in [each for each in os.environ if each.startswith(("AWS_", "JITR_"))]:
+    for variable in [variable for variable in os.environ if variable.startswith(("AWS_", "JITR_"))]:
         monkeypatch.delenv(variable)
     for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(variable, os.devnull)

@@ -166,7 +166,7 @@ def test_a_device_takes_one_description_of_its_certificate(fleet: Fleet) -> None
     """AWS IoT answers ten a second: two would halve how many devices are provisioned."""
     fleet.call(fleet.meet(name()))
 
-    assert [each for each, _ in fleet.calls].count("describe_certificate") == 1
+    assert [operation for operation, _ in fleet.calls].count("describe_certificate") == 1
 
 
 @pytest.mark.parametrize("seconds", [DESCRIPTION_VALID_SECONDS, DESCRIPTION_VALID_SECONDS + 0.1])
@@ -182,7 +182,7 @@ def test_a_run_that_takes_long_describes_the_certificate_again(
     fleet.before("create_thing", wait)
 
     assert fleet.call(event)["outcome"] == "activated"
-    looks = [each for each, _ in fleet.calls].count("describe_certificate")
+    looks = [operation for operation, _ in fleet.calls].count("describe_certificate")
     assert looks == (2 if seconds > DESCRIPTION_VALID_SECONDS else 1)
 
 
@@ -402,7 +402,7 @@ def test_a_certificate_without_a_fit_common_name_is_refused_for_good(
     # The same event again, which was under way already: nothing is refused twice.
     assert fleet.call_in_lambda(event)["outcome"] == "left alone"
     assert fleet.writes == []
-    assert [each["outcome"] for each in lines(capsys)] == ["left alone"]
+    assert [entry["outcome"] for entry in lines(capsys)] == ["left alone"]
 
 
 def test_a_refused_device_is_counted_in_the_embedded_metric_format(
@@ -604,7 +604,7 @@ def test_a_dead_letter_is_accepted_unchanged(fleet: Fleet, wrap: Any) -> None:
 def test_an_event_may_be_sent_by_hand(fleet: Fleet) -> None:
     """For a certificate whose own event reached nobody."""
     event = fleet.meet(name())
-    by_hand = {each: event[each] for each in ("certificateId", "caCertificateId")}
+    by_hand = {key: event[key] for key in ("certificateId", "caCertificateId")}
 
     assert fleet.call(by_hand)["outcome"] == "activated"
 

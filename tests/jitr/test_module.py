@@ -21,9 +21,9 @@ SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(FUNCTION.
 
 def block(start: str, document: str = MODULE) -> str:
     """A block of a module's files, from its first line to the brace that ends it."""
-    found = re.search(rf"^( *){re.escape(start)}.*?^\1}}", document, re.DOTALL | re.MULTILINE)
-    assert found, start
-    return found.group()
+    match = re.search(rf"^( *){re.escape(start)}.*?^\1}}", document, re.DOTALL | re.MULTILINE)
+    assert match, start
+    return match.group()
 
 
 def test_the_permissions_are_exactly_those_of_the_functions_calls() -> None:
@@ -33,9 +33,9 @@ def test_the_permissions_are_exactly_those_of_the_functions_calls() -> None:
 
 
 def test_the_function_reads_exactly_the_settings_of_the_module() -> None:
-    told = set(re.findall(r"^ *(JITR_\w+) +=", MODULE, re.MULTILINE))
-    assert told == set(re.findall(r'"(JITR_\w+)"', SOURCE))
-    assert len(told) == len(Settings.__dataclass_fields__)
+    settings = set(re.findall(r"^ *(JITR_\w+) +=", MODULE, re.MULTILINE))
+    assert settings == set(re.findall(r'"(JITR_\w+)"', SOURCE))
+    assert len(settings) == len(Settings.__dataclass_fields__)
 
 
 def test_a_setting_that_the_module_omits_has_the_functions_default() -> None:

@@ -41,21 +41,21 @@ LAMBDA = {
 
 def recipe(command: str) -> str:
     """The block of shell in the runbook that has a command in it."""
-    (found,) = [block for block in code_blocks(RUNBOOK, "sh") if command in block]
-    return found
+    (block,) = [block for block in code_blocks(RUNBOOK, "sh") if command in block]
+    return block
 
 
 PACKAGE = FUNCTION.parent / "function.zip"
 
 
-def deploy(there: Account, ca_id: str, **settings: str) -> str:
+def deploy(account: Account, ca_id: str, **settings: str) -> str:
     """Make the function for a CA, with its settings and a role; its name."""
-    there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
-    role = there.iam.create_role(RoleName="jitr", AssumeRolePolicyDocument=json.dumps(LAMBDA))
-    there.iam.put_role_policy(
+    account.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
+    role = account.iam.create_role(RoleName="jitr", AssumeRolePolicyDocument=json.dumps(LAMBDA))
+    account.iam.put_role_policy(
         RoleName="jitr", PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
     )
-    made = there.client("lambda").create_function(
+    made = account.client("lambda").create_function(
         FunctionName=f"iot-jitr-{NAME}",
         Runtime="python3.12",
         Role=role["Role"]["Arn"],
@@ -77,11 +77,11 @@ def deploy(there: Account, ca_id: str, **settings: str) -> str:
 def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) -> None:
     ca = new_ca()
     with start(run_functions=True) as sandbox:
-        there = Account(sandbox, ACCOUNT, REGION)
-        there.register(ca)
-        devices = [there.meet(ca, name, tmp_path).id for name in ("first", "second", "third")]
-        function = deploy(there, ca.id)
-        lambdas, sqs = there.client("lambda"), there.client("sqs")
+        account = Account(sandbox, ACCOUNT, REGION)
+        account.register(ca)
+        devices = [account.meet(ca, name, tmp_path).id for name in ("first", "second", "third")]
+        function = deploy(account, ca.id)
+        lambdas, sqs = account.client("lambda"), account.client("sqs")
         queue = sqs.create_queue(QueueName=f"{function}-dead-letters")["QueueUrl"]
         lambdas.put_function_event_invoke_config(
             FunctionName=function,
@@ -92,35 +92,35 @@ def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) 
                 }
             },
         )
-        there.iot.delete_policy(policyName=POLICY)
+        account.iot.delete_policy(policyName=POLICY)
         for device in devices:
             event = json.dumps({"certificateId": device, "caCertificateId": ca.id})
             lambdas.invoke(FunctionName=function, InvocationType="Event", Payload=event)
         sandbox.settle()
-        there.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
+        account.iot.create_policy(policyName=POLICY, policyDocument=json.dumps(EVERYTHING))
 
         def letters() -> tuple[str, str]:
             """How many can be had, and how many somebody has already."""
             names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible")]
-            found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-            return found[names[0]], found[names[1]]
+            counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+            return counts[names[0]], counts[names[1]]
 
         def status(device: str) -> str:
-            described = there.iot.describe_certificate(certificateId=device)
+            described = account.iot.describe_certificate(certificateId=device)
             return str(described["certificateDescription"]["status"])
 
         # What the first block defines is what the others take.
         (tmp_path / "device-ca.pem").write_text(ca.pem)
         defined = recipe("get-queue-url")
         show = 'printf "%s\\n" "$FUNCTION" "$QUEUE" "$CA"'
-        said = run_runbook(defined + show, there, tmp_path)
+        said = run_runbook(defined + show, account, tmp_path)
         assert said.splitlines() == [function, queue, ca.id]
 
         assert letters() == ("3", "0")
         sandbox.fault(
             "error", operation="AttachPolicy", skip=1, code="AccessDeniedException", status=403
         )
-        said = run_runbook(defined + recipe("receive-message"), there, tmp_path)
+        said = run_runbook(defined + recipe("receive-message"), account, tmp_path)
         assert letters() == ("0", "1")
         (left,) = [device for device in devices if status(device) == "PENDING_ACTIVATION"]
         assert [status(device) for device in devices if device != left] == ["ACTIVE"] * 2
@@ -134,7 +134,7 @@ def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) 
 
         block = recipe("update-certificate")
         assert "LETTER=letter-1.txt\n" in block
-        run_runbook(defined + block.replace("letter-1.txt", name), there, tmp_path)
+        run_runbook(defined + block.replace("letter-1.txt", name), account, tmp_path)
         assert letters() == ("0", "0")
         assert status(left) == "INACTIVE"
 
@@ -144,7 +144,7 @@ def test_dead_letters_are_deleted_only_if_a_second_try_succeeds(tmp_path: Path) 
         known = (
             'aws() { test "$1" = sqs || command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
         )
-        run_runbook(known + defined + block.replace("letter-1.txt", name), there, tmp_path)
+        run_runbook(known + defined + block.replace("letter-1.txt", name), account, tmp_path)
         assert status(devices[0]) == "INACTIVE"
 
 
@@ -157,12 +157,12 @@ def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) 
     with zipfile.ZipFile(hook, "w") as archive:
         archive.writestr("hook.py", REFUSE)
     with start(run_functions=True) as sandbox:
-        there = Account(sandbox, ACCOUNT, REGION)
-        there.register(ca)
-        ids = [there.meet(ca, name, tmp_path).id for name in ("refused", "let-in")]
+        account = Account(sandbox, ACCOUNT, REGION)
+        account.register(ca)
+        ids = [account.meet(ca, name, tmp_path).id for name in ("refused", "let-in")]
         hook_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hook"
-        function = deploy(there, ca.id, JITR_HOOK_FUNCTION_ARN=hook_arn)
-        lambdas = there.client("lambda")
+        function = deploy(account, ca.id, JITR_HOOK_FUNCTION_ARN=hook_arn)
+        lambdas = account.client("lambda")
         role = lambdas.get_function(FunctionName=function)["Configuration"]["Role"]
         lambdas.create_function(
             FunctionName="hook", Runtime="python3.12", Role=role, Handler="hook.handler",
@@ -188,41 +188,41 @@ def test_a_device_that_was_refused_is_looked_up_and_starts_over(tmp_path: Path) 
         call(ids[1])
 
         known = f"FUNCTION={function}\n"
-        (line,) = run_runbook(known + recipe("filter-log-events"), there, tmp_path).splitlines()
+        (line,) = run_runbook(known + recipe("filter-log-events"), account, tmp_path).splitlines()
         assert json.loads(line)["certificateId"] == ids[0]
-        run_runbook(f"ID={ids[0]}\n" + recipe("delete-certificate"), there, tmp_path)
+        run_runbook(f"ID={ids[0]}\n" + recipe("delete-certificate"), account, tmp_path)
 
         device = Device(tmp_path / "refused.pem", tmp_path / "refused.key", "refused")
-        host = there.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        host = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
         device.visit(sandbox.devices(REGION), host, attempts=1)
-        described = there.iot.describe_certificate(certificateId=ids[0])["certificateDescription"]
+        described = account.iot.describe_certificate(certificateId=ids[0])["certificateDescription"]
     assert described["status"] == "PENDING_ACTIVATION"
 
 
 def test_devices_with_a_lost_event_are_admitted(tmp_path: Path) -> None:
     ca, other = new_ca("ours"), new_ca("theirs")
     with start(run_functions=True) as sandbox:
-        there = Account(sandbox, ACCOUNT, REGION)
-        there.register(ca)
-        there.register(other)
+        account = Account(sandbox, ACCOUNT, REGION)
+        account.register(ca)
+        account.register(other)
         # There is no rule yet: AWS IoT tells nobody.
-        ids = {name: there.meet(ca, name, tmp_path).id for name in ("first", "second", "refused")}
-        ids["another"] = there.meet(other, "another", tmp_path).id
-        there.iot.update_certificate(certificateId=ids["refused"], newStatus="INACTIVE")
-        function = deploy(there, ca.id)
+        ids = {name: account.meet(ca, name, tmp_path).id for name in ("first", "second", "refused")}
+        ids["another"] = account.meet(other, "another", tmp_path).id
+        account.iot.update_certificate(certificateId=ids["refused"], newStatus="INACTIVE")
+        function = deploy(account, ca.id)
         known = f"CA={ca.id} FUNCTION={function}\n"
 
-        run_runbook(recipe("describe-event-configurations"), there, tmp_path)
-        types = there.iot.describe_event_configurations()["eventConfigurations"]
+        run_runbook(recipe("describe-event-configurations"), account, tmp_path)
+        types = account.iot.describe_event_configurations()["eventConfigurations"]
         assert types["CA_CERTIFICATE"]["Enabled"]
-        run_runbook(known + recipe("list-certificates-by-ca"), there, tmp_path)
+        run_runbook(known + recipe("list-certificates-by-ca"), account, tmp_path)
 
         sandbox.settle()
         status = {
-            name: there.iot.describe_certificate(certificateId=each)["certificateDescription"][
-                "status"
-            ]
-            for name, each in ids.items()
+            name: account.iot.describe_certificate(certificateId=certificate_id)[
+                "certificateDescription"
+            ]["status"]
+            for name, certificate_id in ids.items()
         }
     assert status == {
         "first": "ACTIVE",
@@ -238,13 +238,13 @@ def test_the_package_is_uploaded_by_hand(tmp_path: Path) -> None:
     with zipfile.ZipFile(other_code, "w") as archive:
         archive.writestr("jitr/handler.py", "handler = None")
     with start() as sandbox:
-        there = Account(sandbox, ACCOUNT, REGION)
-        function = deploy(there, ca.id)
-        functions = there.client("lambda")
+        account = Account(sandbox, ACCOUNT, REGION)
+        function = deploy(account, ca.id)
+        functions = account.client("lambda")
         functions.update_function_code(FunctionName=function, ZipFile=other_code.getvalue())
         known = f"FUNCTION={function} FOLDER='{FUNCTION.parent}'\n"
 
-        said = run_runbook(known + recipe("update-function-code"), there, tmp_path)
+        said = run_runbook(known + recipe("update-function-code"), account, tmp_path)
 
         deployed = functions.get_function(FunctionName=function)["Configuration"]["CodeSha256"]
     wanted = base64.b64encode(hashlib.sha256(PACKAGE.read_bytes()).digest()).decode()

@@ -42,7 +42,7 @@ ATTRIBUTES = st.one_of(
     ),
 )
 SUBJECTS = st.lists(
-    st.lists(ATTRIBUTES, min_size=1, max_size=3, unique_by=lambda each: each.oid).map(
+    st.lists(ATTRIBUTES, min_size=1, max_size=3, unique_by=lambda attribute: attribute.oid).map(
         x509.RelativeDistinguishedName
     ),
     max_size=5,
@@ -148,8 +148,8 @@ def test_a_certificate_that_is_cut_off_is_refused(length: int) -> None:
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
-def test_a_damaged_certificate_is_read_or_refused(place: int, byte: int) -> None:
-    damaged = WHOLE[:place] + bytes([byte]) + WHOLE[place + 1 :]
+def test_a_damaged_certificate_is_read_or_refused(position: int, byte: int) -> None:
+    damaged = WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :]
     assert outcome(pem_of_der(damaged)) in ("read", "the certificate's subject cannot be read")
 
 
