@@ -258,6 +258,6 @@ def test_a_trust_policy_with_a_condition_leaves_the_verdict_open(scene: Scene) -
 def check(scene: Scene, name: str) -> dict[str, Any]:
     """The check of this name in a new diagnosis."""
     _, (diagnosis,) = scene.diagnose()
-    (found,) = [each for each in diagnosis["checks"] if each["check"] == name]
-    answer: dict[str, Any] = found
+    (entry,) = [entry for entry in diagnosis["checks"] if entry["check"] == name]
+    answer: dict[str, Any] = entry
     return answer

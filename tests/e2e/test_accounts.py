@@ -94,22 +94,22 @@ def test_a_lookup_with_the_region_reports_no_other_account_or_region(
         assert not any("INACTIVE" in line for line in [*outcome.errors, *outcome.warnings])
         assert [call for call in outcome.calls if call.write] == []
 
-    elsewhere = stack("eu-central-1")
-    refused(elsewhere.plan(fails=True), f"account {account}, eu-central-1")
+    other_region = stack("eu-central-1")
+    refused(other_region.plan(fails=True), f"account {account}, eu-central-1")
 
-    there = stack(region)
+    made = stack(region)
     other = {"AWS_ACCESS_KEY_ID": wrong.number}
-    refused(there.plan(fails=True, env=other), f"account {wrong.number}, {region}")
-    refused(there.apply(fails=True, env=other), f"account {wrong.number}, {region}")
+    refused(made.plan(fails=True, env=other), f"account {wrong.number}, {region}")
+    refused(made.apply(fails=True, env=other), f"account {wrong.number}, {region}")
 
-    there.apply()
-    assert there.plan().status == 0
-    refused(there.plan(fails=True, env=other), f"account {wrong.number}, {region}")
-    there.account.update(ca, newStatus="INACTIVE")
-    assert there.plan().warning("root")
+    made.apply()
+    assert made.plan().status == 0
+    refused(made.plan(fails=True, env=other), f"account {wrong.number}, {region}")
+    made.account.update(ca, newStatus="INACTIVE")
+    assert made.plan().warning("root")
     assert wrong.see(ca.id).tags == {}
-    there.destroy()
-    assert there.account.look(ca.id) is None
+    made.destroy()
+    assert made.account.look(ca.id) is None
 
 
 def test_a_role_with_external_id_and_session_name_is_assumed(

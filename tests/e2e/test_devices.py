@@ -45,7 +45,7 @@ def test_from_the_module_to_a_device_that_talks(
     }
     stack.want({"root": wanted})
     stack.apply()
-    listener, here = sandbox.devices(region), endpoint(stack.account)
+    listener, host = sandbox.devices(region), endpoint(stack.account)
     other = new_account_by_hand()
     other.register(ca)
 
@@ -59,8 +59,8 @@ def test_from_the_module_to_a_device_that_talks(
         "ca_certificate_id": ca.id,
         "ca_certificate_mode": "DEFAULT",
     }
-    assert second.visit(listener, here, topic="second/up").received
-    with second.connect(listener, here) as session:
+    assert second.visit(listener, host, topic="second/up").received
+    with second.connect(listener, host) as session:
         assert not session.publish("first/up", b"not mine")
         assert session.wait_for_end()
     assert other.iot.list_certificates()["certificates"] == []
@@ -79,6 +79,6 @@ def test_from_the_module_to_a_device_that_talks(
     thing = stack.account.iot.describe_thing(thingName="first")
     assert thing["attributes"]["ca_certificate_id"] == successor.id
     assert first.visit(listener, None).attempts == 1
-    assert not late.visit(listener, here).accepted
+    assert not late.visit(listener, host).accepted
     reasons = {event.reason for event in sandbox.device_log(account=stack.account.number)}
     assert f"CA certificate {ca.id} is INACTIVE" in reasons

@@ -65,19 +65,19 @@ def test_default_tags_reach_the_cas_like_other_resources(
         "plain": {},
     }
     configuration = {name: {"certificate_pem": cas[name].pem, **wanted[name]} for name in cas}
-    there = stack('cost = "12"', 'stage = "of the provider"', 'team = "of the provider"')
-    there.want(configuration)
+    created = stack('cost = "12"', 'stage = "of the provider"', 'team = "of the provider"')
+    created.want(configuration)
 
-    there.apply()
+    created.apply()
 
     tags = {"cost": "12", "stage": "of the module", "team": "of the CA"}
-    assert there.account.see(cas["jitp"].id).user_tags == tags
-    assert there.account.see(cas["plain"].id).user_tags == {**tags, "team": "of the module"}
-    for arn in _provisioning_arns(there):
-        listed = there.account.iot.list_tags_for_resource(resourceArn=arn)["tags"]
-        there_too = {tag["Key"]: tag.get("Value") for tag in listed}
-        assert tags.items() <= there_too.items()
-    assert there.plan().status == 0
+    assert created.account.see(cas["jitp"].id).user_tags == tags
+    assert created.account.see(cas["plain"].id).user_tags == {**tags, "team": "of the module"}
+    for arn in _provisioning_arns(created):
+        listed = created.account.iot.list_tags_for_resource(resourceArn=arn)["tags"]
+        observed_tags = {tag["Key"]: tag.get("Value") for tag in listed}
+        assert tags.items() <= observed_tags.items()
+    assert created.plan().status == 0
 
     changed = stack('cost = "13"')
     changed.want(configuration)

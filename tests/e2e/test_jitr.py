@@ -170,9 +170,9 @@ def test_from_the_module_to_a_device_that_works(
     terraform.init()
 
     # A device that has come before there was a rule.
-    there = Account(sandbox, account, region)
-    there.register(ca)
-    device = there.meet(ca, "device-1", terraform.folder)
+    aws = Account(sandbox, account, region)
+    aws.register(ca)
+    device = aws.meet(ca, "device-1", terraform.folder)
 
     terraform.plan("-out=saved")
     terraform.apply("saved")
@@ -211,9 +211,9 @@ def test_from_the_module_to_a_device_that_works(
             "thingName": "device-1",
         }
     arn = f"arn:aws:iot:{region}:{account}:cert/{device.id}"
-    policies = there.iot.list_attached_policies(target=arn)["policies"]
+    policies = aws.iot.list_attached_policies(target=arn)["policies"]
     assert [policy["policyName"] for policy in policies] == [outputs["hyphen"]["policy_name"]]
-    assert there.iot.describe_thing(thingName="device-1")["attributes"] == {
+    assert aws.iot.describe_thing(thingName="device-1")["attributes"] == {
         "ca_certificate_id": ca.id,
         "ca_certificate_mode": "SNI_ONLY",
     }
@@ -239,8 +239,8 @@ def test_from_the_module_to_a_device_that_works(
     sandbox.forget_faults()
     terraform.apply()
     for output in outputs.values():
-        there_is = client_for(sandbox, account, output["function_arn"].split(":")[3], "lambda")
-        there_is.update_function_code(FunctionName=output["function_name"], ZipFile=changed)
+        lambdas = client_for(sandbox, account, output["function_arn"].split(":")[3], "lambda")
+        lambdas.update_function_code(FunctionName=output["function_name"], ZipFile=changed)
     assert terraform.plan().status == 0
     assert terraform.output()["hyphen"]["source_code_hash"] == code_sha256(changed)
     # The next version is uploaded by Terraform.
@@ -249,7 +249,7 @@ def test_from_the_module_to_a_device_that_works(
     assert code_in_lambda(sandbox, account, region) == {code_sha256(newer)}
 
     # A policy that devices have cannot be deleted: README says what to do first.
-    there.iot.detach_policy(policyName=outputs["hyphen"]["policy_name"], target=arn)
+    aws.iot.detach_policy(policyName=outputs["hyphen"]["policy_name"], target=arn)
     terraform.destroy()
     for where in (region, "us-west-2"):
         assert client_for(sandbox, account, where, "lambda").list_functions()["Functions"] == []
@@ -260,9 +260,9 @@ def test_from_the_module_to_a_device_that_works(
         assert logs.describe_log_groups()["logGroups"] == []
         alarms = client_for(sandbox, account, where, "cloudwatch").describe_alarms()
         assert alarms["MetricAlarms"] == []
-    assert there.iam.list_roles()["Roles"] == []
+    assert aws.iam.list_roles()["Roles"] == []
     # The device stays as it is.
-    described = there.iot.describe_certificate(certificateId=device.id)
+    described = aws.iot.describe_certificate(certificateId=device.id)
     assert described["certificateDescription"]["status"] == "ACTIVE"
 
 
@@ -296,7 +296,11 @@ def saved_plan(terraform: Terraform, *arguments: str) -> dict[str, tuple[str, ..
     terraform.plan("-out=saved", *arguments)
     changes = terraform.show_json("saved")["resource_changes"]
     actions = {change["address"]: tuple(change["change"]["actions"]) for change in changes}
-    return {address: each for address, each in actions.items() if each[0] not in ("no-op", "read")}
+    return {
+        address: planned
+        for address, planned in actions.items()
+        if planned[0] not in ("no-op", "read")
+    }
 
 
 def machine(terraform: Terraform, ca_id: str, account: str, modules: str = ".") -> Path:
@@ -381,7 +385,9 @@ def test_a_data_folder_of_the_machine_is_no_change(
     first = checkout("first")
     first.apply()
     package = first.show_json()["values"]["root_module"]["child_modules"][0]["resources"]
-    (filename,) = [each["values"]["filename"] for each in package if "filename" in each["values"]]
+    (filename,) = [
+        resource["values"]["filename"] for resource in package if "filename" in resource["values"]
+    ]
     assert filename == str(tmp_path / "data of first/modules/jitr/modules/jitr/function.zip")
 
     second = checkout("second")
@@ -506,9 +512,9 @@ def check_order(sandbox: Sandbox, account: str, region: str) -> None:
 
     def position(operation: str, named: str) -> int:
         return next(
-            place
-            for place, (each, parameters) in enumerate(writes)
-            if each == operation and named in parameters.values()
+            index
+            for index, (called, parameters) in enumerate(writes)
+            if called == operation and named in parameters.values()
         )
 
     rule = position("CreateTopicRule", "iot_jitr_root_1_" + digest("root-1"))

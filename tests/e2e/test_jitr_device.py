@@ -83,16 +83,16 @@ class World:
 
     def status(self, certificate_id: str) -> str:
         """The status of a device certificate."""
-        found = self.aws.iot().describe_certificate(certificateId=certificate_id)
-        return str(found["certificateDescription"]["status"])
+        described = self.aws.iot().describe_certificate(certificateId=certificate_id)
+        return str(described["certificateDescription"]["status"])
 
     def dead_letters(self) -> list[str]:
         """Remove all messages from the queue; return their bodies."""
         sqs, url = self.aws.kept("sqs", ONE, REGION), self.jitr["dead_letter_queue_url"]
-        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        for message in found:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [str(message["Body"]) for message in found]
+        return [str(message["Body"]) for message in messages]
 
     def logged(self, certificate_id: str) -> list[dict[str, Any]]:
         """The lines of the function's log about a certificate."""
@@ -133,7 +133,7 @@ class InlinePolicy:
         left = [
             {**statement, "Action": others}
             for statement in before["Statement"]
-            if (others := [each for each in actions_of(statement) if each != action])
+            if (others := [other for other in actions_of(statement) if other != action])
         ]
         assert left != before["Statement"]
         if left:
@@ -240,8 +240,10 @@ def each_permission_is_needed(world: World) -> None:
     """Without one of its permissions the function fails, and its dead letter names the action."""
     name = world.jitr["function_name"]
     policy = InlinePolicy(world.aws.iam(), world.jitr["role_arn"].rpartition("/")[2])
-    actions = [each for statement in policy.read()["Statement"] for each in actions_of(statement)]
-    tried = [each for each in actions if each not in {"sqs:SendMessage", *OF_THE_LOG}]
+    actions = [
+        action for statement in policy.read()["Statement"] for action in actions_of(statement)
+    ]
+    tried = [action for action in actions if action not in {"sqs:SendMessage", *OF_THE_LOG}]
     assert set(actions) - set(tried) == {"sqs:SendMessage", *OF_THE_LOG}
     config = world.lambdas.get_function_event_invoke_config(FunctionName=name)
     settings = {key: config[key] for key in ("MaximumEventAgeInSeconds", "DestinationConfig")}

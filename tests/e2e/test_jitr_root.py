@@ -89,7 +89,7 @@ def test_a_rule_exists_before_and_after_the_ca(
     for variable, value in sandbox.environment(account, region).items():
         monkeypatch.setenv(variable, value)
     stack = Stack(workspace, sandbox, account, region, extra=EXTRA)
-    there = stack.account
+    aws = stack.account
     cas = {name: new_ca(name) for name in ("joins", "leaves", "moves")}
     authorities: dict[str, dict[str, Any]] = {
         "joins": {"certificate_pem": cas["joins"].pem, "provisioning": JITP},
@@ -106,10 +106,10 @@ def test_a_rule_exists_before_and_after_the_ca(
         registered = first.position("RegisterCACertificate", certificateId=cas[name].id)
         assert answering(first, made[name]) < registered
         assert first.calls_about(cas[name].id, write=True) == ["RegisterCACertificate"]
-        found = there.see(cas[name].id)
-        assert (found.template, found.auto_registration) == (None, "ENABLE")
-    check_settings(there, made["leaves"])
-    before = {name: there.see(ca.id).generation for name, ca in cas.items()}
+        observed = aws.see(cas[name].id)
+        assert (observed.template, observed.auto_registration) == (None, "ENABLE")
+    check_settings(aws, made["leaves"])
+    before = {name: aws.see(ca.id).generation for name, ca in cas.items()}
     file = accounts_file(tmp_path, account, region, authorities)
     rows = reported(file, capsys)
     assert {name: rows[name]["state"] for name in ("joins", "moves")} == {
@@ -119,7 +119,7 @@ def test_a_rule_exists_before_and_after_the_ca(
     assert rows["moves"]["provisioning"]["name"] == made["moves"]["rule_name"]
     assert rows["joins"]["provisioning"]["type"] == "JITP"
 
-    there.iot.disable_topic_rule(ruleName=made["leaves"]["rule_name"])
+    aws.iot.disable_topic_rule(ruleName=made["leaves"]["rule_name"])
 
     disabled = f"the rule {made['leaves']['rule_name']} is disabled"
     assert disabled in reported(file, capsys)["leaves"]["wrong"]
@@ -138,8 +138,8 @@ def test_a_rule_exists_before_and_after_the_ca(
 
     change = stack.apply()
 
-    assert {name: there.see(ca.id).generation for name, ca in cas.items()} == before
-    joined = there.see(cas["joins"].id)
+    assert {name: aws.see(ca.id).generation for name, ca in cas.items()} == before
+    joined = aws.see(cas["joins"].id)
     assert (joined.template, joined.status, joined.auto_registration) == (None, "ACTIVE", "ENABLE")
     let_go = change.position(
         "UpdateCACertificate", certificateId=cas["joins"].id, removeAutoRegistration="true"
@@ -152,14 +152,14 @@ def test_a_rule_exists_before_and_after_the_ca(
     assert change.calls_about(cas["leaves"].id, write=True) == []
     moved = change.position("UpdateCACertificate", certificateId=cas["moves"].id)
     assert change.position("CreateProvisioningTemplate", templateName="moves") < moved
-    assert there.see(cas["moves"].id).template == "moves"
+    assert aws.see(cas["moves"].id).template == "moves"
     # While a device has the policy it stays, which must not keep the CA from its template.
     assert moved < change.position("DeletePolicy", policyName=made["moves"]["policy_name"])
     # No moment without either.
     assert moved < change.position("DeleteTopicRule", ruleName=made["moves"]["rule_name"])
-    rules = there.iot.list_topic_rules()["rules"]
-    assert [each["ruleName"] for each in rules] == [rule]
-    assert there.templates() == {"moves"}
+    rules = aws.iot.list_topic_rules()["rules"]
+    assert [topic_rule["ruleName"] for topic_rule in rules] == [rule]
+    assert aws.templates() == {"moves"}
 
     assert stack.plan().status == 0
 
@@ -169,12 +169,12 @@ def test_a_rule_exists_before_and_after_the_ca(
         address("joins", "aws_cloudwatch_metric_alarm.lost"),
         address("joins", "aws_lambda_function_event_invoke_config.function"),
     }
-    stack.apply(*(f"-replace={each}" for each in replaced))
+    stack.apply(*(f"-replace={resource}" for resource in replaced))
 
     # With depends_on on the whole module no plan knows the CA: nothing may come of that. The rule
     # that is gone comes back, and its permission with it.
-    there.iot.delete_topic_rule(ruleName=rule)
-    (permission,) = permissions(there, joins)
+    aws.iot.delete_topic_rule(ruleName=rule)
+    (permission,) = permissions(aws, joins)
     main = (workspace.folder / "main.tf").read_text(encoding="utf-8")
     depends_on = "  depends_on = [terraform_data.upstream]\n"
     workspace.write(
@@ -182,7 +182,7 @@ def test_a_rule_exists_before_and_after_the_ca(
     )
     deferred = stack.apply("-var=upstream=after")
     assert deferred.changes[address("joins", "aws_lambda_function.function")] == "update"
-    assert {each for each in replaced if deferred.changes[each] == "create"} == replaced
+    assert {resource for resource in replaced if deferred.changes[resource] == "create"} == replaced
     assert sorted(deferred.writes) == [
         "AddPermission",
         "CreateTopicRule",
@@ -190,10 +190,10 @@ def test_a_rule_exists_before_and_after_the_ca(
         "PutMetricAlarm",
         "RemovePermission",
     ]
-    alarms = there.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert f"{joins['function_name']}-lost" in {alarm["AlarmName"] for alarm in alarms}
-    assert failures_go_to(there, joins) == joins["dead_letter_queue_arn"]
-    (renewed,) = permissions(there, joins)
+    assert failures_go_to(aws, joins) == joins["dead_letter_queue_arn"]
+    (renewed,) = permissions(aws, joins)
     # It is made before the old one goes, which Lambda takes under another name only.
     assert renewed["Sid"] != permission["Sid"]
     assert renewed["Condition"] == permission["Condition"]
@@ -202,15 +202,15 @@ def test_a_rule_exists_before_and_after_the_ca(
 
     deleted = destruction.position("DeleteCACertificate", certificateId=cas["joins"].id)
     assert deleted < destruction.position("DeleteTopicRule", ruleName=rule)
-    assert all(there.look(ca.id) is None for ca in cas.values())
-    assert there.templates() == set()
-    assert there.iot.list_topic_rules()["rules"] == []
-    assert there.iot.list_policies()["policies"] == []
-    assert there.client("lambda").list_functions()["Functions"] == []
-    assert there.client("sqs").list_queues().get("QueueUrls", []) == []
-    assert there.client("logs").describe_log_groups()["logGroups"] == []
-    assert there.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert there.iam.list_roles()["Roles"] == []
+    assert all(aws.look(ca.id) is None for ca in cas.values())
+    assert aws.templates() == set()
+    assert aws.iot.list_topic_rules()["rules"] == []
+    assert aws.iot.list_policies()["policies"] == []
+    assert aws.client("lambda").list_functions()["Functions"] == []
+    assert aws.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert aws.client("logs").describe_log_groups()["logGroups"] == []
+    assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert aws.iam.list_roles()["Roles"] == []
 
 
 def answering(outcome: Outcome, made: dict[str, Any]) -> int:
@@ -224,8 +224,8 @@ def answering(outcome: Outcome, made: dict[str, Any]) -> int:
 def failures_go_to(account: Account, made: dict[str, Any]) -> str:
     """Where Lambda keeps the events that a function failed for."""
     functions = account.client("lambda")
-    found = functions.get_function_event_invoke_config(FunctionName=made["function_name"])
-    return str(found["DestinationConfig"]["OnFailure"]["Destination"])
+    config = functions.get_function_event_invoke_config(FunctionName=made["function_name"])
+    return str(config["DestinationConfig"]["OnFailure"]["Destination"])
 
 
 def permissions(account: Account, made: dict[str, Any]) -> list[dict[str, Any]]:
@@ -240,13 +240,13 @@ def check_settings(account: Account, made: dict[str, Any]) -> None:
     functions = account.client("lambda")
     function = functions.get_function(FunctionName=made["function_name"])
     configuration = function["Configuration"]
-    told = configuration["Environment"]["Variables"]
-    assert (configuration["Runtime"], told["JITR_ON_REFUSAL"]) == ("python3.13", "REVOKED")
-    assert told["JITR_ON_PERMANENT_FAILURE"] == "KEEP"
-    assert told["JITR_ACCOUNT_ID"] == account.number
-    assert told["JITR_THING_TYPE_NAME"] == SETTINGS["thing_type_name"]
-    assert json.loads(told["JITR_SUBJECT_ATTRIBUTES"]) == SETTINGS["subject_attributes"]
-    assert told["JITR_HOOK_FUNCTION_ARN"] == SETTINGS["hook_function_arn"]
+    variables = configuration["Environment"]["Variables"]
+    assert (configuration["Runtime"], variables["JITR_ON_REFUSAL"]) == ("python3.13", "REVOKED")
+    assert variables["JITR_ON_PERMANENT_FAILURE"] == "KEEP"
+    assert variables["JITR_ACCOUNT_ID"] == account.number
+    assert variables["JITR_THING_TYPE_NAME"] == SETTINGS["thing_type_name"]
+    assert json.loads(variables["JITR_SUBJECT_ATTRIBUTES"]) == SETTINGS["subject_attributes"]
+    assert variables["JITR_HOOK_FUNCTION_ARN"] == SETTINGS["hook_function_arn"]
     assert function["Concurrency"]["ReservedConcurrentExecutions"] == 5
     policy = account.iot.get_policy(policyName=made["policy_name"])
     assert json.loads(policy["policyDocument"])["Statement"] == DENY
@@ -256,9 +256,9 @@ def check_settings(account: Account, made: dict[str, Any]) -> None:
     assert group["retentionInDays"] == 30
     alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
     queue = made["dead_letter_queue_arn"].rpartition(":")[2]
-    (alarm,) = [each for each in alarms if each["AlarmName"] == queue]
+    (alarm,) = [alarm for alarm in alarms if alarm["AlarmName"] == queue]
     assert alarm["AlarmActions"] == SETTINGS["alarm_actions"]
-    roles = [each["RoleName"] for each in account.iam.list_roles()["Roles"]]
+    roles = [role["RoleName"] for role in account.iam.list_roles()["Roles"]]
     bounded = [
         name for name in roles if name.startswith(("iot-jitr-leaves-", "iot-jitr-rule-leaves-"))
     ]

@@ -207,8 +207,8 @@ def test_the_guide_is_right_about_aws_iot_ca_certificate(
 
     workspace.write(PROVIDER + in_default.replace(inline, ""))
     workspace.apply()
-    found = aws.iot.describe_ca_certificate(certificateId=ca.id)
-    assert "templateBody" in found["registrationConfig"]
+    described = aws.iot.describe_ca_certificate(certificateId=ca.id)
+    assert "templateBody" in described["registrationConfig"]
     assert aws.see(ca.id).tags == {"team": "devices"}
     assert workspace.plan().status == 2
 

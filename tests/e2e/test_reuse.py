@@ -250,9 +250,9 @@ def test_the_module_works_under_for_each(
 
     applied = stack.apply()
 
-    found = applied.outputs["certificate_authorities"]
-    assert found["stays"]["certificate_id"] == stays.id
-    assert found["leaves"]["certificate_id"] == leaves.id
+    authorities = applied.outputs["certificate_authorities"]
+    assert authorities["stays"]["certificate_id"] == stays.id
+    assert authorities["leaves"]["certificate_id"] == leaves.id
     assert stack.plan().status == 0
 
     # Terraform runs a destroy-time provisioner of an instance that is gone: the block is there.

@@ -89,8 +89,8 @@ resource "terraform_data" "upstream" {
 
     change = stack.apply("-var=upstream=after")
 
-    assert not [each for each in change.writes if each.startswith(("Delete", "Create", "Register"))]
-    assert not [each for each in change.writes if each.startswith(("Attach", "Detach"))]
+    assert not [call for call in change.writes if call.startswith(("Delete", "Create", "Register"))]
+    assert not [call for call in change.writes if call.startswith(("Attach", "Detach"))]
     assert change.calls_about(jitp.id, write=True) == []
     assert change.calls_about(plain.id, write=True) == []
     assert change.calls_about(drifted.id, write=True) == ["UpdateCACertificate", "TagResource"]
@@ -251,7 +251,7 @@ def test_two_applies_at_once_end_in_sync_in_both_states(
 
     with ThreadPoolExecutor(2) as pool:
         ends = list(
-            pool.map(lambda each: each.terraform.run("apply", "-json", "at-once.plan"), stacks)
+            pool.map(lambda stack: stack.terraform.run("apply", "-json", "at-once.plan"), stacks)
         )
 
     calls = [call for call in sandbox.calls(account=account) if PROGRAM in call.user_agent]
