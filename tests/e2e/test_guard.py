@@ -128,7 +128,7 @@ resource "terraform_data" "made" {
     )
     refused = stack.apply('-var=tags={"stage":"production"}', fails=True)
 
-    assert any("jitp, jitr: certificate_pem is another certificate" in e for e in refused.errors), (
+    assert any("jitp, jitr: certificate_pem is not the certificate" in e for e in refused.errors), (
         refused.errors
     )
     assert refused.writes == []

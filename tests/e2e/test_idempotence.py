@@ -83,7 +83,7 @@ def test_another_certificate_under_a_name_is_refused(
 
     refused = stack.plan(fails=True)
 
-    assert any("root: certificate_pem is another certificate" in line for line in refused.errors)
+    assert any("root: certificate_pem is not the certificate" in line for line in refused.errors)
     assert refused.writes == []
 
     # As the message says: the new one next to the old one, then without it.

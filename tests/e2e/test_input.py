@@ -181,7 +181,9 @@ def test_every_message_appears_for_a_sensitive_certificate(
 
     write(second=new_ca("second").pem)
     refused = stack.plan(fails=True)
-    assert any(line.startswith("second: certificate_pem is another") for line in refused.errors)
+    assert any(
+        line.startswith("second: certificate_pem is not the certificate") for line in refused.errors
+    )
     assert "sensitive" not in " ".join(refused.errors)
 
     write(second="garbage")

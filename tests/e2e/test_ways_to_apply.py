@@ -102,7 +102,7 @@ resource "terraform_data" "upstream" {
     stack.want({"plain": {"certificate_pem": new_ca("other").pem}})
     refused = stack.plan("-var=upstream=again", fails=True)
 
-    assert any("plain: certificate_pem is another certificate" in line for line in refused.errors)
+    assert any("plain: certificate_pem is not the certificate" in line for line in refused.errors)
 
 
 @pytest.mark.one_engine("it is a precondition that refuses, older than both engines")
