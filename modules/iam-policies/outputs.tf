@@ -9,6 +9,6 @@ output "apply_json" {
 }
 
 output "report_json" {
-  description = "Policy document (JSON) for `status` and `diagnose`: read access to the CAs, to what provisions devices, and to the device that is diagnosed."
+  description = "Policy document (JSON) for `status` and `diagnose`: read access to the CAs and their device certificates, to what provisions devices with its alarms and dead letters, and to the device that is diagnosed."
   value       = local.report_document
 }
