@@ -23,49 +23,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-IN_SYNC, FAILURE, DRIFT = 0, 1, 2
-WORDS = {IN_SYNC: "in sync", FAILURE: "failed", DRIFT: "drift"}
-# Check blocks of the module that say how AWS differs; all others warn of something else.
-DRIFT_CHECKS = ('check "drift"', 'check "deleted_outside_terraform"')
+from drift_plan import DRIFT, FAILURE, IN_SYNC, WORDS, Account, Report, one_line, read_plan
+
 # GitHub Actions reference, "Workflow syntax", jobs.<job_id>.strategy.matrix.
 MATRIX_LIMIT = 256
 
 
 class Trouble(Exception):
     """What is wrong, in one line for the user."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """An account and region; its name is that of its workspace."""
-
-    name: str
-    account_id: str
-    region: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a plan found in one account.
-
-    Attributes:
-        status: exit status of the plan: 0, 1 or 2.
-        drift: what differs, a sentence each.
-        warnings: what else the plan warns of; it does not count.
-        errors: why there was no plan.
-        changes: addresses of what Terraform would change.
-    """
-
-    account: Account
-    status: int
-    drift: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
 
 
 def read_accounts(path: Path) -> dict[str, Account]:
@@ -120,52 +89,10 @@ def check(account: Account, folder: Path) -> Report:
         why = f"{program} can't be run: {error.strerror}; TERRAFORM names another program"
         return Report(account, FAILURE, errors=(why,))
     if done.returncode:
-        return Report(account, FAILURE, errors=(_one_line(done.stderr),))
+        return Report(account, FAILURE, errors=(one_line(done.stderr),))
     # A look needs no lock, and must not keep an apply waiting.
     done = terraform("plan", "-detailed-exitcode", "-input=false", "-lock=false", "-json")
     return read_plan(account, done.returncode, done.stdout, done.stderr)
-
-
-def read_plan(account: Account, status: int, stdout: str, stderr: str = "") -> Report:
-    """What `terraform plan -detailed-exitcode -json` said, one JSON document on each line."""
-    drift: list[str] = []
-    warnings: list[str] = []
-    errors: list[str] = []
-    changes: list[str] = []
-    for line in stdout.splitlines():
-        message = _message(line)
-        if message.get("type") == "planned_change":
-            changes.append(message["change"]["resource"]["addr"])
-        elif message.get("type") == "diagnostic":
-            diagnostic = message["diagnostic"]
-            sentences = _sentences(diagnostic)
-            if diagnostic["severity"] == "error":
-                errors.append(_one_line("\n".join([diagnostic["summary"], *sentences])))
-            elif (diagnostic.get("snippet") or {}).get("context") in DRIFT_CHECKS:
-                drift += sentences
-            else:
-                warnings += sentences
-    if status not in WORDS or (status == FAILURE and not errors):
-        said = _one_line(stderr) or "no message"
-        errors.append(f"terraform ended with status {status}: {said}")
-        status = FAILURE
-    return Report(
-        account,
-        status,
-        drift=_once(drift),
-        warnings=_once(warnings),
-        errors=_once(errors),
-        changes=_once(changes),
-    )
-
-
-def _message(line: str) -> dict[str, Any]:
-    """A line as JSON; empty for one that is not, such as what a wrapper or a crash prints."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def read_reports(accounts: Mapping[str, Account], folder: Path) -> list[Report]:
@@ -231,19 +158,6 @@ def _what(report: Report) -> list[str]:
     if report.status == DRIFT and not report.drift:
         changes = [f"would change {address}" for address in report.changes] or ["outputs change"]
     return [*report.errors, *report.drift, *changes, *(f"warning: {w}" for w in report.warnings)]
-
-
-def _sentences(diagnostic: Mapping[str, str]) -> list[str]:
-    lines = (line.strip() for line in (diagnostic.get("detail") or "").splitlines())
-    return [line for line in lines if line] or [diagnostic["summary"]]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(re.sub(r"[│╷╵]", " ", text).split())
-
-
-def _once(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
 
 
 def _cell(texts: Iterable[str]) -> str:

@@ -34,20 +34,27 @@ CREDENTIALS = "aws-actions/configure-aws-credentials@"
 pytestmark = pytest.mark.one_engine("the script only reads what any Terraform says")
 
 
-def load() -> ModuleType:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("drift_check", FOLDER / "drift_check.py")
+def load(name: str) -> ModuleType:
+    """A file of the script as a module."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Where its dataclasses look their annotations up.
+    # Where its dataclasses look their annotations up, and the script finds its other file.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-drift_check = load()
-ACCOUNT = drift_check.Account("production", "111122223333", "eu-west-1")
+drift_plan = load("drift_plan")
+drift_check = load("drift_check")
+ACCOUNT = drift_plan.Account("production", "111122223333", "eu-west-1")
+
+
+def copy_script(folder: Path) -> None:
+    """Put both files of the script next to a configuration."""
+    for name in ("drift_check.py", "drift_plan.py"):
+        shutil.copy2(FOLDER / name, folder)
 
 
 # --- the workflow
@@ -148,7 +155,7 @@ def test_accounts_that_can_not_be_read_fail_the_first_job(
     """With an empty matrix instead, the run would be green without a look at any account."""
     example = new_example("workspaces", new_account())
     example.write(accounts, "accounts.auto.tfvars.json")
-    shutil.copy2(FOLDER / "drift_check.py", example.folder)
+    copy_script(example.folder)
     runner = Runner(example)
     done = runner.run("accounts", "read", {}, {})
     assert done.returncode == 1
@@ -170,7 +177,7 @@ def test_one_summary_of_accounts_in_sync_drifted_and_failing(
         json.dumps({"accounts": {n: {"account_id": c.number} for n, c in clouds.items()}}),
         "accounts.auto.tfvars.json",
     )
-    shutil.copy2(FOLDER / "drift_check.py", example.folder)
+    copy_script(example.folder)
     make_ca(example.folder)
     certificate_id = fingerprint(example.folder / "root-ca.pem")
     example.run("init", env={"TF_WORKSPACE": "steady"})
@@ -283,7 +290,7 @@ def test_only_the_check_about_drift_counts_as_drift() -> None:
         diagnostic("warning", "Deprecated", "", None),
         {"type": "planned_change", "change": {"resource": {"addr": "a.b"}, "action": "update"}},
     )
-    report = drift_check.read_plan(ACCOUNT, 2, said + "no JSON\n")
+    report = drift_plan.read_plan(ACCOUNT, 2, said + "no JSON\n")
     assert (report.status, report.errors) == (2, ())
     assert report.drift == ("a: x.", "b: y.")
     assert report.warnings == ("c: z.", "Deprecated")
@@ -292,20 +299,20 @@ def test_only_the_check_about_drift_counts_as_drift() -> None:
 
 def test_a_warning_alone_is_no_drift() -> None:
     said = lines(diagnostic("warning", "Check", "expires", 'check "ca_expiring"'))
-    report = drift_check.read_plan(ACCOUNT, 0, said)
+    report = drift_plan.read_plan(ACCOUNT, 0, said)
     assert drift_check.overall([report]) == 0
     assert "0 in sync | warning: expires |" in drift_check.markdown([report])
 
 
 def test_changes_without_a_sentence_are_named() -> None:
     change = {"type": "planned_change", "change": {"resource": {"addr": "m.x"}, "action": "create"}}
-    report = drift_check.read_plan(ACCOUNT, 2, lines(change))
+    report = drift_plan.read_plan(ACCOUNT, 2, lines(change))
     assert "| would change m.x |" in drift_check.markdown([report])
 
 
 @pytest.mark.parametrize("status", [1, -9, 127])
 def test_a_terraform_that_says_nothing_has_failed(status: int) -> None:
-    report = drift_check.read_plan(ACCOUNT, status, "", "╷\n│ killed\n╵")
+    report = drift_plan.read_plan(ACCOUNT, status, "", "╷\n│ killed\n╵")
     assert report.status == 1
     assert report.errors == (f"terraform ended with status {status}: killed",)
 
@@ -314,12 +321,12 @@ def test_a_terraform_that_says_nothing_has_failed(status: int) -> None:
     ("statuses", "expected"), [([0, 0], 0), ([0, 2], 2), ([2, 1, 0], 1), ([1, 0], 1), ([], 0)]
 )
 def test_failure_outweighs_drift(statuses: list[int], expected: int) -> None:
-    reports = [drift_check.Report(ACCOUNT, status) for status in statuses]
+    reports = [drift_plan.Report(ACCOUNT, status) for status in statuses]
     assert drift_check.overall(reports) == expected
 
 
 def test_nothing_that_was_said_becomes_markup() -> None:
-    report = drift_check.Report(ACCOUNT, 1, errors=("<script>|`a`|\\ [x](y)",))
+    report = drift_plan.Report(ACCOUNT, 1, errors=("<script>|`a`|\\ [x](y)",))
     (row,) = [
         line for line in drift_check.markdown([report]).splitlines() if "<" in line or "&" in line
     ]
@@ -436,7 +443,7 @@ def test_accounts_are_read_as_in_the_example(tmp_path: Path) -> None:
     path = tmp_path / "accounts.auto.tfvars.json"
     path.write_text(accounts, encoding="utf-8")
     read = drift_check.read_accounts(path)
-    assert read["staging"] == drift_check.Account("staging", "222222222222", region)
+    assert read["staging"] == drift_plan.Account("staging", "222222222222", region)
     typed, tried = re.findall(r"^for account in (.*); do$", readme, re.MULTILINE)
     assert typed.split() == list(read)
     assert tried.split() == [f"{name}={account.account_id}" for name, account in read.items()]
