@@ -2,12 +2,12 @@
 
     drift_check.py matrix       the accounts as one line of JSON, for a pipeline's matrix
     drift_check.py check NAME   plan the account's workspace, print and report what it found
-    drift_check.py summary      print one table of all reports, as Markdown
+    drift_check.py summary      print all reports: in a terminal as text, elsewhere as Markdown
 
 The exit status of `check` and `summary` is that of `terraform plan -detailed-exitcode`: 0 in sync,
-2 drift, 1 failure. A failure outweighs drift: where one account could not be looked at, nobody
-knows. Accounts come from the file that Terraform reads them from, so there is no second list that
-could lack one.
+2 drift, 1 failure. It is 0, with a note, if a plan changes only who runs the program at destroy.
+A failure outweighs drift: where one account could not be looked at, nobody knows. Accounts come
+from the file that Terraform reads them from, so there is no second list that could lack one.
 
 Needs nothing but Python 3.10 or later, and for `check` a `terraform` on the PATH (TERRAFORM names
 another program, such as `tofu`).
@@ -22,6 +22,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -90,9 +91,18 @@ def check(account: Account, folder: Path) -> Report:
         return Report(account, FAILURE, errors=(why,))
     if done.returncode:
         return Report(account, FAILURE, errors=(one_line(done.stderr),))
-    # A look needs no lock, and must not keep an apply waiting.
-    done = terraform("plan", "-detailed-exitcode", "-input=false", "-lock=false", "-json")
-    return read_plan(account, done.returncode, done.stdout, done.stderr)
+    # A plan file contains the state: only this user may read it, and only until the end.
+    with tempfile.TemporaryDirectory() as private:
+        file = str(Path(private, "plan"))
+        # A look needs no lock, and must not keep an apply waiting.
+        options = ("-detailed-exitcode", "-input=false", "-lock=false", "-json", f"-out={file}")
+        done = terraform("plan", *options)
+        if done.returncode != DRIFT:
+            return read_plan(account, done.returncode, done.stdout, done.stderr)
+        shown = terraform("show", "-json", file)
+    if shown.returncode:
+        return Report(account, FAILURE, errors=(one_line(shown.stderr),))
+    return read_plan(account, done.returncode, done.stdout, plan=json.loads(shown.stdout))
 
 
 def read_reports(accounts: Mapping[str, Account], folder: Path) -> list[Report]:
@@ -114,15 +124,17 @@ def read_reports(accounts: Mapping[str, Account], folder: Path) -> list[Report]:
 
 def _report(account: Account, path: Path) -> Report:
     found = _object(path)
-    texts = {name: found.get(name, []) for name in ("drift", "warnings", "errors", "changes")}
+    names = ("drift", "warnings", "errors", "changes", "notes")
+    texts = {name: found.get(name, []) for name in names}
     whole = all(
         isinstance(each, list) and all(isinstance(text, str) for text in each)
         for each in texts.values()
     )
-    status = found.get("status")
-    if not whole or type(status) is not int or status not in WORDS:
+    status, applied = found.get("status"), found.get("applied", True)
+    if not whole or type(status) is not int or status not in WORDS or type(applied) is not bool:
         raise Trouble(f"{path} is not a report of `drift_check.py check`")
-    return Report(account, status, **{name: tuple(each) for name, each in texts.items()})
+    given = {name: tuple(each) for name, each in texts.items()}
+    return Report(account, status, **given, applied=applied)
 
 
 def overall(reports: Iterable[Report]) -> int:
@@ -131,33 +143,55 @@ def overall(reports: Iterable[Report]) -> int:
     return next((status for status in (FAILURE, DRIFT) if status in statuses), IN_SYNC)
 
 
+def text(reports: Sequence[Report]) -> str:
+    """Return all accounts as text for a terminal, what needs attention first."""
+    lines = [_counts(reports)]
+    for report in _by_urgency(reports):
+        account = report.account
+        where = f"{account.name} ({account.account_id}, {account.region})"
+        lines.append(f"{where}: {report.status} {report.word}")
+        lines += [f"  {sentence}" for sentence in _what(report)]
+    return "\n".join([*lines, ""])
+
+
 def markdown(reports: Sequence[Report]) -> str:
     """One table of all accounts, what needs attention first, and a line that counts them."""
-    rank = {FAILURE: 0, DRIFT: 1, IN_SYNC: 2}
-    counts = [f"{sum(r.status == status for r in reports)} {WORDS[status]}" for status in rank]
     lines = [
         "## Drift check",
         "",
-        ", ".join(counts),
+        _counts(reports),
         "",
         "| account | region | exit status | what |",
         "| --- | --- | --- | --- |",
     ]
-    for report in sorted(reports, key=lambda each: rank[each.status]):
+    for report in _by_urgency(reports):
         lines.append(
             f"| {_cell([report.account.name])} ({report.account.account_id}) "
             f"| {report.account.region} "
-            f"| {report.status} {WORDS[report.status]} | {_cell(_what(report))} |"
+            f"| {report.status} {report.word} | {_cell(_what(report))} |"
         )
     return "\n".join([*lines, ""])
 
 
+def _counts(reports: Sequence[Report]) -> str:
+    words = [report.word for report in reports]
+    # An account is only new once, so that word is left out if it counts none.
+    shown = ("failed", *(["not applied"] if "not applied" in words else []), "drift", "in sync")
+    return ", ".join(f"{words.count(word)} {word}" for word in shown)
+
+
+def _by_urgency(reports: Sequence[Report]) -> list[Report]:
+    return sorted(reports, key=lambda report: (FAILURE, DRIFT, IN_SYNC).index(report.status))
+
+
 def _what(report: Report) -> list[str]:
-    changes = []
+    changes: tuple[str, ...] = ()
     # Changes that no sentence explains: of the configuration, or of what is not a CA.
     if report.status == DRIFT and not report.drift:
-        changes = [f"would change {address}" for address in report.changes] or ["outputs change"]
-    return [*report.errors, *report.drift, *changes, *(f"warning: {w}" for w in report.warnings)]
+        changes = report.changes or ("the plan is not empty",)
+    notes = [f"note: {note}" for note in report.notes]
+    warnings = [f"warning: {warning}" for warning in report.warnings]
+    return [*report.errors, *report.drift, *changes, *notes, *warnings]
 
 
 def _cell(texts: Iterable[str]) -> str:
@@ -208,12 +242,12 @@ def _run(arguments: Sequence[str]) -> int:
             raise Trouble(f"{chosen.name} is none of {', '.join(accounts)} in {chosen.accounts}")
         report = check(accounts[chosen.name], chosen.accounts.parent)
         chosen.reports.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(report), indent=2)
-        (chosen.reports / f"{chosen.name}.json").write_text(f"{text}\n", encoding="utf-8")
-        print(markdown([report]))
+        whole = json.dumps(asdict(report), indent=2)
+        (chosen.reports / f"{chosen.name}.json").write_text(f"{whole}\n", encoding="utf-8")
+        print(text([report]))
         return report.status
     reports = read_reports(accounts, chosen.reports)
-    print(markdown(reports))
+    print(text(reports) if sys.stdout.isatty() else markdown(reports))
     return overall(reports)
 
 

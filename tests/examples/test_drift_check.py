@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -173,16 +174,18 @@ def test_one_summary_of_accounts_in_sync_drifted_and_failing(
         for name in ("steady", "drifted", "failing", "unreachable")
     }
     example = new_example("workspaces", pipeline.number)
-    example.write(
-        json.dumps({"accounts": {n: {"account_id": c.number} for n, c in clouds.items()}}),
-        "accounts.auto.tfvars.json",
-    )
+    entries = {name: {"account_id": cloud.number} for name, cloud in clouds.items()}
+    example.write(json.dumps({"accounts": entries}), "accounts.auto.tfvars.json")
     copy_script(example.folder)
     make_ca(example.folder)
     certificate_id = fingerprint(example.folder / "root-ca.pem")
     example.run("init", env={"TF_WORKSPACE": "steady"})
     for name in ("steady", "drifted"):
         example.apply(env={"TF_WORKSPACE": name, "AWS_ACCESS_KEY_ID": clouds[name].number})
+    # The pipeline applies without the role_arn of the file, which the check then assumes.
+    entries["steady"]["role_arn"] = f"arn:aws:iam::{clouds['steady'].number}:role/terraform"
+    make_role(clouds["steady"], "terraform", clouds["steady"].number)
+    example.write(json.dumps({"accounts": entries}), "accounts.auto.tfvars.json")
     clouds["drifted"].client("iot").update_ca_certificate(
         certificateId=certificate_id, newStatus="INACTIVE"
     )
@@ -219,7 +222,7 @@ def test_one_summary_of_accounts_in_sync_drifted_and_failing(
     }
     for name, cloud in clouds.items():
         assert rows[name][:2] == [f"{name} ({cloud.number})", REGION]
-    assert rows["steady"][2:] == ["0 in sync", ""]
+    assert rows["steady"][2:] == ["0 in sync", f"note: {drift_plan.CALLER_NOTE}"]
     assert rows["drifted"][2:] == [
         "2 drift",
         f"factory (account {clouds['drifted'].number}, {REGION}) before apply: "
@@ -282,19 +285,38 @@ def diagnostic(severity: str, summary: str, detail: str, context: str | None) ->
     return {"type": "diagnostic", "diagnostic": found}
 
 
+def resource(
+    actions: list[str],
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    address: str = "m.x",
+    **more: Any,
+) -> dict[str, Any]:
+    """A resource in the JSON of a plan: https://developer.hashicorp.com/terraform/internals/json-format."""
+    change = {"actions": actions, "before": before, "after": after, **more}
+    kind, name = address.split("[")[0].split(".")[-2:]
+    return {"address": address, "mode": "managed", "type": kind, "name": name, "change": change}
+
+
+def planned(*resources: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> Any:
+    """The report of a plan with changes and no messages."""
+    plan = {"resource_changes": resources, "output_changes": outputs or {}}
+    return drift_plan.read_plan(ACCOUNT, 2, "", plan=plan)
+
+
 def test_only_the_check_about_drift_counts_as_drift() -> None:
     said = lines(
         {"type": "version", "terraform": "1.11.4"},
         diagnostic("warning", "Check block assertion failed", "a: x.\nb: y.", 'check "drift"'),
         diagnostic("warning", "Check block assertion failed", "c: z.", 'check "ca_expiring"'),
         diagnostic("warning", "Deprecated", "", None),
-        {"type": "planned_change", "change": {"resource": {"addr": "a.b"}, "action": "update"}},
     )
-    report = drift_plan.read_plan(ACCOUNT, 2, said + "no JSON\n")
+    plan = {"resource_changes": [resource(["update"], address="a.b"), resource(["no-op"])]}
+    report = drift_plan.read_plan(ACCOUNT, 2, said + "no JSON\n", plan=plan)
     assert (report.status, report.errors) == (2, ())
     assert report.drift == ("a: x.", "b: y.")
     assert report.warnings == ("c: z.", "Deprecated")
-    assert report.changes == ("a.b",)
+    assert report.changes == ("would update a.b",)
 
 
 def test_a_warning_alone_is_no_drift() -> None:
@@ -304,10 +326,137 @@ def test_a_warning_alone_is_no_drift() -> None:
     assert "0 in sync | warning: expires |" in drift_check.markdown([report])
 
 
-def test_changes_without_a_sentence_are_named() -> None:
-    change = {"type": "planned_change", "change": {"resource": {"addr": "m.x"}, "action": "create"}}
-    report = drift_plan.read_plan(ACCOUNT, 2, lines(change))
-    assert "| would change m.x |" in drift_check.markdown([report])
+EXISTING = resource(["no-op"], {"id": "1"}, {"id": "1"}, address="m.existing")
+
+
+def test_a_disabled_template_has_its_values_and_no_escapes_in_text() -> None:
+    address = 'module.iot_ca.module.jitp["factory"].aws_iot_provisioning_template.provisioning'
+    before = {"enabled": False, "name": "factory"}
+    disabled = resource(["update"], before, {**before, "enabled": True}, address)
+    report = planned(EXISTING, disabled)
+    assert report.status == 2
+    assert drift_check.text([report]) == (
+        "0 failed, 1 drift, 0 in sync\n"
+        "production (111122223333, eu-west-1): 2 drift\n"
+        f"  would update {address}: enabled: false -> true\n"
+    )
+    row = drift_check.markdown([report])
+    assert r"would update module.iot\_ca.module.jitp\[" in row
+    assert "provisioning: enabled: false -&gt; true |" in row
+
+
+@pytest.mark.parametrize(
+    ("actions", "wanted"),
+    [
+        (["create"], "would create m.x"),
+        (["delete"], "would delete m.x"),
+        (["delete", "create"], "would replace m.x"),
+        (["create", "delete"], "would replace m.x"),
+        (["forget"], "would forget m.x"),
+    ],
+)
+def test_a_change_has_the_action_of_the_plan(actions: list[str], wanted: str) -> None:
+    assert planned(EXISTING, resource(actions)).changes == (wanted,)
+
+
+def test_only_short_known_values_that_are_not_sensitive_are_shown() -> None:
+    secret, long = "hunter2", "x" * 41
+    before = {"a": 1, "b": secret, "c": "c", "d": {"k": secret}, "e": "", "f": None, "same": secret}
+    after = {"a": "\x1b", "b": "new", "c": long, "d": {"k": "new"}, "f": 2, "same": secret}
+    change = resource(
+        ["update"],
+        before,
+        after,
+        after_unknown={"e": True},
+        before_sensitive={"b": True},
+        after_sensitive={"f": True},
+    )
+    (sentence,) = planned(EXISTING, change).changes
+    assert sentence == r'would update m.x: a: 1 -> "\u001b", b, c, d, e, f'
+
+
+def test_moves_and_outputs_are_changes_and_data_sources_are_not() -> None:
+    moved = {**EXISTING, "previous_address": "m.old"}
+    read = {**resource(["read"]), "mode": "data"}
+    outputs = {"ca": {"actions": ["update"]}, "same": {"actions": ["no-op"]}}
+    assert planned(moved, read).changes == ("would move m.old to m.existing",)
+    assert planned(EXISTING, read, outputs=outputs).changes == ("outputs change: ca",)
+
+
+def test_an_account_without_state_is_one_line() -> None:
+    read = {**resource(["read"]), "mode": "data"}
+    report = planned(*(resource(["create"], address=f"m.x[{n}]") for n in range(9)), read)
+    assert drift_check.overall([report]) == 2
+    page = drift_check.markdown([report])
+    assert "0 failed, 1 not applied, 0 drift, 0 in sync" in page
+    assert "| 2 not applied | not applied yet: 9 to create |" in page
+
+
+def test_a_summary_in_a_terminal_is_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = planned(resource(["create"], address="m.x"))
+    arguments = written(tmp_path, fine='{"status": 0}', my_new=json.dumps(asdict(new)))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert drift_check.main(arguments) == 2
+    assert capsys.readouterr().out.rstrip().splitlines() == [
+        "0 failed, 1 not applied, 0 drift, 1 in sync",
+        "my_new (000000000001, eu-west-1): 2 not applied",
+        "  not applied yet: 1 to create",
+        "fine (000000000000, eu-west-1): 0 in sync",
+    ]
+
+
+def record(
+    role: str | None = None, *, on_destroy: str | None = None, input_as: Callable[..., Any] = str
+) -> dict[str, Any]:
+    """What `terraform_data.deregistration` of modules/registration keeps for destroy."""
+    target = {"account_id": "1", "credentials": {"role_arn": role}, "region": "r"}
+    request = {"name": "factory", "on_destroy": on_destroy, "target": target}
+    command = ["python3"] if role is None else ["uv", "run"]
+    return {"id": "1", "input": input_as({"python_command": command, "request": request})}
+
+
+def changed_record(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> Any:
+    """The report of a plan that changes a record."""
+    unknown = {"after_unknown": {"output": True}}
+    address = f"module.registration.terraform_data.{name}"
+    with_output = {**before, "output": before["input"]}
+    return planned(EXISTING, resource(["update"], with_output, after, address, **unknown))
+
+
+@pytest.mark.parametrize(
+    ("name", "input_as"), [("deregistration", json.dumps), ("policy_release", dict)]
+)
+def test_who_runs_the_program_is_no_drift(name: str, input_as: Callable[..., Any]) -> None:
+    report = changed_record(record(input_as=input_as), record("role", input_as=input_as), name)
+    assert (report.status, report.changes) == (0, ())
+    assert report.notes == (drift_plan.CALLER_NOTE,)
+    assert f"| 0 in sync | note: {drift_plan.CALLER_NOTE} |" in drift_check.markdown([report])
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        record("role", on_destroy="keep", input_as=json.dumps),
+        {**record("role", input_as=json.dumps), "id": "2"},
+        {"id": "1"},
+        {"id": "1", "input": "no JSON"},
+    ],
+)
+def test_any_other_change_of_a_record_is_drift(after: dict[str, Any]) -> None:
+    report = changed_record(record(input_as=json.dumps), after, "deregistration")
+    assert (report.status, report.notes) == (2, ())
+    assert "would update module.registration.terraform_data.deregistration: " in report.changes[0]
+
+
+def test_another_change_next_to_that_of_the_caller_is_drift() -> None:
+    before, after = record(input_as=json.dumps), record("role", input_as=json.dumps)
+    both = resource(["update"], before, after, "m.terraform_data.deregistration")
+    report = planned(both, resource(["delete"]))
+    assert (report.status, report.changes) == (2, ("would delete m.x",))
+    assert report.notes == (drift_plan.CALLER_NOTE,)
+    assert planned(both, outputs={"ca": {"actions": ["update"]}}).status == 2
 
 
 @pytest.mark.parametrize("status", [1, -9, 127])
@@ -358,6 +507,7 @@ def written(folder: Path, **reports: str) -> list[str]:
         ('{"status": "0"}', "is not a report of"),
         ('{"status": 0, "drift": "x"}', "is not a report of"),
         ('{"status": 0, "errors": [1]}', "is not a report of"),
+        ('{"status": 2, "applied": 0}', "is not a report of"),
     ],
 )
 def test_an_unreadable_report_is_one_line_for_one_account(
@@ -423,6 +573,7 @@ def test_the_readme_has_the_limits_of_the_workflow() -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert JOBS["check"]["strategy"]["max-parallel"] == 10
     assert "ten at a time" in readme
+    assert drift_plan.CALLER_NOTE in " ".join(readme.split())
     assert f"no matrix of more than {drift_check.MATRIX_LIMIT} jobs" in " ".join(readme.split())
 
 
@@ -433,6 +584,22 @@ def test_without_terraform_the_account_has_failed(
     report = drift_check.check(ACCOUNT, tmp_path)
     assert report.status == 1
     assert "can't be run: No such file or directory; TERRAFORM names" in report.errors[0]
+
+
+def test_a_plan_that_can_not_be_shown_is_a_failure_and_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "terraform"
+    program.write_text(
+        '#!/bin/sh\ncase "$1" in\n'
+        'plan) for last; do f=${last#-out=}; done; echo "$f" > name; touch "$f"; exit 2 ;;\n'
+        "show) echo no plan >&2; exit 1 ;;\nesac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("TERRAFORM", str(program))
+    report = drift_check.check(ACCOUNT, tmp_path)
+    assert (report.status, report.errors) == (1, ("no plan",))
+    assert not Path((tmp_path / "name").read_text(encoding="utf-8").strip()).parent.exists()
 
 
 def test_accounts_are_read_as_in_the_example(tmp_path: Path) -> None:
