@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +22,8 @@ from iot_ca.model import CertificateMode, Credentials, DesiredCa, Status, Target
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+# In a message.
+_MAX_NAMES = 10
 JITP, JITR, _NOT_PROVISIONED = "JITP", "JITR", "NONE"
 _PROVISIONING_TYPES = (JITP, JITR, _NOT_PROVISIONED)
 
@@ -64,11 +66,13 @@ class Fleet:
     """All accounts and Regions in the order of the files, and the CAs' certificates by name.
 
     `unknown_attributes` are those that are not settings, each once, with the kind of its object.
+    `left_out` are accounts that were not chosen: one may have a second name that was.
     """
 
     account_regions: tuple[AccountRegion, ...]
     certificates: Mapping[str, Certificate]
     unknown_attributes: tuple[str, ...] = ()
+    left_out: tuple[AccountRegion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,29 @@ def read(
         for account_region in _account_regions(name, value, defaults)
     )
     return Fleet(account_regions, certificates, unknown)
+
+
+def choose(fleet: Fleet, names: Sequence[str]) -> Fleet:
+    """Return the accounts of these names alone; all if there are no names.
+
+    Raises Failure for a name that the files do not have.
+    """
+    known = list(
+        dict.fromkeys(account_region.account_name for account_region in fleet.account_regions)
+    )
+    for name in names:
+        if name not in known:
+            more = f" and {len(known) - _MAX_NAMES} more" if len(known) > _MAX_NAMES else ""
+            raise Failure(
+                f"--account: the file has no account {name}; it has "
+                f"{', '.join(known[:_MAX_NAMES])}{more}"
+            )
+    chosen: list[AccountRegion] = []
+    left_out: list[AccountRegion] = []
+    for account_region in fleet.account_regions:
+        is_chosen = not names or account_region.account_name in names
+        (chosen if is_chosen else left_out).append(account_region)
+    return replace(fleet, account_regions=tuple(chosen), left_out=tuple(left_out))
 
 
 def notes(fleet: Fleet) -> list[str]:

@@ -129,12 +129,16 @@ def _listed(fleet: Fleet) -> dict[AccountRegion, set[str]]:
     An account that has several names in the files is there once, with the CAs of all.
     """
     first: dict[tuple[str, str], AccountRegion] = {}
-    listed: dict[AccountRegion, set[str]] = {}
     for account_region in fleet.account_regions:
         target = account_region.target
-        key = first.setdefault((target.account_id, target.region), account_region)
-        ids = {fleet.certificates[ca].certificate_id for ca in account_region.cas}
-        listed.setdefault(key, set()).update(ids)
+        first.setdefault((target.account_id, target.region), account_region)
+    listed: dict[AccountRegion, set[str]] = {}
+    for account_region in (*fleet.account_regions, *fleet.left_out):
+        target = account_region.target
+        key = first.get((target.account_id, target.region))
+        if key is not None:
+            ids = {fleet.certificates[ca].certificate_id for ca in account_region.cas}
+            listed.setdefault(key, set()).update(ids)
     return listed
 
 

@@ -47,6 +47,7 @@ def run(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str]) -> int:
     options = _options(argv)
     fleet = inventory.read(options.files, options.ca, options.region)
+    fleet = inventory.choose(fleet, options.account)
     # The entry point turns it off for the other commands, which end before garbage matters.
     gc.enable()
     # Imported here: botocore takes longer to load than --help or a wrong file needs.
@@ -95,6 +96,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         metavar="REGION",
         help="region of the accounts that name none; repeatable",
     )
+    add("--account", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     add(
         "--expiry-warning-days",
         type=_days,

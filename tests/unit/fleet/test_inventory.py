@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from iot_ca.fleet import inventory
+from iot_ca.errors import Failure
+from iot_ca.fleet import inventory, lookup, status
 from iot_ca.fleet.inventory import Fleet
 from iot_ca.model import Credentials
 from tests.support.certificates import pem
@@ -263,3 +264,22 @@ def test_an_error_in_the_variables_is_reported_in_one_line(
     text = failure_text({**ONE, **change}, tmp_path)
     assert message in text
     assert len(text.splitlines()) == 1
+
+
+def test_accounts_are_chosen_by_name_and_keep_the_cas_of_their_other_names(tmp_path: Path) -> None:
+    cas = {name: {"certificate_file": f"{name}-ca.pem"} for name in ("root", "other")}
+    accounts = {
+        "one": account(certificate_authorities={"root": {}}),
+        "same": account(certificate_authorities={"other": {}}),
+        "two": account(account_id="222222222222"),
+    }
+    variables = {"accounts": accounts, "certificate_authorities": cas}
+    file = write_json(tmp_path, variables)
+    fleet = inventory.choose(inventory.read([file]), ["one"])
+    (one,) = fleet.account_regions
+    assert one.account_name == "one"
+    # `--unlisted` must not call a CA unlisted that the account's other name has.
+    ids = {certificate.certificate_id for certificate in fleet.certificates.values()}
+    assert lookup._listed(fleet) == {one: ids}
+    with pytest.raises(Failure, match="the file has no account prod; it has one, same, two"):
+        status.run([str(file), "--account", "prod"])
