@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from iot_ca.fleet.report import DRIFT_EXIT_STATUS, FAILURE_EXIT_STATUS
+from iot_ca.model import Credentials
 from iot_ca.provisioning.checks.check import Check
 
 Verdict = Literal["let in", "would be provisioned", "refused", "unknown"]
@@ -19,7 +20,8 @@ UNKNOWN_EXIT_STATUS = FAILURE_EXIT_STATUS
 class Diagnosis:
     """The checks of one account and Region, and what follows from them.
 
-    `account` is its name in the accounts file, or its ID without one.
+    `account` is its name in the accounts file, or its ID without one. `credentials` are those that
+    it was read with.
     """
 
     account: str
@@ -27,6 +29,7 @@ class Diagnosis:
     region: str
     verdict: Verdict
     checks: tuple[Check, ...]
+    credentials: Credentials = field(default_factory=Credentials)
 
     @property
     def cause(self) -> Check | None:

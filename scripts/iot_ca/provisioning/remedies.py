@@ -15,14 +15,20 @@ _GLOBAL_SERVICES = ("iam",)
 def aws_command(target: Target, service: str, operation: str, *arguments: str) -> str:
     """Return a command line for the account and Region of a target, quoted for a shell.
 
-    The account is that of the profile, or of the shell's own credentials.
+    The account is that of the profile, or of the shell's own credentials. If the target names a
+    role, its profile is only that which assumes the role, and may belong to another account.
     """
     words = ["aws", service, operation, *arguments]
     if service not in _GLOBAL_SERVICES:
         words += ["--region", target.region]
-    if target.credentials.profile is not None:
+    if target.credentials.profile is not None and target.credentials.role_arn is None:
         words += ["--profile", target.credentials.profile]
     return shlex.join(words)
+
+
+def is_command(remedy: str) -> bool:
+    """Return whether a remedy is a command line, and not words."""
+    return remedy.startswith("aws ")
 
 
 def in_order(*commands: str) -> str:

@@ -16,6 +16,7 @@ class Check:
         ok: None if it could not be determined.
         finding: what is so, or why that could not be read, in one line.
         remedy: what to do: a command for a shell, or words.
+        remedy_condition: what must be so before the remedy is carried out, if only the user knows.
         decides: whether the device is let in depends on it.
         unreadable: whether it could not be determined because AWS did not let it be read.
     """
@@ -26,6 +27,7 @@ class Check:
     remedy: str | None = None
     decides: bool = True
     unreadable: bool = False
+    remedy_condition: str | None = None
 
 
 def not_readable(check: str, value: Unreadable, *, decides: bool = True) -> Check:
