@@ -41,10 +41,11 @@ def test_each_account_of_a_file_has_its_verdict(scene: Scene, fleet_file: Path) 
     for diagnosis in diagnoses:
         assert diagnosis.keys() == {"account", "account_id", "region", "verdict", "checks"}
         for check in diagnosis["checks"]:
-            assert check.keys() == {"check", "ok", "finding", "remedy"}
+            assert check.keys() == {"check", "ok", "finding", "remedy", "remedy_condition"}
             assert check["ok"] in (True, False, None)
     denied = [check["finding"] for check in diagnoses[2]["checks"] if check["ok"] is None]
     assert any("may not call iot:ListCACertificates; allow it" in finding for finding in denied)
+    assert sum("as report_json of modules/iam-policies does" in finding for finding in denied) == 1
 
 
 def test_accounts_are_chosen_by_name(scene: Scene, fleet_file: Path) -> None:
@@ -61,8 +62,9 @@ def test_the_text_begins_with_cause_and_remedy(scene: Scene) -> None:
     assert status == 2
     lines = text.splitlines()
     assert lines[0] == f"{scene.account}, {REGION}: refused"
-    assert lines[1] == f"  because status of CA {scene.ca.id} is INACTIVE, wanted ACTIVE"
-    assert lines[2].startswith("  remedy: aws iot update-ca-certificate ")
+    assert lines[1].startswith(f"  because status of CA {scene.ca.id} is INACTIVE; if it was ")
+    condition = "if the CA was not retired on purpose"
+    assert lines[2].startswith(f"  remedy: {condition}: aws iot update-ca-certificate ")
     assert any(line.startswith("  NOT OK  CA status ") for line in lines)
     assert any(line.startswith("  unknown AWS IoT log ") for line in lines)
     assert sum("update-ca-certificate" in line for line in lines) == 1
@@ -96,11 +98,10 @@ def test_diagnose_writes_nothing_to_aws(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give either ACCOUNTS_FILE or --region"),
-        (["x.tfvars", "--region", "eu-west-1"], "give either ACCOUNTS_FILE or --region"),
+        ([], "give ACCOUNTS_FILE, or --region for the account of your credentials"),
         (["--region", "nowhere"], "nowhere is not an AWS region"),
         (["--region", "eu-west-1", "--account", "one"], "--account goes with ACCOUNTS_FILE"),
-        (["x.tfvars", "--profile", "p"], "--profile and --role-arn go with --region"),
+        (["x.tfvars", "--profile", "p"], "--profile, --role-arn and --external-id go without"),
         (["none.tfvars.json"], "none.tfvars.json can't be read"),
     ],
 )

@@ -15,6 +15,8 @@ from iot_ca.errors import Failure
 if TYPE_CHECKING:
     from cryptography import x509
 
+# The end of a message about a text that may be a path: Terraform takes a text, not a file.
+FILE_HINT = '; if it names a file, read it with file("PATH")'
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
 
@@ -36,6 +38,11 @@ class Certificate:
     certificates_after: int
 
 
+def holds_private_key(text: str) -> bool:
+    """Return whether there is a private key in a PEM text."""
+    return "PRIVATE KEY-----" in text
+
+
 def read(text: str) -> Certificate:
     """Return the first certificate in a PEM text.
 
@@ -45,7 +52,7 @@ def read(text: str) -> Certificate:
     Raises Failure, without quoting the text, if there is a private key in it or if its first block
     is not a certificate.
     """
-    if "PRIVATE KEY-----" in text:
+    if holds_private_key(text):
         raise Failure(
             "certificate_pem holds a private key; give the CA's certificate alone, and treat the "
             "key as exposed if this configuration was stored or logged"
@@ -87,10 +94,7 @@ def _reason_for_no_block(text: str) -> str:
             "certificate_pem is base64 without PEM's BEGIN and END lines, as of a DER file; "
             "convert it with `openssl x509 -inform der -in FILE`"
         )
-    return (
-        "certificate_pem holds no PEM certificate (-----BEGIN CERTIFICATE-----); if it names a "
-        'file, read it with file("PATH")'
-    )
+    return f"certificate_pem holds no PEM certificate (-----BEGIN CERTIFICATE-----){FILE_HINT}"
 
 
 def from_der(der: bytes) -> str:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from iot_ca import utc
+from iot_ca.certificates import pem
 from iot_ca.diagnosis import render
 from iot_ca.diagnosis.device_files import read_device
-from iot_ca.diagnosis.facts import Device
+from iot_ca.diagnosis.facts import Device, WantedCa
 from iot_ca.diagnosis.report import Diagnosis, exit_status
 from iot_ca.diagnosis.steps.order import diagnose, failed
 from iot_ca.errors import Failure, one_line
 from iot_ca.fleet import inventory
 from iot_ca.fleet.interruption import end_interrupted
-from iot_ca.fleet.inventory import AccountRegion
+from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa
 from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.model import Credentials, Target
 from iot_ca.streams import standard_output
@@ -56,7 +58,7 @@ def _run(argv: Sequence[str]) -> int:
     # The entry point turns it off for the other commands, which end before garbage matters.
     gc.enable()
     diagnoses = _diagnose_all(device, account_regions)
-    with standard_output() as stdout:
+    with standard_output(may_be_cut=True) as stdout:
         if options.json:
             print(render.as_json(diagnoses), file=stdout)
         else:
@@ -77,7 +79,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         description="Says whether AWS IoT lets a device in, and if not, why and what to do. "
         "Reads only, and needs no private key.",
         usage="%(prog)s --certificate FILE [options] ACCOUNTS_FILE [--account NAME ...]\n"
-        "       %(prog)s --certificate FILE [options] --region REGION [--profile P] [--role-arn A]",
+        "       %(prog)s --certificate FILE [options] --region REGION [--profile P] [--role-arn A "
+        "[--external-id ID]]",
         epilog="Exit status: 1 if an account could not be determined, else 2 if one refuses "
         "the device, else 0.",
         allow_abbrev=False,
@@ -89,37 +92,49 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     add("--chain", type=Path, metavar="FILE", help="what the device sends behind it; CA first")
     add("--client-id", metavar="ID", help="MQTT client ID; default: the name of the thing")
     add("--no-sni", action="store_true", help="the device sends no server name")
-    add("--region", metavar="REGION", help="instead of a file: the account of the credentials")
-    add("--profile", metavar="NAME", help="with --region: the profile of the credentials")
-    add("--role-arn", metavar="ARN", help="with --region: the role to assume")
+    add("--region", action="append", default=[], metavar="REGION",
+        help="Region of the accounts in the file that name none; without a file: of the account "
+        "of the credentials; repeatable")  # fmt: skip
+    add("--profile", metavar="NAME", help="without a file: the profile of the credentials")
+    add("--role-arn", metavar="ARN", help="without a file: the role to assume")
+    add("--external-id", metavar="ID", help="with --role-arn: the external ID that it requires")
     add("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
-    if bool(options.files) == bool(options.region):
-        parser.error("give either ACCOUNTS_FILE or --region")
-    if options.files and (options.profile or options.role_arn):
-        parser.error("--profile and --role-arn go with --region; the file names its own")
-    if options.region and options.account:
+    if not options.files and not options.region:
+        parser.error("give ACCOUNTS_FILE, or --region for the account of your credentials")
+    if options.files and (options.profile or options.role_arn or options.external_id):
+        parser.error("--profile, --role-arn and --external-id go without a file, which has its own")
+    if options.external_id and not options.role_arn:
+        parser.error("--external-id goes with --role-arn")
+    if options.account and not options.files:
         parser.error("--account goes with ACCOUNTS_FILE")
-    if options.region and not _REGION.fullmatch(options.region):
-        parser.error(f"{options.region} is not an AWS region")
+    for region in options.region:
+        if not _REGION.fullmatch(region):
+            parser.error(f"{region} is not an AWS region")
     return options
 
 
 def _account_regions(options: argparse.Namespace) -> list[AccountRegion]:
-    """Return the accounts to diagnose; that of `--region` has neither name nor ID yet."""
-    if options.region:
-        credentials = Credentials(options.profile, options.role_arn)
-        return [AccountRegion("", Target("", options.region, credentials), {})]
-    fleet = inventory.read(options.files, needs_cas=False)
-    names = {account_region.account_name for account_region in fleet.account_regions}
-    for name in options.account:
-        if name not in names:
-            raise Failure(f"diagnose: the file names no account {name}; check --account")
-    return [
-        account_region
-        for account_region in fleet.account_regions
-        if not options.account or account_region.account_name in options.account
-    ]
+    """Return the accounts to diagnose; without a file, that has neither name nor ID yet."""
+    if not options.files:
+        credentials = Credentials(options.profile, options.role_arn, options.external_id)
+        return [
+            AccountRegion("", Target("", region, credentials), {})
+            for region in dict.fromkeys(options.region)
+        ]
+    fleet = inventory.read(options.files, regions=options.region, needs_cas=False)
+    return list(inventory.choose(fleet, options.account).account_regions)
+
+
+def _wanted(cas: Iterable[ConfiguredCa]) -> dict[str, WantedCa]:
+    """Return what the file says of each CA, by certificate ID."""
+    return {
+        pem.read(ca.desired.certificate_pem).certificate_id: WantedCa(
+            ca.desired.status,
+            ca.desired.auto_registration if ca.auto_registration_configured else None,
+        )
+        for ca in cas
+    }
 
 
 def _diagnose_all(device: Device, account_regions: Sequence[AccountRegion]) -> list[Diagnosis]:
@@ -171,8 +186,13 @@ def _diagnose_region(
     account_id = identity.account_id
     target = Target(account_id, region, account_region.target.credentials)
     account = FleetAccount(target, clients, identity)
+    wanted = _wanted(account_region.cas.values())
     diagnosis = result_or_failure(
-        lambda: diagnose(name or account_id, device, observe(account, device, utc.now()))
+        lambda: diagnose(
+            name or account_id,
+            device,
+            replace(observe(account, device, utc.now()), wanted=wanted),
+        )
     )
     if isinstance(diagnosis, Failure):
         return failed(name or account_id, account_id, region, one_line(str(diagnosis)))

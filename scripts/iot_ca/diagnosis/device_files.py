@@ -24,22 +24,23 @@ def read_device(
     """
     own, *following = _read(certificate)
     extra = [] if chain is None else _read(chain)
-    # The file's first certificate first: it is the one that a command registers from that file.
     sent = dict.fromkeys([*extra, *following])
     sent.pop(own, None)
     return Device(
         own,
         _parse(certificate, own),
         tuple(sent),
-        None if chain is None else str(chain),
         client_id,
         sends_server_name,
     )
 
 
 def _read(path: Path) -> list[Certificate]:
+    text = read_text(path)
+    if pem.holds_private_key(text):
+        raise Failure(f"{path} holds a private key; give a file of certificates alone")
     try:
-        certificates = pem.read_all(read_text(path))
+        certificates = pem.read_all(text)
     except Failure as failure:
         raise Failure(_about(path, failure)) from None
     for certificate in certificates:
@@ -57,6 +58,6 @@ def _parse(path: Path, certificate: Certificate) -> x509.Certificate:
 
 
 def _about(path: Path, failure: Failure) -> str:
-    """Return a message about a file: those of `pem` name the attribute of the module."""
-    text = str(failure).removeprefix("certificate_pem ")
+    """Return a message about a file: those of `pem` speak of the module's attribute."""
+    text = str(failure).removeprefix("certificate_pem ").removesuffix(pem.FILE_HINT)
     return f"{path} {text}" if text != str(failure) else f"{path}: {text}"

@@ -6,7 +6,7 @@ A value that could not be read is `Unreadable` in its place; None says that AWS 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,6 @@ class Device:
     Attributes:
         certificate, parsed: its certificate.
         chain: what it sends behind it.
-        chain_file: the file that the chain was read from, if there is one.
         client_id: its MQTT client ID, if it is known.
         sends_server_name: whether it sends the endpoint's name in the TLS handshake (SNI).
     """
@@ -43,7 +42,6 @@ class Device:
     certificate: Certificate
     parsed: x509.Certificate
     chain: tuple[Certificate, ...] = ()
-    chain_file: str | None = None
     client_id: str | None = None
     sends_server_name: bool = True
 
@@ -59,6 +57,14 @@ class RegisteredCa:
     auto_registration: bool
     registration_config: Mapping[str, str]
     created: datetime
+
+
+@dataclass(frozen=True)
+class WantedCa:
+    """What the accounts file wants of a CA; `auto_registration` None if it does not say it."""
+
+    status: str
+    auto_registration: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,8 @@ class Log:
 class Observation:
     """All that was read of one account and Region.
 
-    `templates` has the names of the enabled JITP templates, for a CA that has none.
+    `templates` has the names of the enabled JITP templates, for a CA that has none. `wanted` has
+    what the accounts file says of CAs, by certificate ID.
     """
 
     target: Target
@@ -180,6 +187,7 @@ class Observation:
     jitr: Jitr | None = None
     access: Access | None = None
     templates: tuple[str, ...] | Unreadable = ()
+    wanted: Mapping[str, WantedCa] = field(default_factory=dict)
 
     @property
     def iot_arn_prefix(self) -> str:

@@ -84,22 +84,23 @@ def default_without_chain(scene: Scene) -> None:
 
 AUTHORITY = {
     "CA not registered": Refusal(
-        not_registered, "signer", "is not registered here", "aws iot register-ca-certificate",
-        then=("rule", "registration"),
+        not_registered, "signer", "is not registered here", "check that this CA is yours",
+        register_with_template,
     ),
     "CA not registered, without its certificate": Refusal(
         without_chain, "signer", '("CN=Other CA")'[2:-2], "apply", register_with_template,
     ),
     "root registered instead of the issuing CA": Refusal(
         root_instead_of_issuer, "signer", "needs the CA that has signed the device's certificate",
-        "register-ca-certificate", then=("rule", "registration"),
+        "add the CA's certificate to certificate_authorities of the module, with provisioning",
+        register_with_template,
     ),
     "CA renewed with another key": Refusal(
         renewed_with_another_key, "signer", "has the same name, but another key",
-        "templateName=fleet",
+        "and apply", register_with_template,
     ),
     "CA inactive": Refusal(
-        lambda scene: scene.jitp(setAsActive=False), "CA status", "is INACTIVE, wanted ACTIVE",
+        lambda scene: scene.jitp(setAsActive=False), "CA status", "is INACTIVE; if it was retired",
         "--new-status ACTIVE",
     ),
     "auto-registration disabled": Refusal(

@@ -61,7 +61,8 @@ def write_chain(scene: Scene, *cas: CA) -> None:
     scene.options += ["--chain", str(path)]
 
 
-# What is repaired after the device has come: AWS IoT does not provision a certificate twice.
+# What is repaired after the device has come: AWS does not say that a template is carried out twice
+# for a certificate, and the sandbox does not.
 AGAIN = ("registration",)
 
 

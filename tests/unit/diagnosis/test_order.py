@@ -21,6 +21,7 @@ from iot_ca.diagnosis.facts import (
     Observation,
     RegisteredCa,
     RegisteredDevice,
+    WantedCa,
 )
 from iot_ca.diagnosis.report import Diagnosis, exit_status
 from iot_ca.diagnosis.steps.jitr import error_in
@@ -262,3 +263,70 @@ def test_the_policies_of_a_refused_device_may_be_unreadable() -> None:
     assert verdict == "refused"
     assert cause is not None
     assert DENIED.reason in cause.finding
+
+
+def cause_of(**changes: Any) -> Check:
+    verdict, cause = verdict_and_cause(device(), seen(**changes))
+    assert (verdict, cause is None) == ("refused", False)
+    assert cause is not None
+    return cause
+
+
+def test_a_ca_that_the_file_wants_inactive_is_not_activated() -> None:
+    cas = (registered_ca(status="INACTIVE"),)
+    retired = cause_of(cas=cas, wanted={CA.id: WantedCa("INACTIVE")})
+    assert "is INACTIVE, as the accounts file says: the CA is retired" in retired.finding
+    assert retired.remedy is not None
+    assert retired.remedy.startswith("give the device a certificate of another CA")
+    drifted = cause_of(cas=cas, wanted={CA.id: WantedCa("ACTIVE")})
+    assert drifted.finding.endswith("is INACTIVE, wanted ACTIVE")
+    assert drifted.remedy is not None
+    assert "--new-status ACTIVE" in drifted.remedy
+    assert drifted.remedy_condition is None
+    # Without the file nobody knows.
+    either = cause_of(cas=cas)
+    assert "if it was retired on purpose, the device needs" in either.finding
+    assert (either.remedy, either.remedy_condition) == (
+        drifted.remedy,
+        "if the CA was not retired on purpose",
+    )
+
+
+def test_auto_registration_that_the_file_disables_is_not_enabled() -> None:
+    cas = (registered_ca(auto_registration=False),)
+    wanted = {CA.id: WantedCa("ACTIVE", auto_registration=False)}
+    assert "update-ca-certificate" in str(cause_of(cas=cas).remedy)
+    disabled = cause_of(cas=cas, wanted=wanted)
+    assert disabled.check == "auto-registration"
+    assert disabled.remedy is not None
+    assert disabled.remedy.startswith("give the device a certificate of another CA")
+
+
+@pytest.mark.parametrize("chain", [(), (pem.read(CA.pem),)])
+def test_an_unknown_ca_is_checked_by_its_user_and_added_to_the_module(chain: Any) -> None:
+    _, cause = verdict_and_cause(device(chain=chain), seen(cas=()))
+    assert cause is not None
+    assert cause.check == "signer"
+    assert cause.remedy == (
+        "check that this CA is yours and that 111111111111 is the right account; then add the CA's "
+        "certificate to certificate_authorities of the module, with provisioning, and apply"
+    )
+
+
+def test_what_aws_does_not_document_is_not_stated_as_a_fact() -> None:
+    finding = cause_of(registered=registered("PENDING_ACTIVATION")).finding
+    assert "AWS's documents do not say that AWS IoT carries out a template again" in finding
+
+
+def test_the_server_name_is_assumed() -> None:
+    (check,) = (c for c in diagnose("one", device(), seen()).checks if c.check == "server name")
+    assert check.ok is True
+    assert check.finding.startswith("assumed: the device sends a server name (SNI)")
+    assert check.finding.endswith("--no-sni")
+
+
+def test_the_policy_with_all_permissions_is_named_once() -> None:
+    checks = diagnose("one", device(), seen(cas=DENIED, log=DENIED, endpoint=DENIED)).checks
+    findings = [check.finding for check in checks if "may not call" in check.finding]
+    policy = "allow it in their policy, as report_json of modules/iam-policies does"
+    assert [policy in finding for finding in findings] == [True, False, False]

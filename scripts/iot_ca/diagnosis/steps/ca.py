@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 _REGISTER = "add the CA to certificate_authorities of the module and apply"
+_OTHER_CA = "give the device a certificate of another CA, which takes new devices here"
 
 
 def has_signed(ca: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -98,7 +99,7 @@ def signer_check(
     issuer = next(
         (sent for sent in device.chain if has_signed(pem.parse(sent), device.parsed)), None
     )
-    remedy = _registration(device, seen, issuer)
+    remedy = _registration(device, seen)
     finding = _why_not_registered(device, seen.cas, issuer)
     if not decides:
         return Check(name, True, f"{finding}; that matters for new devices only")
@@ -131,38 +132,17 @@ def _why_not_registered(
     return which
 
 
-def _registration(device: Device, seen: Observation, issuer: pem.Certificate | None) -> str:
-    """Return how to register the CA: with a command if its certificate is at hand in a file."""
-    if issuer is None:
-        return f"{_REGISTER}; --chain CHAIN.pem with the CA's certificate prints a command"
-    is_first_in_file = device.chain_file is not None and device.chain[0] == issuer
-    if not is_first_in_file or not device.sends_server_name:
-        mode = "SNI_ONLY" if device.sends_server_name else "DEFAULT"
-        return f'{_REGISTER}, with certificate_mode = "{mode}"'
-    return aws_command(
-        seen.target,
-        "iot",
-        "register-ca-certificate",
-        "--ca-certificate",
-        f"file://{device.chain_file}",
-        "--certificate-mode",
-        "SNI_ONLY",
-        "--set-as-active",
-        "--allow-auto-registration",
-        *_same_template(device, seen),
+def _registration(device: Device, seen: Observation) -> str:
+    """Return how to register the CA: with the module, which also has what provisions its devices.
+
+    A CA lets in every device that its key has signed, so the user must know the CA.
+    """
+    mode = "" if device.sends_server_name else ' and certificate_mode = "DEFAULT"'
+    return (
+        f"check that this CA is yours and that {seen.target.account_id} is the right account; then "
+        "add the CA's certificate to certificate_authorities of the module, with provisioning"
+        f"{mode}, and apply"
     )
-
-
-def _same_template(device: Device, seen: Observation) -> list[str]:
-    """Return the option that gives a renewed CA the template of the CA with its name."""
-    assert not isinstance(seen.cas, Unreadable)
-    names = {
-        ca.registration_config.get("templateName")
-        for ca in seen.cas
-        if fields.is_issuer_name(ca.parsed, device.parsed)
-    }
-    (name,) = names if len(names) == 1 else (None,)
-    return [] if name is None else ["--registration-config", f"templateName={name}"]
 
 
 def server_name_checks(
@@ -171,9 +151,9 @@ def server_name_checks(
     """Yield whether the device can do without a server name, in the mode that counts for it."""
     name = "server name"
     if device.sends_server_name:
-        yield Check(
-            name, True, f"the device sends a server name (SNI), as {mode} mode needs or allows"
-        )
+        verb = "allows" if mode == "DEFAULT" else "needs"
+        finding = f"assumed: the device sends a server name (SNI), which {mode} mode {verb}"
+        yield Check(name, True, f"{finding}; if it does not, give --no-sni")
         return
     endpoint = "the endpoint's" if isinstance(seen.endpoint, Unreadable) else seen.endpoint
     if mode != "DEFAULT":
@@ -237,15 +217,30 @@ def _status(seen: Observation, ca: RegisteredCa) -> Check:
     name = "CA status"
     if ca.status == "ACTIVE":
         return Check(name, True, "the CA's status is ACTIVE")
-    finding = f"status of CA {ca.certificate_id} is {ca.status}, wanted ACTIVE"
-    return Check(name, False, finding, update_ca(seen, ca, "--new-status", "ACTIVE"))
+    finding = f"status of CA {ca.certificate_id} is {ca.status}"
+    activate = update_ca(seen, ca, "--new-status", "ACTIVE")
+    wanted = seen.wanted.get(ca.certificate_id)
+    if wanted is None:
+        # Nothing tells a mistake from step 2 of a rotation (docs/rotation.md).
+        finding += "; if it was retired on purpose, the device needs a certificate of another CA"
+        condition = "if the CA was not retired on purpose"
+        return Check(name, False, finding, activate, remedy_condition=condition)
+    if wanted.status == ca.status:
+        finding += ", as the accounts file says: the CA is retired, and its new devices are refused"
+        return Check(name, False, finding, _OTHER_CA)
+    return Check(name, False, f"{finding}, wanted {wanted.status}", activate)
 
 
 def _auto_registration(seen: Observation, ca: RegisteredCa) -> Check:
     name = "auto-registration"
     if ca.auto_registration:
         return Check(name, True, "the CA's auto-registration is ENABLE")
-    finding = f"auto-registration of CA {ca.certificate_id} is DISABLE, wanted ENABLE"
+    finding = f"auto-registration of CA {ca.certificate_id} is DISABLE"
+    wanted = seen.wanted.get(ca.certificate_id)
+    if wanted is not None and wanted.auto_registration is False:
+        finding += ", as the accounts file says: its new devices are refused"
+        return Check(name, False, finding, _OTHER_CA)
+    finding += ", wanted ENABLE"
     remedy = update_ca(seen, ca, "--new-auto-registration-status", "ENABLE")
     return Check(name, False, finding, remedy)
 

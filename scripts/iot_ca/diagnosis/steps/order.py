@@ -5,7 +5,8 @@ The first check that is not ok is the cause: what comes after it may only be its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa, RegisteredDevice
 from iot_ca.diagnosis.report import Diagnosis, verdict
@@ -22,16 +23,21 @@ from iot_ca.diagnosis.steps import (
 from iot_ca.provisioning.checks.check import Check
 from iot_ca.provisioning.facts import Unreadable
 
+# What `aws.errors` says of a missing permission, and the policy for this command.
+_DENIED = "allow it in their policy"
+_POLICY = "report_json of modules/iam-policies"
+
 
 def diagnose(account: str, device: Device, seen: Observation) -> Diagnosis:
     """Return the diagnosis of a device in one account and Region."""
-    checks = tuple(_checks(device, seen))
+    checks = tuple(_with_policy(_checks(device, seen)))
     return Diagnosis(
         account,
         seen.target.account_id,
         seen.target.region,
         verdict(checks, active=registration.is_active(seen)),
         checks,
+        seen.target.credentials,
     )
 
 
@@ -39,6 +45,18 @@ def failed(account: str, account_id: str, region: str, reason: str) -> Diagnosis
     """Return the diagnosis of an account that can't be read at all."""
     checks = (Check("account", None, reason),)
     return Diagnosis(account, account_id, region, "unknown", checks)
+
+
+def _with_policy(checks: Iterable[Check]) -> Iterator[Check]:
+    """Name the policy that has all permissions, in the first check that lacks one."""
+    is_named = False
+    for check in checks:
+        if not is_named and _DENIED in check.finding:
+            is_named = True
+            finding = check.finding.replace(_DENIED, f"{_DENIED}, as {_POLICY} does", 1)
+            yield replace(check, finding=finding)
+        else:
+            yield check
 
 
 def _checks(device: Device, seen: Observation) -> Iterator[Check]:
