@@ -315,7 +315,7 @@ def test_an_unknown_ca_is_checked_by_its_user_and_added_to_the_module(chain: Any
 
 def test_what_aws_does_not_document_is_not_stated_as_a_fact() -> None:
     finding = cause_of(registered=registered("PENDING_ACTIVATION")).finding
-    assert "AWS's documents do not say that AWS IoT carries out a template again" in finding
+    assert "AWS's documents do not say that AWS IoT executes a template again" in finding
 
 
 def test_the_server_name_is_assumed() -> None:

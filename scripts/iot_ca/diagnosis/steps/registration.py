@@ -86,7 +86,7 @@ def _pending(
     if signer is not None and signer.registration_config:
         why = (
             "it was registered, but not provisioned, and AWS's documents do not say that AWS IoT "
-            "carries out a template again for it"
+            "executes a template again for it"
         )
     elif registered.ca_id is None:
         why = "it was registered without a CA, so no registration event is published"
