@@ -19,6 +19,7 @@ from tests.support.sandbox.clients import REGION, Clients
 from tests.support.status.hub import TAGS
 
 JITP, JITR = {"type": "JITP", "template_name": "fleet"}, {"type": "JITR"}
+NONE = {"type": "NONE"}
 MANAGED: dict[str, Any] = {"tags": [{"Key": key, "Value": value} for key, value in TAGS.items()]}
 ALARM = "iot-jitp-client-errors"
 # Fails for any device.
@@ -244,9 +245,16 @@ def test_device_certificates_are_counted_with_those_that_wait(scene: Scene) -> N
     assert counted["device_certificates"] == devices
 
 
-def test_a_ca_without_provisioning_has_none_and_is_in_sync(scene: Scene) -> None:
+def test_a_ca_without_provisioning_is_in_sync_only_if_the_file_says_so(scene: Scene) -> None:
     fleet.register(scene.aws, scene.ca, scene.account, **MANAGED)
-    exit_status, plain = row(scene, None)
+    exit_status, silent = row(scene, None)
+    assert (exit_status, silent["state"]) == (2, "faulty")
+    assert "no topic rule listens for its events" in silent["wrong"][0]
+    scene.iot.update_ca_certificate(certificateId=scene.ca.id, newAutoRegistrationStatus="DISABLE")
+    exit_status, unknown = row(scene, None)
+    assert (exit_status, unknown["state"]) == (1, "unknown")
+    assert unknown["provisioning"]["health"] == "unknown"
+    exit_status, plain = row(scene, NONE)
     assert (exit_status, plain["state"]) == (0, "in_sync")
     assert plain["provisioning"] == {"type": "none", "name": None, "health": "ok", "checks": []}
     assert plain["device_certificates"] == {"count": 0, "pending_activation": 0, "more": False}
@@ -288,13 +296,13 @@ def test_without_provisioning_the_report_says_so(scene: Scene) -> None:
 
 
 def test_unlisted_cas_are_shown_and_change_no_exit_status(scene: Scene) -> None:
-    fleet.register(scene.aws, scene.ca, scene.account, **MANAGED)
+    fleet.register(scene.aws, scene.ca, scene.account, allowAutoRegistration=False, **MANAGED)
     other = new_ca("Former CA")
     fleet.register(scene.aws, other, scene.account, setAsActive=False)
-    exit_status, document = report(scene, None)
+    exit_status, document = report(scene, NONE)
     assert (exit_status, document["unlisted"]) == (0, None)
 
-    exit_status, document = report(scene, None, "--unlisted")
+    exit_status, document = report(scene, NONE, "--unlisted")
 
     assert exit_status == 0
     (unlisted,) = document["unlisted"]["certificate_authorities"]

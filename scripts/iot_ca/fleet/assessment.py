@@ -261,10 +261,8 @@ def _with_provisioning(
     checks = tuple(
         ca_checks.checks(
             location,
-            row.certificate_id,
-            config,
+            ca_checks.Ca(row.certificate_id, config, observed.auto_registration, ca.wanted),
             provisioned,
-            rule_wanted=ca.provisioning == inventory.JITR,
         )
     )
     kind = ca_checks.kind(config, provisioned)
@@ -278,10 +276,10 @@ def _with_provisioning(
 
 
 def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
-    """Return what is wrong with provisioning: what does not work, then what could not be read.
+    """Return what is wrong with provisioning: what does not work, is not readable or not known.
 
-    A check that could not be determined for another reason, such as a condition in a policy, is
-    left to `diagnose`: it depends on the device.
+    A check that could not be determined for another reason, such as a condition in a policy, is left
+    to `diagnose`: it depends on the device.
     """
     faulty = [
         _Problem(check.finding, "faulty", next_steps.of_check(check), "provisioning")
@@ -298,7 +296,12 @@ def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
         for check in checks
         if check.unreadable
     ]
-    return faulty + unreadable
+    unknown = [
+        _Problem(check.finding, "unknown", next_steps.of_check(check), "provisioning")
+        for check in checks
+        if check.undecided
+    ]
+    return faulty + unreadable + unknown
 
 
 def _without_aws_words(reason: str) -> str:

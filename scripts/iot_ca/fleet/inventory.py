@@ -19,13 +19,14 @@ from iot_ca.errors import Failure
 from iot_ca.fleet import ca_files, settings, variable_files
 from iot_ca.fleet.layers import Layer, require_object
 from iot_ca.model import CertificateMode, Credentials, DesiredCa, Status, Target
+from iot_ca.provisioning.checks.ca import Wanted
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 # In a message.
 _MAX_NAMES = 10
-JITP, JITR, _NOT_PROVISIONED = "JITP", "JITR", "NONE"
-_PROVISIONING_TYPES = (JITP, JITR, _NOT_PROVISIONED)
+JITP: Wanted = "JITP"
+_NOT_PROVISIONED: Wanted = "NONE"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,17 @@ class ConfiguredCa:
     desired: DesiredCa
     template_configured: bool
     auto_registration_configured: bool
-    provisioning: str | None = None
+    provisioning: Wanted | None = None
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """How devices are provisioned; None if the files do not say it in any form.
+
+        A CA without auto-registration provisions none.
+        """
+        if self.provisioning is None and self.auto_registration_configured:
+            return None if self.desired.auto_registration else "NONE"
+        return self.provisioning
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,17 +282,18 @@ def _configured_ca(name: str, certificate: Certificate, layers: Sequence[Layer])
     default = DesiredCa(certificate.pem)
     mode: CertificateMode = default.certificate_mode
     status: Status = default.status
-    kind, template, template_configured = _NOT_PROVISIONED, default.template_name, False
+    kind: Wanted = _NOT_PROVISIONED
+    template, template_configured = default.template_name, False
     auto_registration: bool | None = None
     provisioned: bool | None = None
-    provisioned_by: str | None = None
+    provisioned_by: Wanted | None = None
     for layer in reversed(layers):
         mode = layer.choice("certificate_mode", get_args(CertificateMode), mode)
         status = layer.choice("status", get_args(Status), status)
         auto_registration = layer.flag("auto_registration", auto_registration)
         provisioning = layer.object("provisioning")
         if provisioning.settings:
-            kind = provisioning.choice("type", _PROVISIONING_TYPES, kind)
+            kind = provisioning.choice("type", get_args(Wanted), kind)
             jitp_template = provisioning.text("template_name") or name
             template, template_configured = (jitp_template if kind == JITP else None), True
             provisioned, provisioned_by = kind != _NOT_PROVISIONED, kind

@@ -12,7 +12,7 @@ from iot_ca.aws.ca_certificates import CaCertificates
 from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, one_line
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
-from iot_ca.fleet.inventory import JITR, AccountRegion, Fleet
+from iot_ca.fleet.inventory import AccountRegion, Fleet
 from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.fleet.unlisted import UnlistedCa, observe_unlisted
 from iot_ca.model import ObservedCa
@@ -214,11 +214,14 @@ def _with_scope(
 def _rule_wanted(
     account_region: AccountRegion, certificates: Mapping[str, Certificate]
 ) -> set[str]:
-    """Return the IDs of the CAs that the files configure with JITR."""
+    """Return the IDs of the CAs that may have a rule by what the files say.
+
+    If they say nothing, the rule is what tells whether devices are provisioned.
+    """
     return {
         certificates[name].certificate_id
         for name, ca in account_region.cas.items()
-        if ca.provisioning == JITR
+        if ca.wanted in ("JITR", None)
     }
 
 

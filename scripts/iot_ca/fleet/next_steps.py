@@ -7,6 +7,7 @@ and Region, as `diagnose` prints it, is in the JSON.
 from __future__ import annotations
 
 from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.checks.rule import PROVISION
 
 REGISTER = "apply the module there: it registers the CA"
 ADOPT = "apply the module there: it adopts the CA"
@@ -43,6 +44,6 @@ def of_check(check: Check) -> str | None:
     """Return the step for a check that is not ok; None if its finding says what to do."""
     if check.unreadable:
         return _PERMISSIONS if "may not call" in check.finding else None
-    if check.check in _APPLY:
+    if check.check in _APPLY and check.remedy != PROVISION:
         return f"apply the module there: {_APPLY[check.check]}"
     return check.remedy

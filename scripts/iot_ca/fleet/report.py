@@ -12,8 +12,17 @@ from iot_ca.provisioning.checks.check import Check
 from iot_ca.provisioning.facts import DeviceCertificates
 
 # `faulty`: what provisions the CA's devices does not work. `not readable`: whether it works could
-# not be read.
-State = Literal["failed", "drifted", "faulty", "not readable", "expired", "expiring", "in sync"]
+# not be read. `unknown`: it was read, and does not say whether devices are provisioned.
+State = Literal[
+    "failed",
+    "drifted",
+    "faulty",
+    "not readable",
+    "unknown",
+    "expired",
+    "expiring",
+    "in sync",
+]
 
 # Worst first.
 STATES: tuple[State, ...] = (
@@ -21,6 +30,7 @@ STATES: tuple[State, ...] = (
     "drifted",
     "faulty",
     "not readable",
+    "unknown",
     "expired",
     "expiring",
     "in sync",
@@ -34,7 +44,7 @@ EXPIRY_WARNING_DAYS = 90
 # What a column of a table shows, by which a wrong cell is marked.
 Column = Literal["mode", "status", "auto-registration", "provisioning", "devices", "managed"]
 
-Health = Literal["ok", "faulty", "not readable"]
+Health = Literal["ok", "faulty", "not readable", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,9 @@ class Provisioning:
         """Whether all of it works, as far as that can be known without a device."""
         if any(check.ok is False for check in self.checks):
             return "faulty"
-        return "not readable" if any(check.unreadable for check in self.checks) else "ok"
+        if any(check.unreadable for check in self.checks):
+            return "not readable"
+        return "unknown" if any(check.undecided for check in self.checks) else "ok"
 
 
 @dataclass(frozen=True)
@@ -167,11 +179,13 @@ class Report:
     def exit_status(self) -> int:
         """1 if something could not be looked up, else 2 if a CA has drifted or is faulty, else 0.
 
-        A failure takes precedence, as in Terraform: without that lookup, drift is not known. A CA
-        that the files do not name is not drift: no file says that it must not be there.
+        A failure takes precedence, as in Terraform: without that lookup, drift is not known. So
+        does what is unknown, as in `diagnose`. A CA that the files do not name is not drift: no
+        file says that it must not be there.
         """
         counts = self.counts
-        if counts["failed"] or counts["not readable"] or self._is_unlisted_unreadable:
+        failures = counts["failed"] + counts["not readable"] + counts["unknown"]
+        if failures or self._is_unlisted_unreadable:
             return FAILURE_EXIT_STATUS
         return DRIFT_EXIT_STATUS if counts["drifted"] or counts["faulty"] else 0
 

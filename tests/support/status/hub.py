@@ -37,7 +37,7 @@ class World:
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, name: str, account: str, **more: Any) -> None:
-        """An account with a role that trusts the hub."""
+        """An account with a role that trusts the hub, where no device is provisioned."""
         trust = {
             "Version": "2012-10-17",
             "Statement": [
@@ -57,6 +57,7 @@ class World:
             "account_id": account,
             "role_arn": made["Role"]["Arn"],
             "region": "eu-west-1",
+            "provisioning": {"type": "NONE"},
             **more,
         }
 
@@ -75,7 +76,7 @@ class World:
             caCertificate=pem(certificate),
             certificateMode="SNI_ONLY",
             setAsActive=active,
-            allowAutoRegistration=True,
+            allowAutoRegistration=False,
             tags=[{"Key": k, "Value": v} for k, v in (TAGS if tags is None else tags).items()],
         )
 

@@ -16,6 +16,7 @@ from iot_ca.fleet.lookup import Observations
 from iot_ca.fleet.report import Report, Row
 from iot_ca.fleet.unlisted import UnlistedCa
 from iot_ca.model import DesiredCa, ObservedCa, Target
+from iot_ca.provisioning.checks.ca import Wanted
 from iot_ca.provisioning.facts import (
     CaProvisioning,
     DeviceCertificates,
@@ -138,6 +139,7 @@ def test_a_failure_is_one_line_and_leaves_the_facts_unknown() -> None:
         (("in sync", "expiring", "expired"), 0),
         (("in sync", "drifted"), 2),
         (("in sync", "faulty"), 2),
+        (("in sync", "unknown", "faulty"), 1),
         (("failed",), 1),
         (("not readable", "drifted"), 1),
         (("drifted", "failed", "in sync"), 1),
@@ -186,7 +188,10 @@ HEALTHY = CaProvisioning(TEMPLATE, ROLE)
 
 
 def provisioned(
-    by: CaProvisioning | Unreadable, config: dict[str, str] = JITP, wanted: str | None = None
+    by: CaProvisioning | Unreadable,
+    config: dict[str, str] = JITP,
+    wanted: Wanted | None = None,
+    **more: Any,
 ) -> Row:
     """The row of ROOT, as in sync as it can be, whose devices are provisioned like this."""
     account_region = AccountRegion(
@@ -195,7 +200,7 @@ def provisioned(
         {"root": replace(configured(), provisioning=wanted)},
     )
     fleet = Fleet((account_region,), {"root": CERTIFICATE})
-    observed = replace(IN_SYNC, registration_config=config)
+    observed = replace(IN_SYNC, registration_config=config, **more)
     key = CERTIFICATE.certificate_id
     observations = {account_region: Observations({key: observed}, "aws", {key: by})}
     (row,) = assess(fleet, observations, NOW).rows
@@ -279,12 +284,26 @@ def test_provisioning_that_failed_to_be_looked_up_is_not_readable() -> None:
     assert row.wrong == ("not readable (provisioning): unforeseen KeyError; report it",)
 
 
-def test_a_missing_rule_is_faulty_only_if_the_files_want_jitr() -> None:
-    nothing = CaProvisioning()
-    assert provisioned(nothing, {}).state == "in sync"
-    missing = provisioned(nothing, {}, "JITR")
-    assert missing.state == "faulty"
-    assert "no topic rule listens for its events" in missing.wrong[0]
+@pytest.mark.parametrize(
+    ("wanted", "auto_registration", "state", "finding"),
+    [
+        ("JITR", True, "faulty", "no topic rule listens for its events"),
+        # The files do not say it, and AWS IoT waits for an event to be handled.
+        (None, True, "faulty", "no topic rule listens for its events"),
+        # Nor does AWS IoT.
+        (None, False, "unknown", "the file does not say whether its devices are provisioned"),
+        ("NONE", False, "in sync", None),
+    ],
+)
+def test_neither_template_nor_rule_is_in_sync_only_if_the_files_want_none(
+    wanted: Wanted | None, auto_registration: bool, state: str, finding: str | None
+) -> None:
+    row = provisioned(CaProvisioning(), {}, wanted, auto_registration=auto_registration)
+    assert row.state == state
+    assert [finding in text for text in row.wrong if finding] == [True] * (finding is not None)
+
+
+def test_rules_that_cannot_be_read_are_not_readable() -> None:
     unknown = provisioned(CaProvisioning(rule=DENIED), {})
     assert unknown.provisioning is not None
     assert (unknown.state, unknown.provisioning.type) == ("not readable", "not readable")

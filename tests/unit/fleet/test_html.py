@@ -122,7 +122,7 @@ def test_the_findings_come_first_on_the_page() -> None:
         a_row(state=state, wrong=() if state == "in sync" else (f"is {state}",)) for state in STATES
     ]
     text = html.render(a_report(*rows, notes=("a note",)))
-    assert "<h1>6 of 7 need attention</h1>" in text
+    assert "<h1>7 of 8 need attention</h1>" in text
     order = [text.index(part) for part in ("is failed", "is expiring", "a note", "<svg", "<table")]
     assert order == sorted(order)
     assert "<h1>All 1 in sync</h1>" in html.render(a_report(a_row()))

@@ -54,8 +54,7 @@ def _no_rule(seen: Observation, ca: RegisteredCa, others: tuple[Rule, ...]) -> C
     if isinstance(templates, Unreadable):
         finding, templates = f"{finding}; templates can't be listed: {templates.reason}", ()
     if len(templates) != 1:
-        remedy = "set provisioning of the CA in certificate_authorities of the module and apply"
-        return Check("rule", False, finding, remedy)
+        return Check("rule", False, finding, rule_checks.PROVISION)
     remedy = aws_command(
         seen.target,
         "iot",

@@ -14,6 +14,7 @@ SIGNS: dict[State, str] = {
     "drifted": "≠",
     "faulty": "✕",
     "not readable": "?",
+    "unknown": "?",
     "expired": "✕",
     "expiring": "!",
     "in sync": "✓",

@@ -39,6 +39,7 @@ _STYLES: dict[State, str] = {
     "drifted": "bold yellow",
     "faulty": "bold red",
     "not readable": "bold yellow",
+    "unknown": "bold yellow",
     "expired": "bold red",
     "expiring": "yellow",
     "in sync": "green",

@@ -6,6 +6,7 @@ The checks of a template, a role, a rule and a function are those of `diagnose`,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from iot_ca.provisioning.checks import role
@@ -37,7 +38,30 @@ JITR_ALARM_SUFFIXES = (
     "throttled",
     "undelivered",
 )
+_SAY = (
+    'set provisioning of the CA in the file, such as { type = "NONE" } if its devices are not '
+    "provisioned"
+)
 _DIAGNOSE = "run `diagnose` with the certificate of a device that was not provisioned"
+
+
+# How the files say that devices are provisioned.
+Wanted = Literal["JITP", "JITR", "NONE"]
+
+
+@dataclass(frozen=True)
+class Ca:
+    """A registered CA, and what the files say of how its devices are provisioned.
+
+    Attributes:
+        certificate_id, registration_config, auto_registration: as AWS IoT has them.
+        wanted: None if the files do not say it.
+    """
+
+    certificate_id: str
+    registration_config: Mapping[str, str]
+    auto_registration: bool
+    wanted: Wanted | None
 
 
 def kind(registration_config: Mapping[str, str], provisioning: CaProvisioning) -> Kind:
@@ -58,27 +82,37 @@ def resource_name(
     return provisioning.rule.name if isinstance(provisioning.rule, Rule) else None
 
 
-def checks(
-    seen: Located,
-    ca_id: str,
-    registration_config: Mapping[str, str],
-    provisioning: CaProvisioning,
-    *,
-    rule_wanted: bool,
-) -> Iterator[Check]:
-    """Yield the checks of what provisions a CA's devices; `rule_wanted` if it must be a rule."""
-    if registration_config:
-        name = registration_config.get("templateName")
-        yield from _template_checks(seen, ca_id, name, provisioning)
+def checks(seen: Located, ca: Ca, provisioning: CaProvisioning) -> Iterator[Check]:
+    """Yield the checks of what provisions a CA's devices."""
+    if ca.registration_config:
+        name = ca.registration_config.get("templateName")
+        yield from _template_checks(seen, ca.certificate_id, name, provisioning)
     elif isinstance(provisioning.rule, Unreadable):
         yield not_readable("rule", provisioning.rule)
     elif provisioning.rule is not None:
         yield from _rule_checks(seen, provisioning.rule, provisioning)
-    elif rule_wanted:
-        remedy = "apply the module, which creates the rule and its function"
-        yield Check("rule", False, rule_checks.no_rule(ca_id), remedy)
+    else:
+        yield from _neither(ca)
     if isinstance(provisioning.devices, Unreadable):
         yield not_readable(DEVICES, provisioning.devices)
+
+
+def _neither(ca: Ca) -> Iterator[Check]:
+    """Yield what it means that a CA has neither a template nor a rule.
+
+    Without the template that the files want, the CA has drifted, which says enough.
+    """
+    if ca.wanted == "JITR":
+        remedy = "apply the module, which creates the rule and its function"
+        yield Check("rule", False, rule_checks.no_rule(ca.certificate_id), remedy)
+    elif ca.wanted is None and ca.auto_registration:
+        yield Check("rule", False, rule_checks.no_rule(ca.certificate_id), rule_checks.PROVISION)
+    elif ca.wanted is None:
+        finding = (
+            "the CA has neither a provisioning template nor a topic rule, and the file does not "
+            "say whether its devices are provisioned"
+        )
+        yield Check("provisioning", None, finding, _SAY, undecided=True)
 
 
 def _template_checks(

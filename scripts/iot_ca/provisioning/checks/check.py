@@ -19,6 +19,8 @@ class Check:
         remedy_condition: what must be so before the remedy is carried out, if only the user knows.
         decides: whether the device is let in depends on it.
         unreadable: whether it could not be determined because AWS did not let it be read.
+        undecided: whether it could not be determined for another reason, which is the same for
+            every device.
     """
 
     check: str
@@ -28,6 +30,7 @@ class Check:
     decides: bool = True
     unreadable: bool = False
     remedy_condition: str | None = None
+    undecided: bool = False
 
 
 def not_readable(check: str, value: Unreadable, *, decides: bool = True) -> Check:

@@ -20,6 +20,9 @@ LAMBDA_SERVICE = "lambda.amazonaws.com"
 CA_VARIABLE = "JITR_CA_CERTIFICATE_ID"
 POLICY_VARIABLE = "JITR_POLICY_NAME"
 
+# The remedy for a CA with neither a template nor a rule.
+PROVISION = "set provisioning of the CA in certificate_authorities of the module and apply"
+
 
 def no_rule(ca_id: str) -> str:
     """Return the finding that a CA has neither a template nor a rule."""
