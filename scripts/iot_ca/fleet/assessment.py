@@ -278,8 +278,8 @@ def _with_provisioning(
 def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
     """Return what is wrong with provisioning: what does not work, is not readable or not known.
 
-    A check that could not be determined for another reason, such as a condition in a policy, is left
-    to `diagnose`: it depends on the device.
+    A check that could not be determined for another reason, such as a condition in a policy, is
+    left to `diagnose`: it depends on the device.
     """
     faulty = [
         _Problem(check.finding, "faulty", next_steps.of_check(check), "provisioning")

@@ -144,22 +144,32 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class ObservedRule:
+    """A topic rule that handles the events of a CA, and what becomes of them.
+
+    Attributes:
+        function: that of the rule; None if the rule's function does not exist.
+        queues: those for events that the rule or its function failed to handle.
+    """
+
+    rule: Rule
+    function: Function | Unreadable | None = None
+    queues: tuple[Queue, ...] | Unreadable = ()
+
+
+@dataclass(frozen=True)
 class CaProvisioning:
     """What provisions the devices of one registered CA, and what came of it.
 
     Attributes:
         template, role: of a CA with a template; a template None does not exist.
-        rule: the topic rule that handles the events of a CA without a template.
-        function: that of the rule; None if the rule's function does not exist.
-        queues: those for events that the rule or its function failed to handle.
+        rules: the topic rules that decide on the events of a CA without a template.
         alarms: the names of the module's alarms that are in ALARM.
         devices: the certificates of the CA's devices.
     """
 
     template: Template | Unreadable | None = None
     role: RoleFacts | None = None
-    rule: Rule | Unreadable | None = None
-    function: Function | Unreadable | None = None
-    queues: tuple[Queue, ...] | Unreadable = ()
+    rules: tuple[ObservedRule, ...] | Unreadable = ()
     alarms: tuple[str, ...] | Unreadable = ()
     devices: DeviceCertificates | Unreadable = DeviceCertificates(0)

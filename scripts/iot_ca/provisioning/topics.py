@@ -10,6 +10,8 @@ import re
 from iot_ca.provisioning.facts import Rule
 
 TOPIC = "$aws/events/certificates/registered/"
+# How the names of the rules of modules/jitr begin.
+MODULE_PREFIX = "iot_jitr_"
 
 _TOPIC_FILTER = re.compile(r"""\bFROM\s+(['"])(?P<filter>.+?)\1(?P<rest>.*)""", re.I | re.S)
 
@@ -29,6 +31,9 @@ def has_condition(rule: Rule) -> bool:
 def hears(rule_filter: str, ca_id: str) -> bool:
     """Return whether a topic filter is met by the registration events of a CA."""
     levels, topic = rule_filter.split("/"), f"{TOPIC}{ca_id}".split("/")
+    if levels[0] in ("#", "+"):
+        # A wildcard at the beginning does not match topics that begin with $ (MQTT 3.1.1, 4.7.2-1).
+        return False
     for position, level in enumerate(levels):
         if level == "#":
             return True
@@ -42,9 +47,25 @@ def rules_of(rules: tuple[Rule, ...], ca_id: str) -> list[Rule]:
     return [rule for rule in rules if _listens(rule, ca_id)]
 
 
+def is_understood(rule: Rule) -> bool:
+    """Return whether a rule calls a function with each event; what another does is not known."""
+    return bool(rule.functions) and not has_condition(rule)
+
+
+def deciding_rules(rules: list[Rule]) -> list[Rule]:
+    """Return those of the rules that decide whether devices are provisioned, enabled or not.
+
+    They are the module's own, by their names; else those that are understood; else all. Others
+    listen too, such as those that record the events.
+    """
+    own = [rule for rule in rules if rule.name.startswith(MODULE_PREFIX)]
+    return own or [rule for rule in rules if is_understood(rule)] or rules
+
+
 def handling_rule(rules: list[Rule]) -> Rule | None:
-    """Return the first rule that is enabled, else the first; None without rules."""
-    return next((rule for rule in rules if not rule.disabled), rules[0] if rules else None)
+    """Return the first deciding rule that is enabled, else the first; None without rules."""
+    deciding = deciding_rules(rules)
+    return next((rule for rule in deciding if not rule.disabled), next(iter(deciding), None))
 
 
 def _listens(rule: Rule, ca_id: str) -> bool:

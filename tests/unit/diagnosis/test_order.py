@@ -237,6 +237,9 @@ def test_a_message_of_another_form_is_no_event(body: str) -> None:
 def test_a_rule_hears_the_events_of_a_ca(topic_filter: str, expected: bool) -> None:
     assert hears(TOPIC + topic_filter, "ab") is expected
     assert not hears("$aws/events", "ab")
+    # A wildcard at the beginning matches no topic that begins with $.
+    assert not hears("#", "ab")
+    assert not hears("+/events/certificates/registered/ab", "ab")
 
 
 def test_remedies_name_region_and_profile_and_survive_a_shell() -> None:

@@ -304,7 +304,7 @@ def test_neither_template_nor_rule_is_in_sync_only_if_the_files_want_none(
 
 
 def test_rules_that_cannot_be_read_are_not_readable() -> None:
-    unknown = provisioned(CaProvisioning(rule=DENIED), {})
+    unknown = provisioned(CaProvisioning(rules=DENIED), {})
     assert unknown.provisioning is not None
     assert (unknown.state, unknown.provisioning.type) == ("not readable", "not readable")
 

@@ -27,7 +27,12 @@ from iot_ca.diagnosis.steps.jitr import error_in
 from iot_ca.provisioning.checks.rule import POLICY_VARIABLE
 from iot_ca.provisioning.facts import Function, Rule, Unreadable
 from iot_ca.provisioning.observe.reading import Reader
-from iot_ca.provisioning.observe.rules import dead_letter_queues, observe_function, observe_rules
+from iot_ca.provisioning.observe.rules import (
+    dead_letter_queues,
+    missing_queue,
+    observe_function,
+    observe_rules,
+)
 from iot_ca.provisioning.topics import TOPIC, handling_rule, hears, rules_of
 
 _CA_TOPIC = re.compile(re.escape(TOPIC) + "(?P<ca>[0-9a-f]{64})")
@@ -105,8 +110,10 @@ def _letters_in(reader: Reader, device: Device, url: Any) -> tuple[DeadLetter, .
         QueueUrl=url,
         AttributeNames=["ApproximateNumberOfMessages", "RedrivePolicy"],
     )
-    if answer is None or isinstance(answer, Unreadable):
-        return answer or ()
+    if answer is None:
+        return missing_queue(url)
+    if isinstance(answer, Unreadable):
+        return answer
     attributes = answer.get("Attributes") or {}
     if "RedrivePolicy" in attributes:
         return Unreadable(f"the queue {url} moves messages that were received; it was not read")

@@ -18,7 +18,7 @@ from iot_ca.provisioning.checks.check import Check, not_readable
 from iot_ca.provisioning.checks.rule import CA_VARIABLE, POLICY_VARIABLE
 from iot_ca.provisioning.facts import Function, Rule, Unreadable
 from iot_ca.provisioning.remedies import aws_command, compact
-from iot_ca.provisioning.topics import TOPIC, handling_rule, rules_of, topic_filter
+from iot_ca.provisioning.topics import TOPIC, handling_rule, is_understood, rules_of, topic_filter
 from iot_ca.utc import rfc3339
 
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
@@ -36,9 +36,8 @@ def checks(device: Device, seen: Observation, ca: RegisteredCa, jitr: Jitr) -> I
     yield rule_checks.listens(rule)
     yield rule_checks.enabled(seen, rule)
     yield _events(seen, jitr)
-    if not rule_checks.is_understood(rule):
-        finding = f"what the rule {rule.name} does with an event is not known to this program"
-        yield Check("function", None, finding)
+    if not is_understood(rule):
+        yield rule_checks.not_understood(rule)
         return
     yield from _function_checks(device, seen, rule, jitr)
     yield from _letter_checks(seen, jitr)

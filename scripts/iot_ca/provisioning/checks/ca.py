@@ -17,10 +17,12 @@ from iot_ca.provisioning.facts import (
     CaProvisioning,
     Function,
     Located,
-    Rule,
+    ObservedRule,
+    Queue,
     Template,
     Unreadable,
 )
+from iot_ca.provisioning.topics import is_understood
 
 Kind = Literal["JITP", "JITR", "none", "not readable"]
 
@@ -68,18 +70,20 @@ def kind(registration_config: Mapping[str, str], provisioning: CaProvisioning) -
     """Return how AWS IoT provisions the devices of a CA."""
     if registration_config:
         return "JITP"
-    if isinstance(provisioning.rule, Unreadable):
+    if isinstance(provisioning.rules, Unreadable):
         return "not readable"
-    return "none" if provisioning.rule is None else "JITR"
+    return "JITR" if provisioning.rules else "none"
 
 
 def resource_name(
     registration_config: Mapping[str, str], provisioning: CaProvisioning
 ) -> str | None:
-    """Return the name of the template or of the rule; None if there is none."""
+    """Return the name of the template or of the rules; None if there is none."""
     if registration_config:
         return registration_config.get("templateName")
-    return provisioning.rule.name if isinstance(provisioning.rule, Rule) else None
+    if isinstance(provisioning.rules, Unreadable) or not provisioning.rules:
+        return None
+    return ", ".join(observed.rule.name for observed in provisioning.rules)
 
 
 def checks(seen: Located, ca: Ca, provisioning: CaProvisioning) -> Iterator[Check]:
@@ -87,10 +91,11 @@ def checks(seen: Located, ca: Ca, provisioning: CaProvisioning) -> Iterator[Chec
     if ca.registration_config:
         name = ca.registration_config.get("templateName")
         yield from _template_checks(seen, ca.certificate_id, name, provisioning)
-    elif isinstance(provisioning.rule, Unreadable):
-        yield not_readable("rule", provisioning.rule)
-    elif provisioning.rule is not None:
-        yield from _rule_checks(seen, provisioning.rule, provisioning)
+    elif isinstance(provisioning.rules, Unreadable):
+        yield not_readable("rule", provisioning.rules)
+    elif provisioning.rules:
+        for observed in provisioning.rules:
+            yield from _rule_checks(seen, observed, provisioning)
     else:
         yield from _neither(ca)
     if isinstance(provisioning.devices, Unreadable):
@@ -127,16 +132,20 @@ def _template_checks(
     yield _alarms(provisioning, JITP_ALARMS)
 
 
-def _rule_checks(seen: Located, rule: Rule, provisioning: CaProvisioning) -> Iterator[Check]:
+def _rule_checks(
+    seen: Located, observed: ObservedRule, provisioning: CaProvisioning
+) -> Iterator[Check]:
+    rule, function = observed.rule, observed.function
     yield rule_checks.listens(rule)
     yield rule_checks.enabled(seen, rule)
-    if not rule_checks.is_understood(rule):
-        return
-    certificates = f"{seen.iot_arn_prefix}:cert/*"
-    yield from rule_checks.function_checks(seen, rule, provisioning.function, certificates)
-    yield _dead_letters(provisioning)
-    if isinstance(provisioning.function, Function):
-        name = provisioning.function.name
+    if is_understood(rule):
+        certificates = f"{seen.iot_arn_prefix}:cert/*"
+        yield from rule_checks.function_checks(seen, rule, function, certificates)
+    else:
+        yield rule_checks.not_understood(rule)
+    yield _dead_letters(observed.queues)
+    if isinstance(function, Function):
+        name = function.name
         yield _alarms(provisioning, [f"{name}-{suffix}" for suffix in JITR_ALARM_SUFFIXES])
 
 
@@ -151,11 +160,11 @@ def _alarms(provisioning: CaProvisioning, names: Collection[str]) -> Check:
     return Check(name, False, f"{' and '.join(sorted(alarms))} {verb} in ALARM", _DIAGNOSE)
 
 
-def _dead_letters(provisioning: CaProvisioning) -> Check:
+def _dead_letters(queues: tuple[Queue, ...] | Unreadable) -> Check:
     name = "dead letters"
-    if isinstance(provisioning.queues, Unreadable):
-        return not_readable(name, provisioning.queues)
-    waiting = [queue for queue in provisioning.queues if queue.messages > 0]
+    if isinstance(queues, Unreadable):
+        return not_readable(name, queues)
+    waiting = [queue for queue in queues if queue.messages > 0]
     if not waiting:
         return Check(name, True, "no dead letter waits")
     finding = ", ".join(

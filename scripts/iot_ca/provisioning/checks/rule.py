@@ -13,7 +13,7 @@ from iot_ca.provisioning.checks.check import Check, not_readable
 from iot_ca.provisioning.facts import Function, Located, PolicyDocument, Rule, Unreadable
 from iot_ca.provisioning.policies import Request, decide
 from iot_ca.provisioning.remedies import aws_command
-from iot_ca.provisioning.topics import TOPIC, has_condition
+from iot_ca.provisioning.topics import TOPIC
 
 LAMBDA_SERVICE = "lambda.amazonaws.com"
 # What modules/jitr sets in its function's environment.
@@ -45,9 +45,10 @@ def enabled(seen: Located, rule: Rule) -> Check:
     return Check("rule enabled", False, f"the rule {rule.name} is disabled", remedy)
 
 
-def is_understood(rule: Rule) -> bool:
-    """Return whether a rule calls a function with each event; what another does is not known."""
-    return bool(rule.functions) and not has_condition(rule)
+def not_understood(rule: Rule) -> Check:
+    """Return the check of a rule of which it is not known what it does."""
+    finding = f"what the rule {rule.name} does with an event is not known to this program"
+    return Check("function", None, finding, undecided=True)
 
 
 def function_checks(

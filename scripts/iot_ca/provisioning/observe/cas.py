@@ -5,7 +5,7 @@ What several CAs share, such as the topic rules, is read once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from iot_ca.provisioning.facts import (
     CaProvisioning,
     DeviceCertificates,
     Function,
+    ObservedRule,
     Queue,
     RoleFacts,
     Rule,
@@ -24,9 +25,14 @@ from iot_ca.provisioning.facts import (
 )
 from iot_ca.provisioning.observe.reading import Reader
 from iot_ca.provisioning.observe.roles import observe_role
-from iot_ca.provisioning.observe.rules import dead_letter_queues, observe_function, observe_rules
+from iot_ca.provisioning.observe.rules import (
+    dead_letter_queues,
+    missing_queue,
+    observe_function,
+    observe_rules,
+)
 from iot_ca.provisioning.observe.templates import observe_template
-from iot_ca.provisioning.topics import handling_rule, hears, rules_of
+from iot_ca.provisioning.topics import deciding_rules, hears, is_understood, rules_of
 
 # The names that modules/jitp-alarms and modules/jitr give their alarms begin like this.
 ALARM_PREFIX = "iot-jit"
@@ -37,7 +43,6 @@ _MAX_COUNTED = 1000
 
 # A registrationConfig, so that it can be the key of a dictionary.
 _Config = tuple[tuple[str, str], ...]
-_RuleFacts = tuple["Function | Unreadable | None", "tuple[Queue, ...] | Unreadable"]
 
 
 def observe_provisioning(
@@ -61,17 +66,16 @@ def observe_provisioning(
         for key, ca in cas.items()
         if key not in configs and (ca.auto_registration or key in rule_wanted)
     ]
-    rules = _handling_rules(reader, with_rule)
-    rule_facts = _rule_facts(reader, rules.values())
-    has_provisioning = bool(configs) or bool(rule_facts)
-    alarms = observe_alarms(reader) if has_provisioning else ()
+    rules = _rules(reader, with_rule)
+    has_rule = any(each and not isinstance(each, Unreadable) for each in rules.values())
+    alarms = observe_alarms(reader) if configs or has_rule else ()
     by_config = dict(zip(templates, templates_read, strict=True))
     devices = dict(zip(cas, devices_read, strict=True))
     return {
         key: replace(
             _of_template(by_config[configs[key]])
             if key in configs
-            else _of_rule(rules.get(key), rule_facts),
+            else CaProvisioning(rules=rules.get(key, ())),
             alarms=alarms,
             devices=devices[key],
         )
@@ -135,8 +139,10 @@ def _of_template(
     return CaProvisioning(template, role)
 
 
-def _handling_rules(reader: Reader, ca_ids: Collection[str]) -> dict[str, Rule | Unreadable | None]:
-    """Return the rule that handles the events of each CA; None if none listens for them."""
+def _rules(
+    reader: Reader, ca_ids: Collection[str]
+) -> dict[str, tuple[ObservedRule, ...] | Unreadable]:
+    """Return the rules that decide on the events of each CA; each rule is read once."""
     if not ca_ids:
         return {}
     rules = observe_rules(
@@ -144,39 +150,38 @@ def _handling_rules(reader: Reader, ca_ids: Collection[str]) -> dict[str, Rule |
     )
     if isinstance(rules, Unreadable):
         return dict.fromkeys(ca_ids, rules)
-    return {key: handling_rule(rules_of(rules, key)) for key in ca_ids}
+    deciding = {key: deciding_rules(rules_of(rules, key)) for key in ca_ids}
+    by_name = {rule.name: rule for each in deciding.values() for rule in each}
+    observed = reader.each(partial(_facts, reader), by_name.values())
+    facts = dict(zip(by_name, observed, strict=True))
+    return {key: tuple(facts[rule.name] for rule in each) for key, each in deciding.items()}
 
 
-def _rule_facts(reader: Reader, rules: Iterable[Rule | Unreadable | None]) -> dict[str, _RuleFacts]:
-    """Return the function and the queues of each rule, by the rule's name."""
-    by_name = {rule.name: rule for rule in rules if isinstance(rule, Rule)}
-    return dict(zip(by_name, reader.each(partial(_facts, reader), by_name.values()), strict=True))
+def _facts(reader: Reader, rule: Rule) -> ObservedRule:
+    function = observe_function(reader, rule) if is_understood(rule) else None
+    return ObservedRule(rule, function, _queues(reader, rule, function))
 
 
-def _facts(reader: Reader, rule: Rule) -> _RuleFacts:
-    function = observe_function(reader, rule)
+def _queues(
+    reader: Reader, rule: Rule, function: Function | Unreadable | None
+) -> tuple[Queue, ...] | Unreadable:
     urls = dead_letter_queues(reader, rule, function)
     if isinstance(urls, Unreadable):
-        return function, urls
+        return urls
     queues = []
     for url in urls:
         queue = url if isinstance(url, Unreadable) else _queue(reader, url)
         if isinstance(queue, Unreadable):
-            return function, queue
-        queues += [] if queue is None else [queue]
-    return function, tuple(queues)
+            return queue
+        queues.append(queue)
+    return tuple(queues)
 
 
-def _queue(reader: Reader, url: str) -> Queue | Unreadable | None:
+def _queue(reader: Reader, url: str) -> Queue | Unreadable:
     attribute = "ApproximateNumberOfMessages"
     answer = reader.read("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=[attribute])
-    if answer is None or isinstance(answer, Unreadable):
+    if answer is None:
+        return missing_queue(url)
+    if isinstance(answer, Unreadable):
         return answer
     return Queue(url.rpartition("/")[2], int((answer.get("Attributes") or {}).get(attribute, 0)))
-
-
-def _of_rule(rule: Rule | Unreadable | None, facts: Mapping[str, _RuleFacts]) -> CaProvisioning:
-    if not isinstance(rule, Rule):
-        return CaProvisioning(rule=rule)
-    function, queues = facts[rule.name]
-    return CaProvisioning(rule=rule, function=function, queues=queues)

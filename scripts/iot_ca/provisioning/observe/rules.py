@@ -92,8 +92,16 @@ def dead_letter_queues(
         arn = str(on_failure.get("Destination") or "")
         if ":sqs:" in arn and arn.rpartition(":")[2] != of_rule.rpartition("/")[2]:
             url = _queue_url(reader, arn)
-            urls += [] if url is None else [url]
+            urls.append(missing_queue(arn) if url is None else url)
     return urls
+
+
+def missing_queue(name: str) -> Unreadable:
+    """Return what stands for a queue that SQS does not find, by its URL or ARN.
+
+    SQS also answers that to a caller without permissions (SQS API reference, "QueueDoesNotExist").
+    """
+    return Unreadable(f"the queue {name} does not exist, or may not be read")
 
 
 def _queue_url(reader: Reader, arn: str) -> Any:
