@@ -391,6 +391,13 @@ locals {
       Resource = local.jitr_resources.functions
     },
     {
+      # Without it, Lambda does not answer the function's environment.
+      Sid       = "ReportFunctionKeys"
+      Action    = ["kms:Decrypt"]
+      Resource  = sort(var.jitr_kms_key_arns)
+      Condition = { StringLike = { "kms:ViaService" = ["lambda.*"] } }
+    },
+    {
       # The message is not hidden from others and not deleted.
       Sid      = "ReportDeadLetters"
       Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]

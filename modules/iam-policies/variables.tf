@@ -193,7 +193,7 @@ variable "jitr_names" {
 }
 
 variable "jitr_kms_key_arns" {
-  description = "ARNs of the KMS keys behind `provisioning.kms_key_arn`. A plan reads the function's environment, which takes `kms:Decrypt`."
+  description = "ARNs of the KMS keys behind `provisioning.kms_key_arn`. A plan, `status` and `diagnose` read the function's environment, which takes `kms:Decrypt`."
   type        = set(string)
   default     = []
   nullable    = false

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ class Reports:
     role: Role
     document: str
     folder: Path
+    key: str
 
     def answers(self) -> dict[str, str]:
         """What a diagnosis says of permissions that are missing, by check."""
@@ -59,7 +61,14 @@ class Reports:
 
 
 @pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> str:
+def function_key(sandbox: Sandbox) -> str:
+    """The ARN of the key that the function's environment is encrypted with."""
+    made = Account(sandbox, NUMBER, REGION).client("kms").create_key()
+    return str(made["KeyMetadata"]["Arn"])
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory, function_key: str) -> str:
     """The policy for one CA with JITP and one with JITR."""
     settings = {
         "account_id": NUMBER,
@@ -67,6 +76,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> str:
         "certificate_ids": [ANY_ID],
         "jitp_template_names": ["devices"],
         "jitr_names": ["proven"],
+        "jitr_kms_key_arns": [function_key],
     }
     folder = tmp_path_factory.mktemp("policies") / "configuration"
     return render(folder, {"all": settings})["all"]["report_json"]
@@ -74,7 +84,11 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def reports(
-    sandbox: Sandbox, tmp_path: Path, document: str, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox,
+    tmp_path: Path,
+    document: str,
+    function_key: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Reports:
     """An account that enforces permissions, with JITP, JITR, a log and devices."""
     aws, account = Clients(sandbox.endpoint), Account(sandbox, NUMBER, REGION)
@@ -84,7 +98,7 @@ def reports(
     sandbox.enforce_permissions(NUMBER)
     for key, value in role.environment.items():
         monkeypatch.setenv(key, value)
-    return Reports(scene, role, document, tmp_path)
+    return Reports(scene, role, document, tmp_path, function_key)
 
 
 def turn_log_on(scene: Scene) -> None:
@@ -118,7 +132,7 @@ def jitp(scene: Scene) -> None:
     fleet.register(scene.aws, scene.ca, NUMBER, registrationConfig={"templateName": "devices"})
 
 
-def jitr(scene: Scene) -> None:
+def jitr(scene: Scene, key: str) -> None:
     """A CA with a rule and a function, one of whose events is among the dead letters."""
     role = scene.aws.role(NUMBER, FUNCTION_ROLE, fleet.trust("lambda.amazonaws.com"))
     may = fleet.policy({"Effect": "Allow", "Action": "*", "Resource": "*"})
@@ -129,6 +143,7 @@ def jitr(scene: Scene) -> None:
         Role=role,
         Handler="app.handler",
         Code={"ZipFile": fleet.package("")},
+        KMSKeyArn=key,
         Environment={
             "Variables": {"JITR_CA_CERTIFICATE_ID": scene.ca.id, "JITR_POLICY_NAME": "devices"}
         },
@@ -227,8 +242,8 @@ def test_each_report_needs_all_its_permissions_and_no_others_exist(
 
     scene = reports.scene
     cas = []
-    for arrange in (jitp, jitr, known, neither):
-        scene.ca = new_ca(arrange.__name__)
+    for arrange in (jitp, partial(jitr, key=reports.key), known, neither):
+        scene.ca = new_ca(f"CA {len(cas)}")
         cas.append(scene.ca)
         scene.reissue(THING)
         arrange(scene)
@@ -250,6 +265,6 @@ def test_each_report_needs_all_its_permissions_and_no_others_exist(
 
 
 def test_reports_write_nothing(document: str) -> None:
-    reading = r"[a-z-]+:(Get|List|Describe|Filter|Test|Receive)\w+|sts:AssumeRole"
+    reading = r"[a-z-]+:(Get|List|Describe|Filter|Test|Receive)\w+|kms:Decrypt|sts:AssumeRole"
     actions = {action for _, action in needs(document)}
     assert {action for action in actions if not re.fullmatch(reading, action)} == set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -63,17 +63,32 @@ def observe_function(reader: Reader, rule: Rule) -> Function | Unreadable | None
     if config is None or isinstance(config, Unreadable):
         return config
     name = config["FunctionName"]
+    environment = config.get("Environment") or {}
+    if environment.get("Error"):
+        return _undecrypted(name, environment["Error"])
     policy = reader.read("lambda", "get_policy", FunctionName=arn)
     concurrency = reader.read("lambda", "get_function_concurrency", FunctionName=name)
     return Function(
         arn,
         name,
         _lambda_time(config["LastModified"]),
-        (config.get("Environment") or {}).get("Variables") or {},
+        environment.get("Variables") or {},
         observe_role(reader, config["Role"]),
         policy if policy is None or isinstance(policy, Unreadable) else policy["Policy"],
         _reserved(concurrency),
     )
+
+
+def _undecrypted(name: str, error: Mapping[str, str]) -> Unreadable:
+    """Return what stands for a function whose environment Lambda answers without its variables.
+
+    Lambda API reference, "EnvironmentResponse": `Error` has messages about failed decryption.
+    """
+    code = error.get("ErrorCode") or "unknown error"
+    cause = f"the environment of function {name} can't be decrypted"
+    if "AccessDenied" in code:
+        cause = f"the credentials may not call kms:Decrypt on the key of function {name}; allow it"
+    return Unreadable(f"{cause}; AWS says: {code}")
 
 
 def dead_letter_queues(
