@@ -27,6 +27,7 @@ from iot_ca.fleet.report import (
 )
 from iot_ca.model import ObservedCa
 from iot_ca.provisioning.checks import ca as ca_checks
+from iot_ca.provisioning.checks import registered_ca
 from iot_ca.provisioning.checks.check import Check, not_readable
 from iot_ca.provisioning.facts import CaProvisioning, Location, Unreadable
 from iot_ca.reconcile.differences import Difference, differences, template_text
@@ -50,6 +51,13 @@ _COLUMNS: Mapping[str, Column] = {
 }
 
 
+# The column of a check, if that is not `provisioning`.
+_CHECK_COLUMNS: Mapping[str, Column] = {
+    ca_checks.DEVICES: "devices",
+    registered_ca.AUTO_REGISTRATION: "auto-registration",
+}
+
+
 @dataclass(frozen=True)
 class _Problem:
     """One thing that is wrong with a CA: in words, the state, what to do, and the column."""
@@ -62,8 +70,10 @@ class _Problem:
 
 @dataclass(frozen=True)
 class _Expiry:
-    """When a certificate expires, and what is wrong with that."""
+    """When a certificate is valid, how many days that is, and what is wrong with it."""
 
+    moment: datetime
+    not_before: datetime
     not_after: datetime
     days: int
     problems: tuple[_Problem, ...] = ()
@@ -146,16 +156,17 @@ def _of_difference(difference: Difference) -> _Problem:
 
 
 def _expiry(certificate: Certificate, moment: datetime, warning_days: int) -> _Expiry:
-    _, not_after = pem.validity(pem.parse(certificate))
+    not_before, not_after = pem.validity(pem.parse(certificate))
     days = (not_after - moment) // timedelta(days=1)
     state: State | None = (
         "expired" if not_after < moment else "expiring" if days < warning_days else None
     )
     if state is None:
-        return _Expiry(not_after, days)
+        return _Expiry(moment, not_before, not_after, days)
     verb = "expired" if state == "expired" else "expires"
     text = f"{verb} at {utc.rfc3339(not_after)}"
-    return _Expiry(not_after, days, (_Problem(text, state, next_steps.RENEW),))
+    problem = _Problem(text, state, next_steps.RENEW)
+    return _Expiry(moment, not_before, not_after, days, (problem,))
 
 
 def _row(
@@ -210,13 +221,20 @@ def _assessed(
     drift = _drift(ca, observed)
     row = replace(_with_observed(row, observed), registered=True)
     provisioned = observations.provisioning.get(row.certificate_id)
-    problems: list[_Problem] = []
+    problems = list(drift)
     if provisioned is not None:
         location = Location(account_region.target, observations.partition)
-        row = _with_provisioning(row, ca, observed, provisioned, location)
+        row = _with_provisioning(row, ca, observed, provisioned, location, expiry)
         assert row.provisioning is not None
-        problems = _of_checks(row.provisioning.checks)
-    return _with_problems(row, [*drift, *problems, *expiry.problems])
+        drifted = {problem.column for problem in drift}
+        problems += [
+            problem
+            for problem in _of_checks(row.provisioning.counted)
+            # Auto-registration that has drifted is one finding, not two.
+            if problem.column != "auto-registration" or problem.column not in drifted
+        ]
+    has_expired = any(problem.next_step == next_steps.RENEW for problem in problems)
+    return _with_problems(row, [*problems, *(() if has_expired else expiry.problems)])
 
 
 def _with_problems(row: Row, problems: Sequence[_Problem]) -> Row:
@@ -252,6 +270,7 @@ def _with_provisioning(
     observed: ObservedCa,
     provisioned: CaProvisioning | Unreadable,
     location: Location,
+    expiry: _Expiry,
 ) -> Row:
     """Return the row with what provisions the CA's devices, and whether that works."""
     if isinstance(provisioned, Unreadable):
@@ -261,8 +280,15 @@ def _with_provisioning(
     checks = tuple(
         ca_checks.checks(
             location,
-            ca_checks.Ca(row.certificate_id, config, observed.auto_registration, ca.wanted),
+            ca_checks.Ca(
+                row.certificate_id,
+                config,
+                observed.auto_registration,
+                (expiry.not_before, expiry.not_after),
+                ca.wanted,
+            ),
             provisioned,
+            expiry.moment,
         )
     )
     kind = ca_checks.kind(config, provisioned)
@@ -270,9 +296,13 @@ def _with_provisioning(
     devices = provisioned.devices
     return replace(
         row,
-        provisioning=Provisioning(kind, name, checks),
+        provisioning=Provisioning(kind, name, checks, _is_retired(ca, observed)),
         devices=None if isinstance(devices, Unreadable) else devices,
     )
+
+
+def _is_retired(ca: ConfiguredCa, observed: ObservedCa) -> bool:
+    return ca.desired.status == observed.status == "INACTIVE"
 
 
 def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
@@ -282,7 +312,7 @@ def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
     left to `diagnose`: it depends on the device.
     """
     faulty = [
-        _Problem(check.finding, "faulty", next_steps.of_check(check), "provisioning")
+        _Problem(check.finding, "faulty", next_steps.of_check(check), _column(check))
         for check in checks
         if check.ok is False
     ]
@@ -291,17 +321,21 @@ def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
             f"not readable ({check.check}): {_without_aws_words(check.finding)}",
             "not readable",
             next_steps.of_check(check),
-            "devices" if check.check == ca_checks.DEVICES else "provisioning",
+            _column(check),
         )
         for check in checks
         if check.unreadable
     ]
     unknown = [
-        _Problem(check.finding, "unknown", next_steps.of_check(check), "provisioning")
+        _Problem(check.finding, "unknown", next_steps.of_check(check), _column(check))
         for check in checks
         if check.undecided
     ]
     return faulty + unreadable + unknown
+
+
+def _column(check: Check) -> Column:
+    return _CHECK_COLUMNS.get(check.check, "provisioning")
 
 
 def _without_aws_words(reason: str) -> str:

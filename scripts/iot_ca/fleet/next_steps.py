@@ -7,6 +7,7 @@ and Region, as `diagnose` prints it, is in the JSON.
 from __future__ import annotations
 
 from iot_ca.provisioning.checks.check import Check
+from iot_ca.provisioning.checks.registered_ca import AUTO_REGISTRATION, EXPIRY
 from iot_ca.provisioning.checks.rule import PROVISION
 
 REGISTER = "apply the module there: it registers the CA"
@@ -14,6 +15,8 @@ ADOPT = "apply the module there: it adopts the CA"
 REPAIR = "apply the module there: it repairs the CA"
 CHANGE_MODE = "set allow_mode_change = true for the CA and apply the module there"
 RENEW = "register its successor under another name, then retire this CA"
+
+ENABLE = "remove auto_registration = false of the CA and apply the module there"
 
 _PERMISSIONS = "give the role the policy report_json of modules/iam-policies"
 
@@ -44,6 +47,10 @@ def of_check(check: Check) -> str | None:
     """Return the step for a check that is not ok; None if its finding says what to do."""
     if check.unreadable:
         return _PERMISSIONS if "may not call" in check.finding else None
+    if check.check == EXPIRY and "expired" in check.finding:
+        return RENEW
+    if check.check == AUTO_REGISTRATION:
+        return ENABLE
     if check.check in _APPLY and check.remedy != PROVISION:
         return f"apply the module there: {_APPLY[check.check]}"
     return check.remedy

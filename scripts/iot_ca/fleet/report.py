@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from iot_ca import model
-from iot_ca.provisioning.checks.ca import Kind
+from iot_ca.provisioning.checks.ca import DEAD_LETTERS, Kind
 from iot_ca.provisioning.checks.check import Check
 from iot_ca.provisioning.facts import DeviceCertificates
 
@@ -55,20 +55,29 @@ class Provisioning:
         type: JITP, JITR or none; `not readable` if the topic rules could not be read.
         name: that of the template or the rule; None if there is none.
         checks: whether it works, as `diagnose` checks it.
+        is_retired: whether the CA is INACTIVE, as the files want it, and so takes no new devices.
     """
 
     type: Kind
     name: str | None = None
     checks: tuple[Check, ...] = ()
+    is_retired: bool = False
+
+    @property
+    def counted(self) -> tuple[Check, ...]:
+        """The checks that count: of a retired CA only that of events that failed before."""
+        if not self.is_retired:
+            return self.checks
+        return tuple(check for check in self.checks if check.check == DEAD_LETTERS)
 
     @property
     def health(self) -> Health:
         """Whether all of it works, as far as that can be known without a device."""
-        if any(check.ok is False for check in self.checks):
+        if any(check.ok is False for check in self.counted):
             return "faulty"
-        if any(check.unreadable for check in self.checks):
+        if any(check.unreadable for check in self.counted):
             return "not readable"
-        return "unknown" if any(check.undecided for check in self.checks) else "ok"
+        return "unknown" if any(check.undecided for check in self.counted) else "ok"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from iot_ca import model
 from iot_ca.errors import Failure
 from iot_ca.fleet.assessment import assess, describe_drift
-from iot_ca.fleet.inventory import AccountRegion, Fleet
+from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa, Fleet
 from iot_ca.fleet.lookup import Observations
 from iot_ca.fleet.report import Report, Row
 from iot_ca.fleet.unlisted import UnlistedCa
@@ -21,11 +21,15 @@ from iot_ca.provisioning.facts import (
     CaProvisioning,
     DeviceCertificates,
     MissingRole,
+    ObservedRule,
     PolicyDocument,
+    Queue,
     Role,
+    Rule,
     Template,
     Unreadable,
 )
+from iot_ca.provisioning.topics import TOPIC
 from iot_ca.reconcile.steps import Goal, Register, State, decide
 from tests.support.certificates import NOW
 from tests.support.status.reports import CERTIFICATE, IN_SYNC, TAGS, a_report, a_row, configured
@@ -194,16 +198,22 @@ def provisioned(
     **more: Any,
 ) -> Row:
     """The row of ROOT, as in sync as it can be, whose devices are provisioned like this."""
-    account_region = AccountRegion(
-        "one",
-        Target("111111111111", "eu-west-1"),
-        {"root": replace(configured(), provisioning=wanted)},
-    )
+    ca = replace(configured(), provisioning=wanted)
+    return provisioned_as(ca, replace(IN_SYNC, registration_config=config, **more), by)
+
+
+def provisioned_as(
+    ca: ConfiguredCa,
+    observed: ObservedCa,
+    by: CaProvisioning | Unreadable,
+    moment: datetime = NOW,
+) -> Row:
+    """The row of ROOT, as it is configured and observed."""
+    account_region = AccountRegion("one", Target("111111111111", "eu-west-1"), {"root": ca})
     fleet = Fleet((account_region,), {"root": CERTIFICATE})
-    observed = replace(IN_SYNC, registration_config=config, **more)
     key = CERTIFICATE.certificate_id
     observations = {account_region: Observations({key: observed}, "aws", {key: by})}
-    (row,) = assess(fleet, observations, NOW).rows
+    (row,) = assess(fleet, observations, moment).rows
     return row
 
 
@@ -301,6 +311,55 @@ def test_neither_template_nor_rule_is_in_sync_only_if_the_files_want_none(
     row = provisioned(CaProvisioning(), {}, wanted, auto_registration=auto_registration)
     assert row.state == state
     assert [finding in text for text in row.wrong if finding] == [True] * (finding is not None)
+
+
+ID = CERTIFICATE.certificate_id
+BEGIN, END = ROOT.not_valid_before_utc, ROOT.not_valid_after_utc
+
+
+@pytest.mark.parametrize(
+    ("by", "more", "moment", "state", "finding"),
+    [
+        (HEALTHY, {"auto_registration": False}, NOW, "faulty", f"auto-registration of CA {ID} is"),
+        (HEALTHY, {}, BEGIN - timedelta(days=1), "faulty", f"CA {ID} is not valid before"),
+        (HEALTHY, {}, END + timedelta(days=1), "faulty", f"CA {ID} expired at"),
+        # Nothing provisions devices, as wanted.
+        (CaProvisioning(), {"registration_config": {}}, END + timedelta(days=1), "expired", "exp"),
+    ],
+)
+def test_a_ca_that_takes_no_new_device_is_faulty_if_something_provisions_them(
+    by: CaProvisioning, more: dict[str, Any], moment: datetime, state: str, finding: str
+) -> None:
+    ca = replace(configured(auto_registration=False), provisioning="NONE")
+    if not by.template:
+        more = {**more, "auto_registration": False}
+    else:
+        ca = configured(auto_registration=more.get("auto_registration", True))
+    row = provisioned_as(ca, replace(IN_SYNC, **{"registration_config": JITP, **more}), by, moment)
+    assert row.state == state
+    (text,) = row.wrong
+    assert text.startswith(finding)
+    assert len(row.next_steps) == 1
+
+
+def test_a_retired_ca_counts_its_dead_letters_alone() -> None:
+    """Step 2 of a rotation: INACTIVE, as the file wants it."""
+    retired = configured(status="INACTIVE", auto_registration=False)
+    observed = replace(IN_SYNC, status="INACTIVE", registration_config=JITP)
+    observed = replace(observed, auto_registration=False)
+    by = replace(HEALTHY, alarms=("iot-jitp-client-errors",))
+    row = provisioned_as(retired, observed, by)
+    assert (row.state, row.wrong) == ("in sync", ())
+    assert row.provisioning is not None
+    assert row.provisioning.health == "ok"
+    assert [each.check for each in row.provisioning.checks if each.ok is False] == [
+        "auto-registration",
+        "alarms",
+    ]
+    rule = Rule("r", "arn:r", f"SELECT * FROM '{TOPIC}{ID}'", False, {}, ())
+    letters = CaProvisioning(rules=(ObservedRule(rule, None, (Queue("q", 1),)),))
+    row = provisioned_as(retired, replace(observed, registration_config={}), letters)
+    assert (row.state, "dead letter" in row.wrong[0]) == ("faulty", True)
 
 
 def test_rules_that_cannot_be_read_are_not_readable() -> None:

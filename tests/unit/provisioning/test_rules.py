@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -26,7 +27,9 @@ from iot_ca.provisioning.facts import (
 )
 from iot_ca.provisioning.observe.cas import observe_provisioning
 from iot_ca.provisioning.observe.reading import Reader
+from iot_ca.provisioning.observe.rules import observe_function
 from iot_ca.provisioning.topics import TOPIC, deciding_rules, handling_rule
+from tests.support.certificates import DAY, NOW
 
 SEEN = Location(Target("111111111111", "eu-west-1"), "aws")
 TRUST = '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}}'
@@ -61,8 +64,8 @@ def test_a_rule_that_records_events_hides_none_that_provisions(
 
 
 def checks(*rules: ObservedRule) -> list[Check]:
-    known = ca.Ca("ab", {}, True, "JITR")
-    return list(ca.checks(SEEN, known, CaProvisioning(rules=rules)))
+    known = ca.Ca("ab", {}, True, (NOW - DAY, NOW + DAY), "JITR")
+    return list(ca.checks(SEEN, known, CaProvisioning(rules=rules), NOW))
 
 
 def test_every_deciding_rule_is_checked() -> None:
@@ -83,6 +86,26 @@ def test_a_queue_that_is_gone_is_not_empty() -> None:
     gone = Unreadable("the queue q does not exist, or may not be read")
     (check,) = (each for each in checks(ObservedRule(BY_HAND, FUNCTION, gone)) if each.unreadable)
     assert (check.check, check.ok, check.finding) == ("dead letters", None, gone.reason)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (
+            "AccessDeniedException",
+            "the credentials may not call kms:Decrypt on the key of function f; allow it; "
+            "AWS says: AccessDeniedException",
+        ),
+        (
+            "KMSDisabledException",
+            "the environment of function f can't be decrypted; AWS says: KMSDisabledException",
+        ),
+    ],
+)
+def test_an_environment_that_is_not_decrypted_is_not_empty(code: str, reason: str) -> None:
+    config = {"FunctionName": "f", "Environment": {"Error": {"ErrorCode": code}}}
+    reader: Any = SimpleNamespace(read=lambda *_, **__: config)
+    assert observe_function(reader, BY_HAND) == Unreadable(reason)
 
 
 class WithoutQueue:

@@ -11,19 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timezone
 from typing import TYPE_CHECKING
 
-from iot_ca import utc
 from iot_ca.certificates import fields, pem
 from iot_ca.diagnosis.facts import Device, Observation, RegisteredCa
+from iot_ca.provisioning.checks import registered_ca
 from iot_ca.provisioning.checks.check import Check
 from iot_ca.provisioning.facts import Unreadable
-from iot_ca.provisioning.remedies import aws_command
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
 
-_REGISTER = "add the CA to certificate_authorities of the module and apply"
 _OTHER_CA = "give the device a certificate of another CA, which takes new devices here"
 
 
@@ -188,29 +186,12 @@ def _sent_ca_check(device: Device, seen: Observation) -> Check:
 
 def state_checks(seen: Observation, ca: RegisteredCa, *, decides: bool) -> Iterator[Check]:
     """Yield whether a CA takes new devices; of a device that is registered, what would be."""
-    for check in (_validity(seen, ca), _status(seen, ca), _auto_registration(seen, ca)):
+    validity = registered_ca.validity(ca.certificate_id, pem.validity(ca.parsed), seen.now)
+    for check in (validity, _status(seen, ca), _auto_registration(seen, ca)):
         if decides or check.ok:
             yield check
         else:
             yield Check(check.check, True, f"{check.finding}; that matters for new devices only")
-
-
-def _validity(seen: Observation, ca: RegisteredCa) -> Check:
-    name = "CA expiry"
-    not_before, not_after = pem.validity(ca.parsed)
-    if seen.now > not_after:
-        return Check(
-            name,
-            False,
-            f"CA {ca.certificate_id} expired at {utc.rfc3339(not_after)}",
-            f"renew the CA with the same key, and {_REGISTER}",
-        )
-    if seen.now < not_before:
-        finding = f"CA {ca.certificate_id} is not valid before {utc.rfc3339(not_before)}"
-        return Check(
-            name, False, finding, f"have the CA's certificate issued again, and {_REGISTER}"
-        )
-    return Check(name, True, f"the CA expires at {utc.rfc3339(not_after)}")
 
 
 def _status(seen: Observation, ca: RegisteredCa) -> Check:
@@ -232,26 +213,16 @@ def _status(seen: Observation, ca: RegisteredCa) -> Check:
 
 
 def _auto_registration(seen: Observation, ca: RegisteredCa) -> Check:
-    name = "auto-registration"
-    if ca.auto_registration:
-        return Check(name, True, "the CA's auto-registration is ENABLE")
-    finding = f"auto-registration of CA {ca.certificate_id} is DISABLE"
     wanted = seen.wanted.get(ca.certificate_id)
-    if wanted is not None and wanted.auto_registration is False:
-        finding += ", as the accounts file says: its new devices are refused"
-        return Check(name, False, finding, _OTHER_CA)
-    finding += ", wanted ENABLE"
-    remedy = update_ca(seen, ca, "--new-auto-registration-status", "ENABLE")
-    return Check(name, False, finding, remedy)
+    if not ca.auto_registration and wanted is not None and wanted.auto_registration is False:
+        finding = (
+            f"auto-registration of CA {ca.certificate_id} is DISABLE, as the accounts file says: "
+            "its new devices are refused"
+        )
+        return Check(registered_ca.AUTO_REGISTRATION, False, finding, _OTHER_CA)
+    return registered_ca.auto_registration(seen, ca.certificate_id, enabled=ca.auto_registration)
 
 
 def update_ca(seen: Observation, ca: RegisteredCa, *arguments: str) -> str:
     """Return the command that changes a registered CA."""
-    return aws_command(
-        seen.target,
-        "iot",
-        "update-ca-certificate",
-        "--certificate-id",
-        ca.certificate_id,
-        *arguments,
-    )
+    return registered_ca.update(seen, ca.certificate_id, *arguments)

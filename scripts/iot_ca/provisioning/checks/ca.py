@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from iot_ca.provisioning.checks import role
+from iot_ca.provisioning.checks import registered_ca, role
 from iot_ca.provisioning.checks import rule as rule_checks
 from iot_ca.provisioning.checks import template as template_checks
 from iot_ca.provisioning.checks.check import Check, not_readable
@@ -44,6 +45,8 @@ _SAY = (
     'set provisioning of the CA in the file, such as { type = "NONE" } if its devices are not '
     "provisioned"
 )
+# The check that counts also of a CA that takes no new devices.
+DEAD_LETTERS = "dead letters"
 _DIAGNOSE = "run `diagnose` with the certificate of a device that was not provisioned"
 
 
@@ -57,12 +60,14 @@ class Ca:
 
     Attributes:
         certificate_id, registration_config, auto_registration: as AWS IoT has them.
+        validity: start and end of its certificate's validity.
         wanted: None if the files do not say it.
     """
 
     certificate_id: str
     registration_config: Mapping[str, str]
     auto_registration: bool
+    validity: tuple[datetime, datetime]
     wanted: Wanted | None
 
 
@@ -86,8 +91,11 @@ def resource_name(
     return ", ".join(observed.rule.name for observed in provisioning.rules)
 
 
-def checks(seen: Located, ca: Ca, provisioning: CaProvisioning) -> Iterator[Check]:
-    """Yield the checks of what provisions a CA's devices."""
+def checks(seen: Located, ca: Ca, provisioning: CaProvisioning, now: datetime) -> Iterator[Check]:
+    """Yield the checks of a CA and of what provisions its devices, if anything does or should."""
+    if ca.registration_config or provisioning.rules or ca.wanted in ("JITP", "JITR"):
+        yield registered_ca.validity(ca.certificate_id, ca.validity, now)
+        yield registered_ca.auto_registration(seen, ca.certificate_id, enabled=ca.auto_registration)
     if ca.registration_config:
         name = ca.registration_config.get("templateName")
         yield from _template_checks(seen, ca.certificate_id, name, provisioning)
@@ -161,7 +169,7 @@ def _alarms(provisioning: CaProvisioning, names: Collection[str]) -> Check:
 
 
 def _dead_letters(queues: tuple[Queue, ...] | Unreadable) -> Check:
-    name = "dead letters"
+    name = DEAD_LETTERS
     if isinstance(queues, Unreadable):
         return not_readable(name, queues)
     waiting = [queue for queue in queues if queue.messages > 0]
