@@ -6,7 +6,7 @@ A value that could not be read is `Unreadable` in its place; None says that AWS 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -150,11 +150,13 @@ class ObservedRule:
     Attributes:
         function: that of the rule; None if the rule's function does not exist.
         queues: those for events that the rule or its function failed to handle.
+        policy: the document of the policy that the module's function attaches, if it exists.
     """
 
     rule: Rule
     function: Function | Unreadable | None = None
     queues: tuple[Queue, ...] | Unreadable = ()
+    policy: str | Unreadable | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,8 @@ class CaProvisioning:
 
     Attributes:
         template, role: of a CA with a template; a template None does not exist.
+        policies: the documents of the policies that the template names; None for one that does
+            not exist.
         rules: the topic rules that decide on the events of a CA without a template.
         alarms: the names of the module's alarms that are in ALARM.
         devices: the certificates of the CA's devices.
@@ -170,6 +174,7 @@ class CaProvisioning:
 
     template: Template | Unreadable | None = None
     role: RoleFacts | None = None
+    policies: Mapping[str, str | Unreadable | None] = field(default_factory=dict)
     rules: tuple[ObservedRule, ...] | Unreadable = ()
     alarms: tuple[str, ...] | Unreadable = ()
     devices: DeviceCertificates | Unreadable = DeviceCertificates(0)

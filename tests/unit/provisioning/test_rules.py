@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any, cast
@@ -80,6 +81,14 @@ def test_a_rule_that_is_not_understood_is_unknown_and_its_dead_letters_count() -
         "what the rule audit does with an event is not known to this program"
     ]
     assert [check.check for check in found if check.ok is False] == ["dead letters"]
+
+
+def test_the_policy_that_the_function_attaches_must_exist() -> None:
+    variables = {"JITR_CA_CERTIFICATE_ID": "ab", "JITR_POLICY_NAME": "p"}
+    function = replace(FUNCTION, environment=variables)
+    (check,) = (each for each in checks(ObservedRule(MODULE, function)) if each.ok is False)
+    assert check.finding == "the policy p, which the function attaches, does not exist"
+    assert all(each.ok for each in checks(ObservedRule(MODULE, function, (), "{}")))
 
 
 def test_a_queue_that_is_gone_is_not_empty() -> None:

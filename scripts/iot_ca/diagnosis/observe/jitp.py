@@ -9,6 +9,7 @@ from iot_ca.diagnosis.facts import Device, Jitp, RegisteredCa
 from iot_ca.diagnosis.steps.jitp import plan_of
 from iot_ca.diagnosis.template import Plan, PlannedThing
 from iot_ca.provisioning.facts import Template, Unreadable
+from iot_ca.provisioning.observe.policies import policy_document
 from iot_ca.provisioning.observe.reading import Reader
 from iot_ca.provisioning.observe.roles import observe_role
 from iot_ca.provisioning.observe.templates import observe_template
@@ -53,11 +54,3 @@ def _exists(reader: Reader, operation: str, parameter: str, name: str) -> bool |
 
 def _policies(reader: Reader, plan: Plan) -> dict[str, str | Unreadable | None]:
     return {policy.name: policy_document(reader, policy.name) for policy in plan.policies}
-
-
-def policy_document(reader: Reader, name: str) -> str | Unreadable | None:
-    """Return the document of an AWS IoT policy; None if there is no such policy."""
-    answer = reader.read("iot", "get_policy", policyName=name)
-    if answer is None or isinstance(answer, Unreadable):
-        return answer
-    return str(answer["policyDocument"])

@@ -21,11 +21,11 @@ from iot_ca.diagnosis.facts import (
     Observation,
     RegisteredCa,
 )
-from iot_ca.diagnosis.observe.jitp import policy_document
 from iot_ca.diagnosis.observe.logs import observe_errors
 from iot_ca.diagnosis.steps.jitr import error_in
 from iot_ca.provisioning.checks.rule import POLICY_VARIABLE
 from iot_ca.provisioning.facts import Function, Rule, Unreadable
+from iot_ca.provisioning.observe.policies import policy_document
 from iot_ca.provisioning.observe.reading import Reader
 from iot_ca.provisioning.observe.rules import (
     dead_letter_queues,

@@ -7,10 +7,10 @@ connectivity issues"; API reference, "TestAuthorization".
 from __future__ import annotations
 
 from iot_ca.diagnosis.facts import Access, Authorization, Device, Jitp, Jitr, Observation
-from iot_ca.diagnosis.steps import jitp as jitp_steps
 from iot_ca.diagnosis.template import Plan, subject
 from iot_ca.provisioning.checks.check import Check
 from iot_ca.provisioning.checks.rule import CA_VARIABLE
+from iot_ca.provisioning.checks.template import create_policy
 from iot_ca.provisioning.facts import Function, PolicyDocument, Unreadable
 from iot_ca.provisioning.policies import Request, decide, uses_thing_variables
 from iot_ca.provisioning.remedies import allow, aws_command, in_order, with_statement
@@ -108,9 +108,7 @@ def _attached(device: Device, seen: Observation, access: Access) -> str:
     if access.usual_policy is not None:
         return _on_certificate(device, seen, "attach-policy", access.usual_policy)
     name = "iot-device"
-    return in_order(
-        jitp_steps.create_policy(seen, name), _on_certificate(device, seen, "attach-policy", name)
-    )
+    return in_order(create_policy(seen, name), _on_certificate(device, seen, "attach-policy", name))
 
 
 def _attached_thing(device: Device, seen: Observation, access: Access) -> str:

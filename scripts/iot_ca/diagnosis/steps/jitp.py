@@ -21,8 +21,9 @@ from iot_ca.diagnosis.template import (
 )
 from iot_ca.provisioning.checks import role, template
 from iot_ca.provisioning.checks.check import Check, not_readable
+from iot_ca.provisioning.checks.template import new_version
 from iot_ca.provisioning.facts import Template, Unreadable
-from iot_ca.provisioning.remedies import aws_command, compact
+from iot_ca.provisioning.remedies import aws_command
 
 _REISSUE = "have the device's certificate issued again"
 
@@ -92,16 +93,8 @@ def _plan_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]:
     if plan.thing is not None:
         yield from _thing_checks(seen, jitp, plan.thing)
     yield from _policy_checks(seen, jitp, plan)
-    if plan.status == "ACTIVE":
-        yield Check("provisioned status", True, "the template activates the certificate")
-        return
     assert isinstance(jitp.template, Template)
-    yield Check(
-        "provisioned status",
-        False,
-        f"the template leaves the device's certificate {plan.status}",
-        _activating(seen, jitp.template),
-    )
+    yield template.activation(seen, jitp.template, plan.status)
 
 
 def _overriding(seen: Observation, template: Template) -> str:
@@ -113,35 +106,7 @@ def _overriding(seen: Observation, template: Template) -> str:
         if resource.get("Type") == "AWS::IoT::Thing":
             given = resource.get("OverrideSettings") or {}
             resource["OverrideSettings"] = {**OVERRIDABLE, **given}
-    return _new_version(seen, template.name, document)
-
-
-def _activating(seen: Observation, template: Template) -> str:
-    """Return the command that gives a template a version that activates certificates."""
-    if template.name is None:
-        return "set Status to ACTIVE in the template body that the CA carries"
-    document = json.loads(template.body)
-    for resource in document["Resources"].values():
-        if resource.get("Type") == "AWS::IoT::Certificate":
-            resource["Properties"] = {
-                key: value
-                for key, value in resource.get("Properties", {}).items()
-                if key.lower() != "status"
-            } | {"Status": "ACTIVE"}
-    return _new_version(seen, template.name, document)
-
-
-def _new_version(seen: Observation, name: str, document: object) -> str:
-    return aws_command(
-        seen.target,
-        "iot",
-        "create-provisioning-template-version",
-        "--template-name",
-        name,
-        "--set-as-default",
-        "--template-body",
-        compact(document),
-    )
+    return new_version(seen, template.name, document)
 
 
 def _thing_checks(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Iterator[Check]:
@@ -194,7 +159,7 @@ def _present(
 
 
 def _policy_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]:
-    name = "template policy"
+    name = template.POLICY
     for policy in plan.policies:
         fault = policy_fault(policy)
         known = (jitp.policies or {}).get(policy.name)
@@ -204,41 +169,5 @@ def _policy_checks(seen: Observation, jitp: Jitp, plan: Plan) -> Iterator[Check]
             )
         elif policy.document is not None:
             yield Check(name, True, "AWS IoT takes the template's policy")
-        elif isinstance(known, Unreadable):
-            yield not_readable(name, known)
-        elif known is None:
-            finding = f"the policy {policy.name}, which the template attaches, does not exist"
-            yield Check(name, False, finding, create_policy(seen, policy.name))
         else:
-            yield Check(name, True, f"the policy {policy.name} exists")
-
-
-def create_policy(seen: Observation, name: str) -> str:
-    """Return the command that creates a policy like the module's own."""
-    return aws_command(
-        seen.target,
-        "iot",
-        "create-policy",
-        "--policy-name",
-        name,
-        "--policy-document",
-        usual_policy_document(seen),
-    )
-
-
-def usual_policy_document(seen: Observation) -> str:
-    """Return the policy of modules/_device_policy: a device may use what is named as its thing."""
-    prefix, thing = seen.iot_arn_prefix, "${iot:Connection.Thing.ThingName}"
-    names = (f"{thing}/*", f"$aws/things/{thing}/*")
-
-    def allow(action: str | list[str], *resources: str) -> dict[str, object]:
-        return {"Effect": "Allow", "Action": action, "Resource": list(resources)}
-
-    topics = [f"{prefix}:topic/{name}" for name in names]
-    filters = [f"{prefix}:topicfilter/{name}" for name in names]
-    statements = [
-        allow("iot:Connect", f"{prefix}:client/{thing}"),
-        allow(["iot:Publish", "iot:Receive", "iot:RetainPublish"], *topics),
-        allow("iot:Subscribe", *filters),
-    ]
-    return compact({"Version": "2012-10-17", "Statement": statements})
+            yield template.policy_exists(seen, policy.name, known)

@@ -15,7 +15,7 @@ from iot_ca.diagnosis.steps.registration import is_pending
 from iot_ca.diagnosis.template import subject
 from iot_ca.provisioning.checks import rule as rule_checks
 from iot_ca.provisioning.checks.check import Check, not_readable
-from iot_ca.provisioning.checks.rule import CA_VARIABLE, POLICY_VARIABLE
+from iot_ca.provisioning.checks.rule import CA_VARIABLE
 from iot_ca.provisioning.facts import Function, Rule, Unreadable
 from iot_ca.provisioning.remedies import aws_command, compact
 from iot_ca.provisioning.topics import TOPIC, handling_rule, is_understood, rules_of, topic_filter
@@ -124,14 +124,7 @@ def _module_checks(device: Device, jitr: Jitr, function: Function) -> Iterator[C
         )
         remedy = "have the device's certificate issued again with a common name that fits"
         yield Check("thing", False, finding, remedy)
-    name = function.environment.get(POLICY_VARIABLE, "")
-    if isinstance(jitr.policy, Unreadable):
-        yield not_readable("device policy", jitr.policy)
-    elif jitr.policy is None:
-        finding = f"the policy {name}, which the function attaches, does not exist"
-        yield Check("device policy", False, finding, "apply the module, which creates the policy")
-    else:
-        yield Check("device policy", True, f"the policy {name} exists")
+    yield from rule_checks.device_policy(function, jitr.policy)
 
 
 def _errors(function: Function) -> Check:

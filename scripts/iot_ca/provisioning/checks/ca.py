@@ -137,6 +137,7 @@ def _template_checks(
         needs = template_checks.needs_for_any_device(seen, template)
         attachable = template_checks.attachable_policy(seen)
         yield from role.checks(seen, provisioning.role, template_checks.SERVICE, needs, attachable)
+        yield from template_checks.checks_for_any_device(seen, template, provisioning.policies)
     yield _alarms(provisioning, JITP_ALARMS)
 
 
@@ -151,6 +152,8 @@ def _rule_checks(
         yield from rule_checks.function_checks(seen, rule, function, certificates)
     else:
         yield rule_checks.not_understood(rule)
+    if isinstance(function, Function):
+        yield from rule_checks.device_policy(function, observed.policy)
     yield _dead_letters(observed.queues)
     if isinstance(function, Function):
         name = function.name

@@ -73,6 +73,20 @@ def function_checks(
         yield _for_function(check, function)
 
 
+def device_policy(function: Function, policy: str | Unreadable | None) -> Iterator[Check]:
+    """Yield the check of the policy that the module's function attaches."""
+    if CA_VARIABLE not in function.environment:
+        return
+    name = function.environment.get(POLICY_VARIABLE, "")
+    if isinstance(policy, Unreadable):
+        yield not_readable("device policy", policy)
+    elif policy is None:
+        finding = f"the policy {name}, which the function attaches, does not exist"
+        yield Check("device policy", False, finding, "apply the module, which creates the policy")
+    else:
+        yield Check("device policy", True, f"the policy {name} exists")
+
+
 def _for_function(check: Check, function: Function) -> Check:
     """Return a check of a function's role, which decides only if the function activates devices.
 

@@ -6,14 +6,16 @@ Source: AWS IoT developer guide, "Just-in-time provisioning".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from iot_ca.provisioning.checks import role
 from iot_ca.provisioning.checks.check import Check, not_readable
 from iot_ca.provisioning.facts import Located, Template, Unreadable
-from iot_ca.provisioning.remedies import aws_command
+from iot_ca.provisioning.remedies import aws_command, compact
 
 SERVICE = "iot.amazonaws.com"
+POLICY = "template policy"
 
 
 def checks(
@@ -57,13 +59,100 @@ def needs_for_any_device(seen: Located, template: Template) -> list[role.Need]:
     return [(action, certificates) for action in actions]
 
 
+def checks_for_any_device(
+    seen: Located, template: Template, policies: Mapping[str, str | Unreadable | None]
+) -> Iterator[Check]:
+    """Yield what the template's body says without a reference, and so of each device."""
+    for name in policy_names(template.body):
+        yield policy_exists(seen, name, policies.get(name))
+    statuses = [
+        properties.get("status", "ACTIVE")
+        for properties in _properties(template.body, "AWS::IoT::Certificate")
+    ]
+    if all(isinstance(status, str) for status in statuses):
+        yield activation(seen, template, next(iter(reversed(statuses)), "ACTIVE"))
+
+
+def activation(seen: Located, template: Template, status: str) -> Check:
+    """Return the check that a template activates certificates; `status` is what it gives them."""
+    name = "provisioned status"
+    if status == "ACTIVE":
+        return Check(name, True, "the template activates the certificate")
+    finding = f"the template leaves the device's certificate {status}"
+    return Check(name, False, finding, _activating(seen, template))
+
+
+def policy_exists(seen: Located, name: str, document: str | Unreadable | None) -> Check:
+    """Return the check of a policy that a template names."""
+    if isinstance(document, Unreadable):
+        return not_readable(POLICY, document)
+    if document is None:
+        finding = f"the policy {name}, which the template attaches, does not exist"
+        return Check(POLICY, False, finding, create_policy(seen, name))
+    return Check(POLICY, True, f"the policy {name} exists")
+
+
+def policy_names(body: str) -> list[str]:
+    """Return the names of the policies that a template attaches, without those it creates."""
+    return [
+        properties["policyname"]
+        for properties in _properties(body, "AWS::IoT::Policy")
+        if isinstance(properties.get("policyname"), str) and "policydocument" not in properties
+    ]
+
+
 def _resource_types(body: str) -> set[str]:
     """Return the types of a template's resources; empty if the body can't be read."""
+    return {str(resource.get("Type")) for resource in _resources(body)}
+
+
+def _properties(body: str, kind: str) -> list[dict[str, Any]]:
+    """Return the properties of each resource of a type; their names are in lower case.
+
+    Templates of older guides spell the properties of policies like that.
+    """
+    return [
+        {name.lower(): value for name, value in (resource.get("Properties") or {}).items()}
+        for resource in _resources(body)
+        if resource.get("Type") == kind
+    ]
+
+
+def _resources(body: str) -> list[dict[str, Any]]:
+    """Return a template's resources; none if the body can't be read."""
     try:
-        resources = json.loads(body)["Resources"].values()
-        return {str(resource.get("Type")) for resource in resources}
+        return [each for each in json.loads(body)["Resources"].values() if isinstance(each, dict)]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return set()
+        return []
+
+
+def _activating(seen: Located, template: Template) -> str:
+    """Return the command that gives a template a version that activates certificates."""
+    if template.name is None:
+        return "set Status to ACTIVE in the template body that the CA carries"
+    document = json.loads(template.body)
+    for resource in document["Resources"].values():
+        if resource.get("Type") == "AWS::IoT::Certificate":
+            resource["Properties"] = {
+                key: value
+                for key, value in resource.get("Properties", {}).items()
+                if key.lower() != "status"
+            } | {"Status": "ACTIVE"}
+    return new_version(seen, template.name, document)
+
+
+def new_version(seen: Located, name: str, document: object) -> str:
+    """Return the command that gives a template a new version, which is then the default."""
+    return aws_command(
+        seen.target,
+        "iot",
+        "create-provisioning-template-version",
+        "--template-name",
+        name,
+        "--set-as-default",
+        "--template-body",
+        compact(document),
+    )
 
 
 def _type(template: Template) -> Check:
@@ -84,3 +173,34 @@ def _enabled(seen: Located, template: Template, name: str) -> Check:
         seen.target, "iot", "update-provisioning-template", "--template-name", name, "--enabled"
     )
     return Check("template enabled", False, f"the template {name} is disabled", remedy)
+
+
+def create_policy(seen: Located, name: str) -> str:
+    """Return the command that creates a policy like the module's own."""
+    return aws_command(
+        seen.target,
+        "iot",
+        "create-policy",
+        "--policy-name",
+        name,
+        "--policy-document",
+        usual_policy_document(seen),
+    )
+
+
+def usual_policy_document(seen: Located) -> str:
+    """Return the policy of modules/_device_policy: a device may use what is named as its thing."""
+    prefix, thing = seen.iot_arn_prefix, "${iot:Connection.Thing.ThingName}"
+    names = (f"{thing}/*", f"$aws/things/{thing}/*")
+
+    def allow(action: str | list[str], *resources: str) -> dict[str, object]:
+        return {"Effect": "Allow", "Action": action, "Resource": list(resources)}
+
+    topics = [f"{prefix}:topic/{name}" for name in names]
+    filters = [f"{prefix}:topicfilter/{name}" for name in names]
+    statements = [
+        allow("iot:Connect", f"{prefix}:client/{thing}"),
+        allow(["iot:Publish", "iot:Receive", "iot:RetainPublish"], *topics),
+        allow("iot:Subscribe", *filters),
+    ]
+    return compact({"Version": "2012-10-17", "Statement": statements})

@@ -12,17 +12,19 @@ from typing import Any
 
 from iot_ca.aws.pages import pages
 from iot_ca.model import ObservedCa
+from iot_ca.provisioning.checks.rule import POLICY_VARIABLE
+from iot_ca.provisioning.checks.template import policy_names
 from iot_ca.provisioning.facts import (
     CaProvisioning,
     DeviceCertificates,
     Function,
     ObservedRule,
     Queue,
-    RoleFacts,
     Rule,
     Template,
     Unreadable,
 )
+from iot_ca.provisioning.observe.policies import policy_document
 from iot_ca.provisioning.observe.reading import Reader
 from iot_ca.provisioning.observe.roles import observe_role
 from iot_ca.provisioning.observe.rules import (
@@ -73,9 +75,7 @@ def observe_provisioning(
     devices = dict(zip(cas, devices_read, strict=True))
     return {
         key: replace(
-            _of_template(by_config[configs[key]])
-            if key in configs
-            else CaProvisioning(rules=rules.get(key, ())),
+            by_config[configs[key]] if key in configs else CaProvisioning(rules=rules.get(key, ())),
             alarms=alarms,
             devices=devices[key],
         )
@@ -123,20 +123,12 @@ def _config(ca: ObservedCa) -> _Config:
     return tuple(sorted(ca.registration_config.items()))
 
 
-def _template(
-    reader: Reader, config: _Config
-) -> tuple[Template | Unreadable | None, RoleFacts | None]:
+def _template(reader: Reader, config: _Config) -> CaProvisioning:
     template = observe_template(reader, dict(config))
     if not isinstance(template, Template):
-        return template, None
-    return template, observe_role(reader, template.role_arn)
-
-
-def _of_template(
-    observed: tuple[Template | Unreadable | None, RoleFacts | None],
-) -> CaProvisioning:
-    template, role = observed
-    return CaProvisioning(template, role)
+        return CaProvisioning(template)
+    policies = {name: policy_document(reader, name) for name in policy_names(template.body)}
+    return CaProvisioning(template, observe_role(reader, template.role_arn), policies)
 
 
 def _rules(
@@ -159,7 +151,11 @@ def _rules(
 
 def _facts(reader: Reader, rule: Rule) -> ObservedRule:
     function = observe_function(reader, rule) if is_understood(rule) else None
-    return ObservedRule(rule, function, _queues(reader, rule, function))
+    queues = _queues(reader, rule, function)
+    policy = None
+    if isinstance(function, Function) and function.environment.get(POLICY_VARIABLE):
+        policy = policy_document(reader, function.environment[POLICY_VARIABLE])
+    return ObservedRule(rule, function, queues, policy)
 
 
 def _queues(
