@@ -21,7 +21,7 @@ from iot_ca.errors import Failure, one_line
 from iot_ca.fleet import inventory
 from iot_ca.fleet.interruption import end_interrupted
 from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa
-from iot_ca.fleet.isolation import result_or_failure
+from iot_ca.isolation import result_or_failure
 from iot_ca.model import Credentials, Target
 from iot_ca.streams import standard_output
 

@@ -13,7 +13,6 @@ from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, one_line
 from iot_ca.fleet import inventory, next_steps
 from iot_ca.fleet.inventory import AccountRegion, ConfiguredCa, Fleet
-from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.fleet.report import (
     EXPIRY_WARNING_DAYS,
     STATES,
@@ -25,6 +24,7 @@ from iot_ca.fleet.report import (
     Unlisted,
     UnlistedRow,
 )
+from iot_ca.isolation import result_or_failure
 from iot_ca.model import ObservedCa
 from iot_ca.provisioning.checks import ca as ca_checks
 from iot_ca.provisioning.checks import registered_ca
@@ -347,16 +347,17 @@ def _unlisted(
     observations: Mapping[AccountRegion, Observations], moment: datetime
 ) -> Unlisted | None:
     """Return the CAs that the files do not name; None if they were not looked up anywhere."""
-    looked_up = {
-        account_region: observed.unlisted
-        for account_region, observed in observations.items()
-        if observed.unlisted is not None
-    }
+    # Once for each account and Region, by a name whose credentials can list them.
+    looked_up: dict[tuple[str, str], tuple[AccountRegion, tuple[UnlistedCa, ...] | Unreadable]] = {}
+    for account_region, observed in observations.items():
+        known = looked_up.get(account_region.key)
+        if observed.unlisted is not None and (known is None or isinstance(known[1], Unreadable)):
+            looked_up[account_region.key] = account_region, observed.unlisted
     if not looked_up:
         return None
     rows: list[UnlistedRow] = []
     failures = []
-    for account_region, unlisted in looked_up.items():
+    for account_region, unlisted in looked_up.values():
         if isinstance(unlisted, Unreadable):
             target = account_region.target
             where = f"{account_region.account_name} {target.account_id}: {target.region}"

@@ -71,6 +71,11 @@ class AccountRegion:
     target: Target
     cas: Mapping[str, ConfiguredCa]
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The account's ID and the Region, which are the same for several names of an account."""
+        return self.target.account_id, self.target.region
+
 
 @dataclass(frozen=True)
 class Fleet:

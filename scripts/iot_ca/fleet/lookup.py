@@ -13,12 +13,12 @@ from iot_ca.certificates.pem import Certificate
 from iot_ca.errors import Failure, one_line
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount, sign_in
 from iot_ca.fleet.inventory import AccountRegion, Fleet
-from iot_ca.fleet.isolation import result_or_failure
 from iot_ca.fleet.unlisted import UnlistedCa, observe_unlisted
+from iot_ca.isolation import result_or_failure
 from iot_ca.model import ObservedCa
 from iot_ca.provisioning.facts import CaProvisioning, PolicyDocument, Unreadable
 from iot_ca.provisioning.observe.cas import observe_provisioning
-from iot_ca.provisioning.observe.reading import Reader
+from iot_ca.provisioning.observe.reading import Reader, value_or_unreadable
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def observe_fleet(
                 )
                 lookup.add_done_callback(lambda _: on_progress())
                 lookups[account_region] = lookup
-        return {account_region: lookup.result() for account_region, lookup in lookups.items()}
+        return {each: lookups[each].result() for each in fleet.account_regions}
 
 
 def by_account(account_regions: Iterable[AccountRegion]) -> list[list[AccountRegion]]:
@@ -126,20 +126,14 @@ def _parallel_calls(cas: int) -> int:
 def _listed(fleet: Fleet) -> dict[AccountRegion, set[str]]:
     """Return the IDs of the CAs that the files name for each account and Region.
 
-    An account that has several names in the files is there once, with the CAs of all.
+    Each name of an account that has several is there with the CAs of all: the credentials of one
+    may fail.
     """
-    first: dict[tuple[str, str], AccountRegion] = {}
-    for account_region in fleet.account_regions:
-        target = account_region.target
-        first.setdefault((target.account_id, target.region), account_region)
-    listed: dict[AccountRegion, set[str]] = {}
+    listed: dict[tuple[str, str], set[str]] = {}
     for account_region in (*fleet.account_regions, *fleet.left_out):
-        target = account_region.target
-        key = first.get((target.account_id, target.region))
-        if key is not None:
-            ids = {fleet.certificates[ca].certificate_id for ca in account_region.cas}
-            listed.setdefault(key, set()).update(ids)
-    return listed
+        ids = {fleet.certificates[ca].certificate_id for ca in account_region.cas}
+        listed.setdefault(account_region.key, set()).update(ids)
+    return {each: listed[each.key] for each in fleet.account_regions}
 
 
 def sign_in_to_account(
@@ -169,13 +163,21 @@ def _observe(
     """
     certificate_ids = [run.certificates[ca].certificate_id for ca in account_region.cas]
     if isinstance(identity, Failure):
-        return Observations(dict.fromkeys(certificate_ids, identity))
+        return _failed(certificate_ids, identity, listed)
     account = FleetAccount(account_region.target, run.clients, identity)
     ca_certificates = CaCertificates(account)
     cas = result_or_failure(lambda: ca_certificates.observe(certificate_ids))
     if isinstance(cas, Failure):
-        return Observations(dict.fromkeys(certificate_ids, cas))
+        return _failed(certificate_ids, cas, listed)
     return _with_scope(account_region, account, run, cas, listed)
+
+
+def _failed(
+    certificate_ids: Iterable[str], failure: Failure, listed: Collection[str] | None
+) -> Observations:
+    """Return that nothing could be looked up, nor listed if that was asked for."""
+    unlisted = None if listed is None else Unreadable(one_line(str(failure)))
+    return Observations(dict.fromkeys(certificate_ids, failure), unlisted=unlisted)
 
 
 def _with_scope(
@@ -195,7 +197,9 @@ def _with_scope(
     try:
         if registered and run.scope.provisioning:
             wanted = _rule_wanted(account_region, run.certificates)
-            provisioning = _value(lambda: observe_provisioning(reader, registered, wanted))
+            provisioning = value_or_unreadable(
+                lambda: observe_provisioning(reader, registered, wanted)
+            )
             observations = replace(
                 observations,
                 partition=account.partition,
@@ -204,7 +208,7 @@ def _with_scope(
                 else provisioning,
             )
         if listed is not None:
-            unlisted = _value(lambda: observe_unlisted(reader, listed))
+            unlisted = value_or_unreadable(lambda: observe_unlisted(reader, listed))
             observations = replace(observations, unlisted=unlisted)
         return observations
     finally:
@@ -223,12 +227,6 @@ def _rule_wanted(
         for name, ca in account_region.cas.items()
         if ca.wanted in ("JITR", None)
     }
-
-
-def _value(call: Callable[[], T]) -> T | Unreadable:
-    """Return what a call returns; what it raises costs this part of the lookup alone."""
-    value = result_or_failure(call)
-    return Unreadable(one_line(str(value))) if isinstance(value, Failure) else value
 
 
 @contextmanager

@@ -386,6 +386,21 @@ def test_each_finding_marks_its_cells_and_has_a_next_step(
     assert step in next_step
 
 
+def test_unlisted_cas_are_shown_once_by_the_name_that_can_list_them() -> None:
+    target = Target("1" * 12, "eu-west-1")
+    names = [AccountRegion(name, target, {}) for name in ("denied", "one", "two")]
+    listing = (UnlistedCa("ab" * 32, "ACTIVE", devices=DeviceCertificates(1)),)
+    seen: list[tuple[UnlistedCa, ...] | Unreadable] = [DENIED, listing, listing]
+    observations = {
+        name: Observations({}, "aws", unlisted=unlisted)
+        for name, unlisted in zip(names, seen, strict=True)
+    }
+    unlisted = assess(Fleet(tuple(names), {}), observations, NOW).unlisted
+    assert unlisted is not None
+    assert [row.account for row in unlisted.rows] == ["one"]
+    assert unlisted.failures == ()
+
+
 def test_unlisted_cas_change_the_exit_status_only_if_unreadable() -> None:
     def report(unlisted: tuple[UnlistedCa, ...] | Unreadable) -> Report:
         account_region = AccountRegion("one", Target("1" * 12, "eu-west-1"), {})

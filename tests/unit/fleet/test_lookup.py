@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from iot_ca.aws.ca_certificates import CaCertificates
+from iot_ca.errors import Failure
 from iot_ca.fleet import lookup
 from iot_ca.fleet.clients import CallerIdentity, Clients, FleetAccount
 from iot_ca.fleet.inventory import AccountRegion, Fleet
@@ -166,5 +167,21 @@ def test_an_account_with_two_names_has_the_cas_of_both_listed(
     observed = lookup.observe_fleet(
         replace(fleet, account_regions=halves), scope=Scope(provisioning=False, unlisted=True)
     )
-    assert listed == [{"0", "1"}]
-    assert [each.unlisted for each in observed.values()] == [(), None]
+    # By each name, for the credentials of one may fail; the report has it once.
+    assert listed == [{"0", "1"}, {"0", "1"}]
+    assert [each.unlisted for each in observed.values()] == [(), ()]
+
+
+@pytest.mark.parametrize("cas", [0, 1])
+def test_an_account_that_cannot_be_entered_has_no_complete_list(
+    monkeypatch: pytest.MonkeyPatch, cas: int
+) -> None:
+    def sign_in(*_: object) -> CallerIdentity:
+        raise Failure("no role")
+
+    monkeypatch.setattr(lookup, "sign_in", sign_in)
+    scope = Scope(unlisted=True)
+    (observed,) = lookup.observe_fleet(fleet_of(1, cas), scope=scope).values()
+    assert observed.unlisted == Unreadable("no role")
+    (observed,) = lookup.observe_fleet(fleet_of(1, cas)).values()
+    assert observed.unlisted is None

@@ -147,6 +147,30 @@ class WithoutQueue:
         raise ClientError({"Error": {"Code": "QueueDoesNotExist"}}, "GetQueueAttributes")
 
 
+def test_an_odd_answer_costs_its_template_alone() -> None:
+    answers: dict[str, Any] = {
+        "odd": {"type": "JITP", "enabled": True, "templateBody": "{}"},
+        "gone": None,
+    }
+
+    class Account(WithoutQueue):
+        def describe_provisioning_template(self, templateName: str) -> dict[str, Any]:
+            if answers[templateName] is None:
+                raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "x")
+            return dict(answers[templateName])
+
+    account: Any = Account()
+    reader = Reader(account)
+    cas = {name: ObservedCa("SNI_ONLY", "ACTIVE", True, {"templateName": name}) for name in answers}
+    try:
+        observed = observe_provisioning(reader, cas, ())
+    finally:
+        reader.close()
+    assert observed["gone"].template is None
+    assert isinstance(observed["odd"].template, Unreadable)
+    assert "KeyError" in observed["odd"].template.reason
+
+
 def test_a_queue_that_sqs_does_not_find_is_unreadable() -> None:
     account: Any = WithoutQueue()
     reader = Reader(account)

@@ -25,7 +25,7 @@ from iot_ca.provisioning.facts import (
     Unreadable,
 )
 from iot_ca.provisioning.observe.policies import policy_document
-from iot_ca.provisioning.observe.reading import Reader
+from iot_ca.provisioning.observe.reading import Reader, value_or_unreadable
 from iot_ca.provisioning.observe.roles import observe_role
 from iot_ca.provisioning.observe.rules import (
     dead_letter_queues,
@@ -124,6 +124,12 @@ def _config(ca: ObservedCa) -> _Config:
 
 
 def _template(reader: Reader, config: _Config) -> CaProvisioning:
+    """Return what a template is and needs; an odd answer costs the CAs of this template alone."""
+    observed = value_or_unreadable(lambda: _observed_template(reader, config))
+    return CaProvisioning(observed) if isinstance(observed, Unreadable) else observed
+
+
+def _observed_template(reader: Reader, config: _Config) -> CaProvisioning:
     template = observe_template(reader, dict(config))
     if not isinstance(template, Template):
         return CaProvisioning(template)
@@ -150,8 +156,10 @@ def _rules(
 
 
 def _facts(reader: Reader, rule: Rule) -> ObservedRule:
-    function = observe_function(reader, rule) if is_understood(rule) else None
-    queues = _queues(reader, rule, function)
+    function = (
+        value_or_unreadable(lambda: observe_function(reader, rule)) if is_understood(rule) else None
+    )
+    queues = value_or_unreadable(lambda: _queues(reader, rule, function))
     policy = None
     if isinstance(function, Function) and function.environment.get(POLICY_VARIABLE):
         policy = policy_document(reader, function.environment[POLICY_VARIABLE])

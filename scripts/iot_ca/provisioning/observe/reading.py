@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from iot_ca.aws.pages import pages
 from iot_ca.aws.session import Account
 from iot_ca.errors import Failure, one_line
+from iot_ca.isolation import result_or_failure
 from iot_ca.provisioning.facts import PolicyDocument, Unreadable
 
 T = TypeVar("T")
@@ -24,6 +25,12 @@ _NOT_FOUND = {
 }
 _MAX_PAGES = 40
 _PARALLEL_CALLS = 10
+
+
+def value_or_unreadable(call: Callable[[], T]) -> T | Unreadable:
+    """Return what a call returns; what it raises costs this part of the lookup alone."""
+    value = result_or_failure(call)
+    return Unreadable(one_line(str(value))) if isinstance(value, Failure) else value
 
 
 class Reader:

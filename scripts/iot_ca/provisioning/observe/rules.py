@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from iot_ca.provisioning.facts import Function, Rule, Unreadable
-from iot_ca.provisioning.observe.reading import Reader
+from iot_ca.provisioning.observe.reading import Reader, value_or_unreadable
 from iot_ca.provisioning.observe.roles import observe_role
 
 _TOKEN = ("nextToken", "nextToken")
@@ -28,7 +28,7 @@ def observe_rules(
         for item in listed
         if is_candidate(str(item.get("topicPattern") or "").strip("'\""))
     ]
-    rules = reader.each(partial(_rule, reader), names)
+    rules = reader.each(lambda name: value_or_unreadable(partial(_rule, reader, name)), names)
     unreadable = [rule for rule in rules if isinstance(rule, Unreadable)]
     if unreadable:
         return unreadable[0]

@@ -1,4 +1,4 @@
-"""Errors that no one foresaw, limited to the part of a fleet that they occur in."""
+"""Errors that no one foresaw, limited to the part of a run that they occur in."""
 
 from __future__ import annotations
 
