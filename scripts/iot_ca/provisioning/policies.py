@@ -39,12 +39,15 @@ class Request:
         context: condition keys and policy variables that are known, in any case; a value of None
             says that the request does not carry the key.
         service: the principal, for a policy that names principals.
+        is_any_resource: whether the resource, which ends with `*`, stands for one of many: what
+            is said of some of them alone makes the answer unknown.
     """
 
     action: str
     resource: str | None = None
     context: Mapping[str, str | None] | None = None
     service: str | None = None
+    is_any_resource: bool = False
 
     def value(self, key: str) -> tuple[bool, str | None]:
         """Return whether a key is known, and its value."""
@@ -111,10 +114,19 @@ def _covers(
         if name in statement:
             likes = [_like(fold(pattern), value, request) for pattern in _texts(statement[name])]
             covered = True if True in likes else None if None in likes else False
+            if covered is False and member == "Resource" and request.is_any_resource:
+                texts = _texts(statement[name])
+                covered = None if any(_overlaps(text, value) for text in texts) else False
             if covered is None or name == member:
                 return covered
             return not covered
     return False
+
+
+def _overlaps(pattern: str, resources: str) -> bool:
+    """Return whether a pattern may fit some of the resources, which end with `*`."""
+    fixed, beginning = re.split(r"[*?]|\$\{", pattern)[0], resources.removesuffix("*")
+    return fixed.startswith(beginning) or beginning.startswith(fixed)
 
 
 def _texts(value: Any) -> list[str]:

@@ -52,7 +52,11 @@ def checks(device: Device, seen: Observation, ca: RegisteredCa, jitp: Jitp) -> I
     else:
         yield _parameters(plan)
     if jitp.role is not None:
-        needs = () if isinstance(plan, str) else _needs(device, seen, jitp, plan)
+        needs = (
+            template.needs_for_any_device(seen, jitp.template)
+            if isinstance(plan, str)
+            else _needs(device, seen, jitp, plan)
+        )
         attachable = template.attachable_policy(seen)
         yield from role.checks(seen, jitp.role, template.SERVICE, needs, attachable)
     if not isinstance(plan, str) and not plan.missing:

@@ -71,10 +71,7 @@ def _trusting(service: str) -> dict[str, object]:
 
 def _trust(seen: Located, role: Role, service: str) -> Check:
     name = "role trust"
-    # Whether AWS IoT names the source when it provisions is not documented, so that a condition on
-    # it stays unknown.
-    request = Request("sts:AssumeRole", service=service)
-    decision = decide([PolicyDocument("trust policy", role.trust)], request)
+    decision = _decide_trust(seen, role, service)
     if decision.effect == "allowed":
         return Check(name, True, f"the role {role.name} trusts {service}")
     if decision.effect == "unknown":
@@ -100,12 +97,31 @@ def _trust(seen: Located, role: Role, service: str) -> Check:
     return Check(name, False, finding, remedy)
 
 
+def _decide_trust(seen: Located, role: Role, service: str) -> Decision:
+    """Return whether a service may assume a role.
+
+    Whether AWS IoT names the source account when it provisions is not documented: a condition that
+    holds only if it does, or only if it does not, is unknown. One that never holds refuses.
+    """
+    policies = [PolicyDocument("trust policy", role.trust)]
+    accounts: tuple[str | None, ...] = (seen.target.account_id, None)
+    decisions = [
+        decide(policies, Request("sts:AssumeRole", None, {"aws:SourceAccount": account}, service))
+        for account in accounts
+    ]
+    refused = ("denied", "not allowed")
+    if all(decision.effect in refused for decision in decisions):
+        return decisions[0]
+    return decisions[0] if decisions[0] == decisions[1] else Decision("unknown")
+
+
 def _permissions(seen: Located, role: Role, needs: Sequence[Need], attachable: str | None) -> Check:
     name = "role permissions"
     context = {"aws:RequestedRegion": seen.target.region}
     unknown: str | None = None
     for action, resource in needs:
-        decision, is_boundary = _decide(role, Request(action, resource, context))
+        request = Request(action, resource, context, is_any_resource=resource.endswith("/*"))
+        decision, is_boundary = _decide(role, request)
         if decision.effect in ("denied", "not allowed"):
             return _denied(seen, role, (action, resource), needs, decision, is_boundary, attachable)
         if decision.effect == "unknown":
@@ -113,7 +129,8 @@ def _permissions(seen: Located, role: Role, needs: Sequence[Need], attachable: s
     if unknown is not None:
         finding = f"whether role {role.name} may call {unknown} depends on a condition"
         return Check(name, None, finding)
-    return Check(name, True, f"the role {role.name} may do all that provisioning the device takes")
+    actions = ", ".join(dict.fromkeys(action for action, _ in needs))
+    return Check(name, True, f"the role {role.name} may call {actions}")
 
 
 def _decide(role: Role, request: Request) -> tuple[Decision, bool]:

@@ -47,7 +47,8 @@ def attachable_policy(seen: Located) -> str:
 def needs_for_any_device(seen: Located, template: Template) -> list[role.Need]:
     """Return what the template's role must be allowed for a device certificate, whichever it is.
 
-    What a thing or a policy needs depends on its name, and so on the device.
+    The names of a thing and a policy depend on the device: what a policy says of some names alone
+    decides nothing. A thing that exists takes iot:UpdateThing instead of iot:CreateThing.
     """
     certificates = f"{seen.iot_arn_prefix}:cert/*"
     types = _resource_types(template.body)
@@ -56,7 +57,12 @@ def needs_for_any_device(seen: Located, template: Template) -> list[role.Need]:
         actions.append("iot:AttachPolicy")
     if "AWS::IoT::Thing" in types:
         actions.append("iot:AttachThingPrincipal")
-    return [(action, certificates) for action in actions]
+    needs = [(action, certificates) for action in actions]
+    if "AWS::IoT::Thing" in types:
+        needs.append(("iot:CreateThing", f"{seen.iot_arn_prefix}:thing/*"))
+    if any("policydocument" in each for each in _properties(template.body, "AWS::IoT::Policy")):
+        needs.append(("iot:CreatePolicy", f"{seen.iot_arn_prefix}:policy/*"))
+    return needs
 
 
 def checks_for_any_device(
