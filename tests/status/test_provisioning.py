@@ -122,7 +122,7 @@ class Fault:
         break_it: breaks it.
         check: the first check that is not ok.
         finding: a part of what is found.
-        step: a part of the next step.
+        step: a part of the next step; the module has created the template alone.
         by_hand: does what the remedy says, if that is not a command.
     """
 
@@ -141,26 +141,26 @@ FAULTS = {
     ),
     "role detached": Fault(
         jitp, jitp_cases.detach, "role permissions", "may not call iot:UpdateCertificate",
-        "attaches the role's policy",
+        "run its remedy",
     ),
     "role distrusts AWS IoT": Fault(
         jitp, jitp_cases.distrust, "role trust", "does not trust iot.amazonaws.com",
-        "restores the role's trust policy",
+        "run its remedy",
     ),
     "alarm": Fault(
         jitp, raise_alarm, "alarms", f"{ALARM} is in ALARM", "run `diagnose`", calm_alarm,
     ),
     "rule disabled": Fault(
         jitr, lambda scene: scene.iot.disable_topic_rule(ruleName="registered"), "rule enabled",
-        "the rule registered is disabled", "enables the rule",
+        "the rule registered is disabled", "run its remedy",
     ),
     "rule may not call the function": Fault(
         jitr, jitr_cases.forget_permission, "function permission", "may not call the function",
-        "lets the rule call the function",
+        "run its remedy",
     ),
     "function never runs": Fault(
         jitr, jitr_cases.stop_function, "function concurrency", "reserved concurrency of 0",
-        "restores the function's concurrency",
+        "run its remedy",
     ),
     "dead letters": Fault(
         jitr, let_a_device_fail, "dead letters", "in dead-letters: events of devices that failed",

@@ -229,7 +229,7 @@ def _assessed(
         drifted = {problem.column for problem in drift}
         problems += [
             problem
-            for problem in _of_checks(row.provisioning.counted)
+            for problem in _of_checks(row.provisioning.counted, ca.desired.template_name or row.ca)
             # Auto-registration that has drifted is one finding, not two.
             if problem.column != "auto-registration" or problem.column not in drifted
         ]
@@ -305,14 +305,14 @@ def _is_retired(ca: ConfiguredCa, observed: ObservedCa) -> bool:
     return ca.desired.status == observed.status == "INACTIVE"
 
 
-def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
+def _of_checks(checks: Sequence[Check], template: str | None) -> list[_Problem]:
     """Return what is wrong with provisioning: what does not work, is not readable or not known.
 
     A check that could not be determined for another reason, such as a condition in a policy, is
     left to `diagnose`: it depends on the device.
     """
     faulty = [
-        _Problem(check.finding, "faulty", next_steps.of_check(check), _column(check))
+        _Problem(check.finding, "faulty", next_steps.of_check(check, template), _column(check))
         for check in checks
         if check.ok is False
     ]
@@ -320,14 +320,14 @@ def _of_checks(checks: Sequence[Check]) -> list[_Problem]:
         _Problem(
             f"not readable ({check.check}): {_without_aws_words(check.finding)}",
             "not readable",
-            next_steps.of_check(check),
+            next_steps.of_check(check, template),
             _column(check),
         )
         for check in checks
         if check.unreadable
     ]
     unknown = [
-        _Problem(check.finding, "unknown", next_steps.of_check(check), _column(check))
+        _Problem(check.finding, "unknown", next_steps.of_check(check, template), _column(check))
         for check in checks
         if check.undecided
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from iot_ca.provisioning.checks.check import Check
 from iot_ca.provisioning.checks.registered_ca import AUTO_REGISTRATION, EXPIRY
 from iot_ca.provisioning.checks.rule import PROVISION
+from iot_ca.provisioning.topics import MODULE_PREFIX
 
 REGISTER = "apply the module there: it registers the CA"
 ADOPT = "apply the module there: it adopts the CA"
@@ -19,6 +20,13 @@ RENEW = "register its successor under another name, then retire this CA"
 ENABLE = "remove auto_registration = false of the CA and apply the module there"
 
 _PERMISSIONS = "give the role the policy report_json of modules/iam-policies"
+_ROLE_PERMISSIONS = (
+    f"{_PERMISSIONS}; a role that the module did not create goes into jitp_role_arns"
+)
+_BY_HAND = "the module may not manage it: run its remedy, which is in the JSON, or correct it there"
+_BOUNDARY = "let the permissions boundary allow it; the JSON has a command"
+# How the names of what modules/jitp and modules/jitr create begin.
+_MODULE_PREFIXES = ("iot-jitp-", "iot-jitr-", MODULE_PREFIX)
 
 # By the check, what applying the module does.
 _APPLY = {
@@ -46,14 +54,29 @@ def of_difference(attribute: str) -> str:
     return CHANGE_MODE if attribute == "mode" else REPAIR
 
 
-def of_check(check: Check) -> str | None:
-    """Return the step for a check that is not ok; None if its finding says what to do."""
+def of_check(check: Check, template: str | None = None) -> str | None:
+    """Return the step for a check that is not ok; None if its finding says what to do.
+
+    `template` is the name of the template that the module creates for the CA.
+    """
     if check.unreadable:
-        return _PERMISSIONS if "may not call" in check.finding else None
+        if "may not call" not in check.finding:
+            return None
+        return _ROLE_PERMISSIONS if check.check == "role" else _PERMISSIONS
+    if "permissions boundary" in check.finding:
+        return _BOUNDARY
     if check.check == EXPIRY and "expired" in check.finding:
         return RENEW
     if check.check == AUTO_REGISTRATION:
         return ENABLE
     if check.check in _APPLY and check.remedy != PROVISION:
+        if not _is_of_module(check, template):
+            return _BY_HAND
         return f"apply the module there: {_APPLY[check.check]}"
     return check.remedy
+
+
+def _is_of_module(check: Check, template: str | None) -> bool:
+    """Return whether the module creates what a check is about, by its name; without one it will."""
+    name = check.resource
+    return name is None or name == template or name.startswith(_MODULE_PREFIXES)

@@ -182,12 +182,13 @@ def test_an_unforeseen_error_costs_its_row_alone(
     assert capsys.readouterr() == ("", "")
 
 
-JITP = {"templateName": "factory"}
+JITP = {"templateName": "root"}
 TRUST = '{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}'
 EVERYTHING = '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
 DENIED = Unreadable("the credentials may not call iot:X; allow it; AWS says: AccessDenied: role a")
-TEMPLATE = Template("factory", "JITP", True, "{}", "arn:aws:iam::1:role/r")
+TEMPLATE = Template("root", "JITP", True, "{}", "arn:aws:iam::1:role/iot-jitp-root-1")
 ROLE = Role(TEMPLATE.role_arn, TRUST, (PolicyDocument("all", EVERYTHING),))
+CERTIFICATES = "arn:aws:iot:eu-west-1:111111111111:cert/*"
 HEALTHY = CaProvisioning(TEMPLATE, ROLE)
 
 
@@ -224,20 +225,39 @@ def provisioned_as(
         (
             {"template": None, "role": None},
             "faulty",
-            (f"the template factory of CA {CERTIFICATE.certificate_id} does not exist",),
+            (f"the template root of CA {CERTIFICATE.certificate_id} does not exist",),
             "creates the template",
         ),
         (
             {"template": replace(TEMPLATE, type="FLEET_PROVISIONING")},
             "faulty",
-            ("type of template factory is FLEET_PROVISIONING, wanted JITP",),
+            ("type of template root is FLEET_PROVISIONING, wanted JITP",),
             "give the CA a template of type JITP",
         ),
         (
-            {"role": MissingRole("arn:aws:iam::1:role/r")},
+            {"role": MissingRole("arn:aws:iam::1:role/iot-jitp-root-1")},
             "faulty",
-            ("the role arn:aws:iam::1:role/r does not exist",),
+            ("the role arn:aws:iam::1:role/iot-jitp-root-1 does not exist",),
             "creates the role",
+        ),
+        # What the module does not create.
+        (
+            {
+                "template": replace(TEMPLATE, role_arn="arn:aws:iam::1:role/hand"),
+                "role": MissingRole("arn:aws:iam::1:role/hand"),
+            },
+            "faulty",
+            ("the role arn:aws:iam::1:role/hand does not exist",),
+            "run its remedy",
+        ),
+        (
+            {"role": replace(ROLE, boundary=PolicyDocument("b", "{}"))},
+            "faulty",
+            (
+                f"the role iot-jitp-root-1 may not call iot:UpdateCertificate on {CERTIFICATES}: "
+                "its permissions boundary b does not allow it",
+            ),
+            "let the permissions boundary allow it",
         ),
         (
             {"alarms": ("iot-jitp-server-errors", "iot-jitp-client-errors", "iot-jitr-other-lost")},
@@ -264,7 +284,7 @@ def provisioned_as(
             {"template": replace(TEMPLATE, enabled=False), "role": DENIED},
             "faulty",
             (
-                "the template factory is disabled",
+                "the template root is disabled",
                 "not readable (role): the credentials may not call iot:X; allow it",
             ),
             "enables the template",
@@ -285,7 +305,7 @@ def test_in_sync_means_that_provisioning_was_read_and_works(
     assert (row.state, row.wrong) == (state, wrong)
     assert [(step or "") in each for each in row.next_steps[:1]] == [True] * (step is not None)
     assert row.provisioning is not None
-    assert (row.provisioning.type, row.provisioning.name) == ("JITP", "factory")
+    assert (row.provisioning.type, row.provisioning.name) == ("JITP", "root")
 
 
 def test_provisioning_that_failed_to_be_looked_up_is_not_readable() -> None:

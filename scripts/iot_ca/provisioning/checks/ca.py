@@ -6,7 +6,7 @@ The checks of a template, a role, a rule and a function are those of `diagnose`,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -132,18 +132,34 @@ def _template_checks(
     seen: Located, ca_id: str, name: str | None, provisioning: CaProvisioning
 ) -> Iterator[Check]:
     template = provisioning.template
-    yield from template_checks.checks(seen, ca_id, name, template)
+    yield from _about(name, template_checks.checks(seen, ca_id, name, template))
     if isinstance(template, Template) and provisioning.role is not None:
         needs = template_checks.needs_for_any_device(seen, template)
         attachable = template_checks.attachable_policy(seen)
-        yield from role.checks(seen, provisioning.role, template_checks.SERVICE, needs, attachable)
-        yield from template_checks.checks_for_any_device(seen, template, provisioning.policies)
+        of_role = role.checks(seen, provisioning.role, template_checks.SERVICE, needs, attachable)
+        yield from _about(template.role_arn.rpartition("/")[2], of_role)
+        of_body = template_checks.checks_for_any_device(seen, template, provisioning.policies)
+        yield from _about(template.name, of_body)
     yield _alarms(provisioning, JITP_ALARMS)
+
+
+def _about(resource: str | None, found: Iterator[Check]) -> Iterator[Check]:
+    """Yield checks that name the resource that they are about."""
+    return (replace(check, resource=resource) for check in found)
 
 
 def _rule_checks(
     seen: Located, observed: ObservedRule, provisioning: CaProvisioning
 ) -> Iterator[Check]:
+    """Yield the checks of one rule; the module names the function and its role like the rule."""
+    yield from _about(observed.rule.name, _of_rule(seen, observed))
+    yield _dead_letters(observed.queues)
+    if isinstance(observed.function, Function):
+        name = observed.function.name
+        yield _alarms(provisioning, [f"{name}-{suffix}" for suffix in JITR_ALARM_SUFFIXES])
+
+
+def _of_rule(seen: Located, observed: ObservedRule) -> Iterator[Check]:
     rule, function = observed.rule, observed.function
     yield rule_checks.listens(rule)
     yield rule_checks.enabled(seen, rule)
@@ -154,10 +170,6 @@ def _rule_checks(
         yield rule_checks.not_understood(rule)
     if isinstance(function, Function):
         yield from rule_checks.device_policy(function, observed.policy)
-    yield _dead_letters(observed.queues)
-    if isinstance(function, Function):
-        name = function.name
-        yield _alarms(provisioning, [f"{name}-{suffix}" for suffix in JITR_ALARM_SUFFIXES])
 
 
 def _alarms(provisioning: CaProvisioning, names: Collection[str]) -> Check:

@@ -21,6 +21,7 @@ class Check:
         unreadable: whether it could not be determined because AWS did not let it be read.
         undecided: whether it could not be determined for another reason, which is the same for
             every device.
+        resource: the name of what it is about, if it is known.
     """
 
     check: str
@@ -31,6 +32,7 @@ class Check:
     unreadable: bool = False
     remedy_condition: str | None = None
     undecided: bool = False
+    resource: str | None = None
 
 
 def not_readable(check: str, value: Unreadable, *, decides: bool = True) -> Check:
