@@ -233,6 +233,7 @@ def _assessed(
             # Auto-registration that has drifted is one finding, not two.
             if problem.column != "auto-registration" or problem.column not in drifted
         ]
+    problems += _of_devices(row)
     has_expired = any(problem.next_step == next_steps.RENEW for problem in problems)
     return _with_problems(row, [*problems, *(() if has_expired else expiry.problems)])
 
@@ -299,6 +300,15 @@ def _with_provisioning(
         provisioning=Provisioning(kind, name, checks, _is_retired(ca, observed)),
         devices=None if isinstance(devices, Unreadable) else devices,
     )
+
+
+def _of_devices(row: Row) -> list[_Problem]:
+    """Return that every device certificate waits, which may pass and so changes no state."""
+    devices = row.devices
+    if devices is None or not devices.count or devices.pending < devices.count:
+        return []
+    text = f"all {devices.count} device certificates that were counted are PENDING_ACTIVATION"
+    return [_Problem(text, "in sync", next_steps.DIAGNOSE, "devices")]
 
 
 def _is_retired(ca: ConfiguredCa, observed: ObservedCa) -> bool:

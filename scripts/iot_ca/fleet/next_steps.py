@@ -19,6 +19,8 @@ RENEW = "register its successor under another name, then retire this CA"
 
 ENABLE = "remove auto_registration = false of the CA and apply the module there"
 
+DIAGNOSE = "run `diagnose` with the certificate of such a device if that does not pass"
+
 _PERMISSIONS = "give the role the policy report_json of modules/iam-policies"
 _ROLE_PERMISSIONS = (
     f"{_PERMISSIONS}; a role that the module did not create goes into jitp_role_arns"

@@ -194,11 +194,12 @@ class Report:
         """
         counts = self.counts
         failures = counts["failed"] + counts["not readable"] + counts["unknown"]
-        if failures or self._is_unlisted_unreadable:
+        if failures or self.is_unlisted_unreadable:
             return FAILURE_EXIT_STATUS
         return DRIFT_EXIT_STATUS if counts["drifted"] or counts["faulty"] else 0
 
     @property
-    def _is_unlisted_unreadable(self) -> bool:
+    def is_unlisted_unreadable(self) -> bool:
+        """Whether CAs that the files do not name could not be listed or read."""
         unlisted = self.unlisted or Unlisted()
         return bool(unlisted.failures) or any(row.unreadable for row in unlisted.rows)

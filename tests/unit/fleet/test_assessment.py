@@ -362,6 +362,14 @@ def test_a_ca_that_takes_no_new_device_is_faulty_if_something_provisions_them(
     assert len(row.next_steps) == 1
 
 
+@pytest.mark.parametrize(("pending", "columns"), [(12, ("devices",)), (11, ())])
+def test_device_certificates_that_all_wait_are_a_finding(
+    pending: int, columns: tuple[str, ...]
+) -> None:
+    row = provisioned(replace(HEALTHY, devices=DeviceCertificates(12, pending)))
+    assert (row.state, row.wrong_columns, bool(row.wrong)) == ("in sync", columns, bool(columns))
+
+
 def test_a_retired_ca_counts_its_dead_letters_alone() -> None:
     """Step 2 of a rotation: INACTIVE, as the file wants it."""
     retired = configured(status="INACTIVE", auto_registration=False)

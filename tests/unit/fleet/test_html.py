@@ -117,6 +117,13 @@ def test_the_page_loads_nothing_and_its_policy_allows_nothing() -> None:
         assert f"{element}-src 'sha256-{digest}'" in policy
 
 
+def test_the_verdict_says_that_something_was_not_read() -> None:
+    text = html.render(a_report(a_row(), unlisted=Unlisted(failures=(("one", "denied"),))))
+    verdict = "All 1 in sync, and CAs that the file does not name could not be read"
+    assert f"<h1>{verdict}</h1>" in text
+    assert f"<title>{verdict} " in text
+
+
 def test_the_findings_come_first_on_the_page() -> None:
     rows = [
         a_row(state=state, wrong=() if state == "in sync" else (f"is {state}",)) for state in STATES

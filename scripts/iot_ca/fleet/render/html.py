@@ -93,9 +93,11 @@ def _verdict(report: Report) -> str:
     """Return the one line that a reader should know."""
     rows = len(report.rows)
     wrong = sum(row.state != "in sync" for row in report.rows)
+    verdict = f"All {rows} in sync" if rows else "Nothing to look at"
     if wrong:
-        return f"{wrong} of {rows} {'needs' if wrong == 1 else 'need'} attention"
-    return f"All {rows} in sync" if rows else "Nothing to look at"
+        verdict = f"{wrong} of {rows} {'needs' if wrong == 1 else 'need'} attention"
+    unread = ", and CAs that the file does not name could not be read"
+    return f"{verdict}{unread if report.is_unlisted_unreadable else ''}"
 
 
 def _counts(report: Report) -> Iterator[str]:
