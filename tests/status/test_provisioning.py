@@ -248,7 +248,7 @@ def test_device_certificates_are_counted_with_those_that_wait(scene: Scene) -> N
     assert counted["device_certificates"] == devices
 
 
-def test_a_ca_without_provisioning_is_in_sync_only_if_the_file_says_so(scene: Scene) -> None:
+def test_a_ca_without_provisioning_is_in_sync_only_as_wanted(scene: Scene) -> None:
     fleet.register(scene.aws, scene.ca, scene.account, **MANAGED)
     exit_status, silent = row(scene, None)
     assert (exit_status, silent["state"]) == (2, "faulty")

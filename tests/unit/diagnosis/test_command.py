@@ -51,7 +51,7 @@ def test_a_role_without_a_file_may_need_an_external_id() -> None:
         chosen("--region", "eu-west-1", "--external-id", "x")
 
 
-def test_an_account_that_the_file_lacks_is_answered_with_those_that_it_has(
+def test_a_missing_account_is_answered_with_those_of_the_file(
     tmp_path: Path,
 ) -> None:
     accounts = {f"a{number:02}": account() for number in range(12)}

@@ -61,7 +61,7 @@ def test_one_account_is_named_with_its_commands_if_a_role_is_needed() -> None:
     assert remedies(own, own)[0] == command
 
 
-def test_a_condition_stands_before_the_remedy_and_in_json_next_to_it() -> None:
+def test_a_condition_stands_before_the_remedy_and_in_json() -> None:
     own = diagnosis("one", "2" * 12, Credentials())
     conditional = replace(own.checks[0], remedy_condition="if it is a mistake")
     own = replace(own, checks=(conditional,))

@@ -325,7 +325,7 @@ def test_provisioning_that_failed_to_be_looked_up_is_not_readable() -> None:
         ("NONE", False, "in sync", None),
     ],
 )
-def test_neither_template_nor_rule_is_in_sync_only_if_the_files_want_none(
+def test_without_template_and_rule_only_none_is_in_sync(
     wanted: Wanted | None, auto_registration: bool, state: str, finding: str | None
 ) -> None:
     row = provisioned(CaProvisioning(), {}, wanted, auto_registration=auto_registration)
@@ -346,8 +346,9 @@ BEGIN, END = ROOT.not_valid_before_utc, ROOT.not_valid_after_utc
         # Nothing provisions devices, as wanted.
         (CaProvisioning(), {"registration_config": {}}, END + timedelta(days=1), "expired", "exp"),
     ],
+    ids=["auto-registration", "not valid yet", "expired", "expired, nothing provisions"],
 )
-def test_a_ca_that_takes_no_new_device_is_faulty_if_something_provisions_them(
+def test_a_ca_that_takes_no_new_device_is_faulty(
     by: CaProvisioning, more: dict[str, Any], moment: datetime, state: str, finding: str
 ) -> None:
     ca = replace(configured(auto_registration=False), provisioning="NONE")
@@ -414,7 +415,7 @@ def test_each_finding_marks_its_cells_and_has_a_next_step(
     assert step in next_step
 
 
-def test_unlisted_cas_are_shown_once_by_the_name_that_can_list_them() -> None:
+def test_unlisted_cas_are_shown_once_by_the_name_that_can_list() -> None:
     target = Target("1" * 12, "eu-west-1")
     names = [AccountRegion(name, target, {}) for name in ("denied", "one", "two")]
     listing = (UnlistedCa("ab" * 32, "ACTIVE", devices=DeviceCertificates(1)),)

@@ -266,7 +266,7 @@ def test_an_error_in_the_variables_is_reported_in_one_line(
     assert len(text.splitlines()) == 1
 
 
-def test_accounts_are_chosen_by_name_and_keep_the_cas_of_their_other_names(tmp_path: Path) -> None:
+def test_chosen_accounts_keep_the_cas_of_their_other_names(tmp_path: Path) -> None:
     cas = {name: {"certificate_file": f"{name}-ca.pem"} for name in ("root", "other")}
     accounts = {
         "one": account(certificate_authorities={"root": {}}),

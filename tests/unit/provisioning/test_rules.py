@@ -75,7 +75,7 @@ def test_every_deciding_rule_is_checked() -> None:
     assert faulty == ["rule enabled", "function"]
 
 
-def test_a_rule_that_is_not_understood_is_unknown_and_its_dead_letters_count() -> None:
+def test_a_rule_that_is_not_understood_still_has_dead_letters() -> None:
     found = checks(ObservedRule(AUDIT, None, (Queue("q", 7),)))
     assert [check.finding for check in found if check.undecided] == [
         "what the rule audit does with an event is not known to this program"
