@@ -90,7 +90,7 @@ def test_a_lookup_with_the_region_reports_no_other_account_or_region(
         lines = [line for line in outcome.errors if "The lookup worked in" in line]
         assert len(lines) == 1
         assert f"The lookup worked in {where}" in lines[0]
-        assert f"works in account {account}, {region}" in lines[0]
+        assert f"the aws provider in account {account}, {region}" in lines[0]
         assert not any("INACTIVE" in line for line in [*outcome.errors, *outcome.warnings])
         assert [call for call in outcome.calls if call.write] == []
 

@@ -37,12 +37,14 @@ def make_fleet(endpoint: str, folder: Path, count: int) -> Path:
                     {"Key": "iot-ca:revision", "Value": "register 1"},
                 ],
             }
-            path = "/cacertificate?setAsActive=true&allowAutoRegistration=true"
+            path = "/cacertificate?setAsActive=true&allowAutoRegistration=false"
             _call(connection, account, region, "iot", path, json.dumps(request))
         named[f"account-{number:03}"] = {
             "account_id": account,
             "regions": list(REGIONS),
             "role_arn": role,
+            # Each template and each rule would be a call more.
+            "provisioning": {"type": "NONE"},
         }
     connection.close()
     (folder / "root-ca.pem").write_text(certificate_pem, encoding="utf-8")
