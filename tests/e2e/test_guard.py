@@ -51,7 +51,7 @@ def test_another_account_is_refused_in_one_line_without_a_change(
             f"account {other.number}, {other.region}."
         ) in lines[0]
         assert "workspace" in lines[0], "the line says nothing about what to do"
-        assert "terraform state rm" in lines[0], "the line says nothing about a move"
+        assert "docs/accounts-and-regions.md" in lines[0], "the line says nothing about a move"
         assert outcome.writes == []
     assert other.see(jitp.id).tags == {}
     assert other.look(jitr.id) is None
