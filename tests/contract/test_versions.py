@@ -174,7 +174,7 @@ def test_each_folder_of_tests_is_for_all_versions_or_needs_mocks() -> None:
 def test_the_oldest_terraform_is_the_one_that_the_documents_name(oldest: Engine) -> None:
     assert version_numbers(oldest.version)[:2] == (1, 6)
     page = (ROOT / "docs" / "requirements.md").read_text(encoding="utf-8")
-    assert f"| {oldest.version}, the oldest" in page
+    assert f"- **{oldest.version}**, the oldest" in page
     named = page.partition("`terraform test` of ")[2].partition("(")[0]
     assert re.findall(r"`([\w/-]+)`", named) == TESTS_FOR_ALL
 

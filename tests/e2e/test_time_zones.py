@@ -66,7 +66,9 @@ def test_a_ca_without_expiry_is_managed_in_every_time_zone(
     }
 
     (tmp_path / "endless.pem").write_text(pem(endless))
-    accounts = {"accounts": {"here": target}}
+    # Something of the user's own answers the events.
+    events = {"auto_registration": True, "provisioning": {"type": "NONE"}}
+    accounts = {"accounts": {"here": {**target, **events}}}
     (tmp_path / "fleet.tfvars.json").write_text(json.dumps(accounts))
     files = (str(tmp_path / "fleet.tfvars.json"), "--ca", f"endless={tmp_path / 'endless.pem'}")
     (row,) = json.loads(run("status", *files, "--json"))["certificate_authorities"]

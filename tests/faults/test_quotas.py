@@ -143,8 +143,8 @@ def one_session_per_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "new_session", session)
     monkeypatch.setattr(aws, "_client", client)
     # Before Python 3.12 a cached property lets one thread in at a time, whichever object it asks.
-    for cached in (aws.Account.__dict__["caller"], aws.Account.__dict__["_session"]):
-        monkeypatch.setattr(cached, "lock", contextlib.nullcontext(), raising=False)
+    cached = aws.Account.__dict__["_session"]
+    monkeypatch.setattr(cached, "lock", contextlib.nullcontext(), raising=False)
 
 
 @pytest.mark.usefixtures("program_of", "one_session_per_thread")
