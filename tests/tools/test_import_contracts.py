@@ -17,6 +17,7 @@ MODULES = (
     "iot_ca/cli.py",
     "iot_ca/errors.py",
     "iot_ca/model.py",
+    "iot_ca/isolation.py",
     "iot_ca/streams.py",
     "iot_ca/utc.py",
     "iot_ca/waiting.py",
