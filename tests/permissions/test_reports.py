@@ -241,7 +241,7 @@ def test_each_report_needs_all_its_permissions_and_no_others_exist(
         return needed
 
     scene = reports.scene
-    cas = []
+    cas: list[CA] = []
     for arrange in (jitp, partial(jitr, key=reports.key), known, neither):
         scene.ca = new_ca(f"CA {len(cas)}")
         cas.append(scene.ca)
