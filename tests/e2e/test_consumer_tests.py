@@ -49,6 +49,9 @@ def test_a_test_of_a_configuration_passes_without_expected_failures(
     workspace.write(mocked, "tests/mocked.tftest.hcl")
     workspace.init()
     sandbox.forget_calls()
+    # One process does all runs. An apply takes more than a second on AWS, and plantimestamp(), by
+    # which a plan knows that it creates the template, has whole seconds.
+    sandbox.fault("latency", operation="CreateProvisioningTemplate", account=account, seconds=1.2)
 
     said = workspace.run("test").output
 
