@@ -5,8 +5,8 @@ Source: AWS IoT developer guide, "Just-in-time provisioning" and "Provisioning t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from typing import Any
 
 from iot_ca.diagnosis.facts import Device, Jitp, Observation, RegisteredCa
 from iot_ca.diagnosis.template import (
@@ -21,7 +21,7 @@ from iot_ca.diagnosis.template import (
 )
 from iot_ca.provisioning.checks import role, template
 from iot_ca.provisioning.checks.check import Check, not_readable
-from iot_ca.provisioning.checks.template import new_version
+from iot_ca.provisioning.checks.template import changed_version
 from iot_ca.provisioning.facts import Template, Unreadable
 from iot_ca.provisioning.remedies import aws_command
 
@@ -105,12 +105,12 @@ def _overriding(seen: Observation, template: Template) -> str:
     """Return the command that gives a template a version that keeps a thing that exists."""
     if template.name is None:
         return "set OverrideSettings of the thing in the template body that the CA carries"
-    document = json.loads(template.body)
-    for resource in document["Resources"].values():
-        if resource.get("Type") == "AWS::IoT::Thing":
-            given = resource.get("OverrideSettings") or {}
-            resource["OverrideSettings"] = {**OVERRIDABLE, **given}
-    return new_version(seen, template.name, document)
+
+    def override(resource: dict[str, Any]) -> None:
+        given = resource.get("OverrideSettings") or {}
+        resource["OverrideSettings"] = {**OVERRIDABLE, **given}
+
+    return changed_version(seen, template.name, template.body, "AWS::IoT::Thing", override)
 
 
 def _thing_checks(seen: Observation, jitp: Jitp, thing: PlannedThing) -> Iterator[Check]:

@@ -6,7 +6,7 @@ Source: AWS IoT developer guide, "Just-in-time provisioning".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from iot_ca.provisioning.checks import role
@@ -136,19 +136,26 @@ def _activating(seen: Located, template: Template) -> str:
     """Return the command that gives a template a version that activates certificates."""
     if template.name is None:
         return "set Status to ACTIVE in the template body that the CA carries"
-    document = json.loads(template.body)
+
+    def activate(resource: dict[str, Any]) -> None:
+        others = {
+            key: value
+            for key, value in resource.get("Properties", {}).items()
+            if key.lower() != "status"
+        }
+        resource["Properties"] = others | {"Status": "ACTIVE"}
+
+    return changed_version(seen, template.name, template.body, "AWS::IoT::Certificate", activate)
+
+
+def changed_version(
+    seen: Located, name: str, body: str, kind: str, change: Callable[[dict[str, Any]], None]
+) -> str:
+    """Return the command that changes each resource of a type, in a new default version."""
+    document = json.loads(body)
     for resource in document["Resources"].values():
-        if resource.get("Type") == "AWS::IoT::Certificate":
-            resource["Properties"] = {
-                key: value
-                for key, value in resource.get("Properties", {}).items()
-                if key.lower() != "status"
-            } | {"Status": "ACTIVE"}
-    return new_version(seen, template.name, document)
-
-
-def new_version(seen: Located, name: str, document: object) -> str:
-    """Return the command that gives a template a new version, which is then the default."""
+        if resource.get("Type") == kind:
+            change(resource)
     return aws_command(
         seen.target,
         "iot",
