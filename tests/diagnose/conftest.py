@@ -30,6 +30,4 @@ def scene(
     sandbox: Sandbox, aws: Clients, tmp_path: Path, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> Scene:
     """An empty account, a CA that is not registered, and a device of it."""
-    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "IOT_CA_DEBUG"):
-        monkeypatch.delenv(variable, raising=False)
     return Scene(sandbox, aws, sandbox.devices(REGION), tmp_path, account, monkeypatch)

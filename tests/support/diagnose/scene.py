@@ -69,6 +69,8 @@ class Scene:
     def __post_init__(self) -> None:
         # Reading botocore's models takes longest of a run, so all runs share a loader.
         self.monkeypatch.setattr(session, "_loader", lambda _: _loader())
+        for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "IOT_CA_DEBUG"):
+            self.monkeypatch.delenv(variable, raising=False)
         for key, value in self.sandbox.environment(self.account, REGION).items():
             self.monkeypatch.setenv(key, value)
         self.server_name = fleet.endpoint(self.aws, self.account)
