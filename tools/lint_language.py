@@ -29,12 +29,10 @@ RULED_OUT = {
     r"way back": "rollback",
     r"(is|are|was|were) no(?! longer| more\b| later)": "is not a, there are none",
 }
-_PATTERN = re.compile(
-    "|".join(
-        rf"(?P<w{index}>\b{word.replace(' ', ' +')}\b)" for index, word in enumerate(RULED_OUT)
-    ),
-    re.IGNORECASE,
-)
+_PATTERNS = {
+    re.compile(rf"\b{word.replace(' ', ' +')}\b", re.IGNORECASE): instead
+    for word, instead in RULED_OUT.items()
+}
 # `there is no ...` says that something is missing, which is what it is for.
 _THERE_IS_NO = re.compile(r"\b(there|where) +(is|are|was|were) +no\b", re.IGNORECASE)
 
@@ -60,11 +58,11 @@ def check_words(text: str) -> Iterator[LanguageFinding]:
     """Yield a finding for each term of a text that is ruled out, also over the end of a line."""
     joined = re.sub(r"\n[ \t]*(?:#|//)?[ \t]*", lambda match: " " * len(match[0]), text)
     joined = _THERE_IS_NO.sub(lambda match: "x" * len(match[0]), joined)
-    for match in _PATTERN.finditer(re.sub(r"\s", " ", joined)):
-        words = list(RULED_OUT.values())
-        index = next(int(name[1:]) for name, value in match.groupdict().items() if value)
-        line = text.count("\n", 0, match.start()) + 1
-        yield LanguageFinding(line, f'"{match[0]}": write {words[index]}')
+    joined = re.sub(r"\s", " ", joined)
+    for pattern, instead in _PATTERNS.items():
+        for match in pattern.finditer(joined):
+            line = text.count("\n", 0, match.start()) + 1
+            yield LanguageFinding(line, f'"{match[0]}": write {instead}')
 
 
 def check_python_messages(text: str) -> Iterator[LanguageFinding]:
