@@ -33,6 +33,9 @@ LEAVE = "Leave the module, and delete nothing"
 PROVIDER = 'provider "aws" {}\n'
 REMOVED = re.compile(r"^removed \{.*?^\}\n", re.MULTILINE | re.DOTALL)
 REMOVED_FACTORY = REMOVED.findall(code_blocks_below(GUIDE, RESOURCE, "hcl")[1])[0]
+JITP_CA = """      certificate_pem = file("factory-ca.pem")
+      provisioning    = { type = "JITP" }
+"""
 DEFAULT_MODE = 'certificate_mode = "DEFAULT"'
 
 
@@ -116,14 +119,15 @@ def test_migration_and_back_with_a_record_written_by_hand(
 @pytest.mark.timeout(600)
 @pytest.mark.one_engine("which provisioners run when a record is forgotten is tested on both")
 def test_migration_from_the_cli_and_back_with_a_script_as_record(
-    workspace: Terraform, sandbox: Sandbox, account: str, region: str
+    workspace: Workspace, sandbox: Sandbox, account: str, region: str
 ) -> None:
-    """The template of a JITP CA goes along; the CA's records alone are forgotten."""
+    """Another CA with JITP leaves alone, then the module is left."""
     aws = Account(sandbox, account, region)
-    ca = with_ca(workspace, "workshop")
+    ca, leaving = with_ca(workspace, "workshop"), with_ca(workspace, "factory")
     before, after = code_blocks_below(GUIDE, CLI, "hcl")
     (script,) = code_blocks_below(GUIDE, WITHOUT_RECORD, "hcl")
-    (forget,) = code_blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
+    listing, forget = code_blocks_below(GUIDE, ONE_OF_SEVERAL, "sh")
+    (leave,) = code_blocks_below(GUIDE, LEAVE, "hcl")
     (untag,) = code_blocks_below(GUIDE, LEAVE, "sh")
     workspace.write(PROVIDER + before)
     workspace.init()
@@ -131,23 +135,43 @@ def test_migration_from_the_cli_and_back_with_a_script_as_record(
     registered = aws.see(ca.id)
     writes(sandbox)
 
-    workspace.write(module(workspace, after))
+    one = module(workspace, after)
+    both = one.replace(
+        "    workshop = {\n", f"    factory = {{\n{JITP_CA}    }}\n    workshop = {{\n"
+    )
+    workspace.write(both)
     workspace.init()
     said = workspace.apply().output
 
     assert "terraform_data.workshop will no longer be managed by Terraform" in said
-    assert "6 added, 0 changed, 0 destroyed" in said
-    assert writes(sandbox) == {"TagResource": 1}
+    assert "13 added, 0 changed, 0 destroyed" in said
+    provision = ("CreateRole", "AttachRolePolicy", "CreateProvisioningTemplate")
+    register = "RegisterCACertificate"
+    # One tag adopts the CA of the script.
+    assert writes(sandbox) == dict.fromkeys((*provision, register, "TagResource"), 1)
     assert aws.see(ca.id).generation == registered.generation
+    provisioned = aws.see(leaving.id)
+    assert provisioned.template == "factory"
 
-    run_as_typed(workspace, forget.replace("factory", "workshop"))
-    workspace.write(PROVIDER + script)
+    # One of several.
+    listed = run_as_typed(workspace, listing).split()
+    assert len([address for address in listed if ".data." not in address]) == 7
+    run_as_typed(workspace, forget)
+    workspace.write(one)
+    assert workspace.plan().status == 0
+    assert not [address for address in workspace.addresses() if "factory" in address]
+
+    # The module, with the other.
+    workspace.write(PROVIDER + leave + script)
     said = workspace.apply().output
-    run_as_typed(workspace, untag.replace("factory", "workshop"))
+    assert "1 added, 0 changed, 0 destroyed" in said
+    assert writes(sandbox) == {}
+    run_as_typed(workspace, untag + untag.replace("factory", "workshop"))
 
-    assert "1 added, 0 changed, 4 destroyed" in said
-    assert writes(sandbox) == {"UntagResource": 1}
+    assert writes(sandbox) == {"UntagResource": 2}
     assert aws.see(ca.id) == registered
+    assert aws.see(leaving.id) == dataclasses.replace(provisioned, tags={})
+    assert aws.templates() == {"factory"}
     assert workspace.plan().status == 0
 
 
