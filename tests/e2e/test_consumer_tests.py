@@ -6,24 +6,40 @@ from pathlib import Path
 
 from sandbox.control import Sandbox
 from tests.support.accounts import Account
-from tests.support.certificates import new_ca
+from tests.support.certificates import DAY, NOW, new_ca
 from tests.support.readmes import code_blocks_below
 from tools.checkout import ROOT
 from tools.engine.terraform import Terraform
 
 CONFIGURATION = """
+variable "type" {{
+  default = "JITP"
+}}
+
 provider "aws" {{}}
 
 module "iot_ca" {{
   source = "{source}"
 
+  # The CA for tests is valid for days.
+  expiry_warning_days = 0
+
   certificate_authorities = {{
     factory-2025 = {{
       certificate_pem = file("${{path.module}}/device-ca.pem")
-      provisioning    = {{ type = "JITP" }}
+      provisioning    = {{ type = var.type }}
     }}
   }}
 }}
+"""
+
+JITR = """
+run "a_plan_of_jitr_passes" {
+  command = plan
+  variables {
+    type = "JITR"
+  }
+}
 """
 
 # One more run: the CA is changed in the state of the first one.
@@ -37,15 +53,19 @@ run "a_plan_passes" {
 def test_a_test_of_a_configuration_passes_without_expected_failures(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str
 ) -> None:
-    ca = new_ca()
+    ca = new_ca(end=NOW + 2 * DAY)
     by_hand = Account(sandbox, account, region)
+    # Otherwise there is a warning of disabled events, and one of a CA that expires soon.
+    by_hand.enable_events()
     workspace.write(ca.pem, "device-ca.pem")
     workspace.write(CONFIGURATION.format(source=workspace.source()))
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    assert "`expiry_warning_days = 0`" in page
     (real,) = code_blocks_below(page, "With an account", "hcl")
     (mocked,) = code_blocks_below(page, "Without an account", "hcl")
     Path(workspace.folder / "tests").mkdir()
-    workspace.write(PLAN + real + PLAN.replace("a_plan", "another_plan"), "tests/real.tftest.hcl")
+    again = PLAN.replace("a_plan", "another_plan")
+    workspace.write(JITR + PLAN + real + again, "tests/real.tftest.hcl")
     workspace.write(mocked, "tests/mocked.tftest.hcl")
     workspace.init()
     sandbox.forget_calls()
@@ -55,7 +75,7 @@ def test_a_test_of_a_configuration_passes_without_expected_failures(
 
     said = workspace.run("test").output
 
-    assert "4 passed, 0 failed" in said
+    assert "5 passed, 0 failed" in said
     assert "Warning" not in said
     written = [call.operation for call in sandbox.calls(service="iot", write=True)]
     assert "RegisterCACertificate" in written
