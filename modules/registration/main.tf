@@ -124,11 +124,12 @@ check "deleted_outside_terraform" {
 
 locals {
   # A record of an earlier version of this module does not know its account and Region.
-  moved_names = [
-    for name, record in terraform_data.deregistration : name
+  moved = {
+    for name, record in terraform_data.deregistration :
+    name => "account ${record.triggers_replace.account_id}, ${record.triggers_replace.region}"
     if try(record.triggers_replace.account_id, var.target.account_id) != var.target.account_id
     || try(record.triggers_replace.region, var.target.region) != var.target.region
-  ]
+  }
 }
 
 # Refuses another certificate, account or Region before anything is registered: for a configuration that
@@ -138,8 +139,8 @@ locals {
 resource "terraform_data" "certificate_guard" {
   lifecycle {
     precondition {
-      condition     = length(local.moved_names) == 0
-      error_message = "${join(", ", local.moved_names)} (account ${var.target.account_id}, ${var.target.region}): the state belongs to another account or Region. Select the workspace and the credentials that belong together (docs/accounts-and-regions.md)."
+      condition     = length(local.moved) == 0
+      error_message = "The state belongs to another account or Region. ${join(", ", keys(local.moved))} (${join("; ", distinct(values(local.moved)))}): the target is account ${var.target.account_id}, ${var.target.region}. Select the workspace and the credentials that belong together (docs/accounts-and-regions.md)."
     }
 
     precondition {

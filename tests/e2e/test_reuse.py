@@ -341,6 +341,14 @@ module "registration" {{
     by_hand = Account(sandbox, account, region)
     registered = by_hand.see(ca.id)
     assert (registered.status, registered.tags["iot-ca:revision"]) == ("ACTIVE", "1")
+    configuration = (workspace.folder / "main.tf").read_text(encoding="utf-8")
+    workspace.write(configuration.replace(account, "444455556666"))
+    refused = workspace.plan(check=False).output
+    assert (
+        "The state belongs to another account or Region. "
+        f"root (account {account}, {region}): the target is account 444455556666, {region}."
+    ) in refused
+    workspace.write(configuration)
     workspace.destroy()
     assert by_hand.look(ca.id) is None
 
