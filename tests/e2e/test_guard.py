@@ -83,6 +83,13 @@ def test_a_plan_in_another_region_is_refused(stack: Stack) -> None:
     ), refused.errors
     assert refused.writes == []
 
+    # The move is meant: what docs/accounts-and-regions.md says of a CA that stays registered.
+    before = stack.account.see(ca.id)
+    stack.terraform.run("state", "rm", "module.ca", env=env)
+    moved = stack.plan(env=env)
+    assert set(moved.changes.values()) == {"create"}
+    assert stack.account.see(ca.id) == before
+
 
 def test_provisioning_resources_change_after_the_guard_has_passed(
     workspace: Terraform, sandbox: Sandbox, account: str, region: str

@@ -142,8 +142,13 @@ def test_a_ca_with_another_owner_is_not_changed(program: Program, aws: FakeAws) 
     program.register(authority(), owner="another")
     assert aws.tags[identity()][OWNER_TAG] == "another"
     aws.calls.clear()
-    assert "left alone" in program.deregister(identity(), on_destroy="delete")
+    said = program.deregister(identity(), on_destroy="delete")
+    assert "left alone, since another record in a Terraform state (iot-ca:owner = another)" in said
     assert aws.writes == []
+    # What the line says is true.
+    assert "to take it back, apply with the CA in the map: the new record becomes" in said
+    program.register(authority(), "adopt 2", owner="new")
+    assert "deleted" in program.deregister(identity(), owner="new")
 
 
 def test_a_ca_with_registered_devices_is_not_deleted(program: Program, aws: FakeAws) -> None:
