@@ -51,7 +51,9 @@ def _move(account: Account, policy_name: str, copy: str, targets: list[str]) -> 
     def move(target: str) -> None:
         with account.failures():
             iot.attach_policy(policyName=copy, target=target)
-            iot.detach_policy(policyName=policy_name, target=target)
+            # If it is detached already: by a call whose answer was lost, or by another run.
+            with suppress(iot.exceptions.ResourceNotFoundException):
+                iot.detach_policy(policyName=policy_name, target=target)
 
     moved: set[str] = set()
     rounds_without_effect = 0
