@@ -30,7 +30,8 @@ def as_text(diagnoses: Sequence[Diagnosis], encoding: str) -> str:
 def _lines(diagnosis: Diagnosis, *, several: bool) -> Iterator[str]:
     where = f"{diagnosis.account} ({diagnosis.account_id}, {diagnosis.region})"
     if diagnosis.account == diagnosis.account_id:
-        where = f"{diagnosis.account_id}, {diagnosis.region}"
+        # Without credentials, AWS could not say which account it is.
+        where = f"{diagnosis.account_id or 'account of the credentials'}, {diagnosis.region}"
     yield f"{where}: {diagnosis.verdict}"
     cause = diagnosis.cause
     if cause is not None:

@@ -71,3 +71,9 @@ def test_a_condition_stands_before_the_remedy_and_in_json() -> None:
     (check,) = answer["checks"]
     assert (check["remedy"], check["remedy_condition"]) == (command, "if it is a mistake")
     assert answer["account_id"] == "222222222222"
+
+
+def test_the_account_is_named_without_credentials() -> None:
+    unknown = diagnosis("", "", Credentials())
+    first, *_ = render.as_text([unknown], "utf-8").splitlines()
+    assert first == "account of the credentials, eu-west-1: refused"
