@@ -237,6 +237,14 @@ def test_each_workspace_has_its_account_and_region(
         "staging": {"account_id": there, "role_arn": _role(staging, trusted=here)},
     }
     example.write(json.dumps({"accounts": accounts}), "terraform.tfvars.json")
+    # If a backend is configured and has a workspace, `init` refuses one that does not exist.
+    example.write('terraform {\n  backend "local" {}\n}\n', "backend.tf")
+    (example.folder / "terraform.tfstate.d" / "another").mkdir(parents=True)
+    readme = (example.folder / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "accounts-and-regions.md").read_text(encoding="utf-8")
+    (commands,) = code_blocks_below(readme, "Run it", "sh")
+    typed, removal = code_blocks_below(page, "One state for each account", "sh")
+    assert typed.replace("development", "staging") == commands
     make_ca(example.folder)
     certificate_id = fingerprint(example.folder / "root-ca.pem")
     wanted = (
@@ -245,11 +253,12 @@ def test_each_workspace_has_its_account_and_region(
         ("staging", staging, "SNI_ONLY"),
     )
 
-    example.run("init", env={"TF_WORKSPACE": "production"})
-
     for workspace, cloud, mode in wanted:
         selected = {"TF_WORKSPACE": workspace}
-        example.apply(env=selected)
+        if workspace == "production":
+            run_as_typed(example, commands.replace("staging", workspace))
+        else:
+            example.apply(env=selected)
 
         found = cloud.describe(certificate_id)
         told = json.loads(example.run("output", "-json", env=selected).stdout)
@@ -282,8 +291,13 @@ def test_each_workspace_has_its_account_and_region(
     }
 
     for workspace, cloud, _ in wanted:
-        example.destroy(env={"TF_WORKSPACE": workspace})
+        if workspace == "production":
+            run_as_typed(example, removal.replace("development", workspace))
+        else:
+            example.destroy(env={"TF_WORKSPACE": workspace})
         assert cloud.left() == []
+    listed = example.run("workspace", "list").stdout.split()
+    assert set(listed) == {"*", "default", "another", "production-us", "staging"}
 
 
 @pytest.mark.timeout(600)

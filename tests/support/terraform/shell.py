@@ -38,14 +38,15 @@ def shell(terraform: Terraform, commands: str, env: Mapping[str, str] | None = N
 def run_as_typed(terraform: Terraform, commands: str) -> str:
     """Run a document's commands in a shell, as they stand; returns what they said.
 
-    As `shell`, and `terraform` is the engine and applies without asking. The text comes without
-    Terraform's line breaks.
+    As `shell`, and `terraform` is the engine and applies and destroys without asking. The text
+    comes without Terraform's line breaks.
     """
     with engine_on_path(terraform) as path:
         settings = {
             "PATH": path,
             "TF_CLI_ARGS": "-no-color",
             "TF_CLI_ARGS_apply": "-auto-approve",
+            "TF_CLI_ARGS_destroy": "-auto-approve",
         }
         return unwrapped(shell(terraform, commands, settings))
 
