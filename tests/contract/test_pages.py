@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore import xform_name
 from botocore.session import get_session
 
@@ -27,6 +28,8 @@ from tools.checkout import ROOT
 
 DOCUMENTS = documents()
 MAX_README_LINES = 180
+# IAM names these actions otherwise than AWS's API names the calls.
+IAM_ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
 # Options of the AWS CLI itself.
 GLOBAL_OPTIONS = {"cli-read-timeout", "endpoint-url", "output", "profile", "query", "region"}
 PARSERS: dict[str, Callable[[Sequence[str]], object]] = {
@@ -138,3 +141,19 @@ def test_the_aws_cli_has_the_options_that_the_documents_give() -> None:
     assert unknown_options("iot", "describe-thing", {"thing-nam", "query"}, session) == {
         "thing-nam"
     }
+
+
+@pytest.mark.parametrize("runbook", ["JITP did not provision", "an alarm of JITR"])
+def test_a_runbook_names_the_permissions_of_its_commands(runbook: str) -> None:
+    page = read(ROOT / "docs" / "jitp-and-jitr.md")
+    (section,) = (part for part in page.split("\n## ") if part.startswith(f"Runbook: {runbook}"))
+    rows = "\n".join(line for line in section.splitlines() if line.startswith("| "))
+    session = get_session()
+    needed = set()
+    for line in command_lines(section):
+        for service, operation, _ in aws_calls(line):
+            names = session.get_service_model(service).operation_names
+            (name,) = (name for name in names if xform_name(name, "-") == operation)
+            needed.add(IAM_ACTIONS.get(f"{service}:{name}", f"{service}:{name}"))
+    assert len(needed) > 5
+    assert needed - set(re.findall(r"`([a-z]+:[A-Z]\w+)`", rows)) == set()
