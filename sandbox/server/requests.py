@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,8 @@ from werkzeug.wrappers import Request, Response
 from sandbox.errors import AWSError, encode_error
 from sandbox.moto_service import OPERATION_KEY
 
+# To load a service's model takes 50 ms. Without the lock, each call of a burst would load it.
+_LOADING = threading.Lock()
 _XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
 
 
@@ -61,7 +64,8 @@ def operation_of(request: ApiRequest, service: str) -> tuple[str, dict[str, Any]
     if "x-amz-target" in request.headers:
         return request.headers["x-amz-target"].rpartition(".")[2], {}
     try:
-        router = get_service_router({"iotdata": "iot-data"}.get(service, service))
+        with _LOADING:
+            router = get_service_router({"iotdata": "iot-data"}.get(service, service))
         operation, in_path = router.match(BackendRequest(dict(request.environ)))
     except Exception:  # a service or a path that botocore's models don't have
         return f"{request.method} {request.path}", {}
