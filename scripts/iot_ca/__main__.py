@@ -121,17 +121,42 @@ def start(argv):  # type: (list[str]) -> int
     if os.environ.get("IOT_CA_DEBUG") != "1":
         # Standard error is for failures: not for what a library says of its next release.
         importlib.import_module("warnings").simplefilter("ignore")
-    (missing, reasons), extras = missing_packages(), missing_extras(argv)
-    if missing or extras:
-        run_through_uv(argv, extras)
-        say(how_to_install(missing, extras, reasons))
-        return 1
     # A plan waits for this process, which ends before garbage matters: collecting it while botocore
     # loads its models took an eighth of the time.
     gc.disable()
     from iot_ca.cli import run
 
-    return run(argv)
+    try:
+        # Of the processes that Terraform starts for each CA, one carries out the requests of all
+        # (iot_ca.terraform.batch): only that one needs the packages, whose import takes longest.
+        if argv not in (["register"], ["deregister"]):
+            require_packages(argv)
+        return run(argv, lambda: require_packages(argv))
+    except PackagesMissing as error:
+        run_through_uv(argv, error.extras)
+        say(how_to_install(error.missing, error.extras, error.reasons))
+        return 1
+
+
+class PackagesMissing(SystemExit):
+    """Ends a command: requirements that this Python lacks, and why an import fails.
+
+    No error of the command: it passes everything that reports these.
+    """
+
+    def __init__(self, missing, extras, reasons):
+        # type: (list[str], list[str], list[str]) -> None
+        super().__init__(1)
+        self.missing = missing
+        self.extras = extras
+        self.reasons = reasons
+
+
+def require_packages(argv):  # type: (list[str]) -> None
+    """Raise PackagesMissing if this Python lacks a package that the command needs."""
+    (missing, reasons), extras = missing_packages(), missing_extras(argv)
+    if missing or extras:
+        raise PackagesMissing(missing, extras, reasons)
 
 
 def say(line):  # type: (str) -> None

@@ -22,17 +22,20 @@ _COMMANDS = (
 )
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], require_packages: Callable[[], None] = lambda: None) -> int:
     """Run one command; return the exit status.
 
     Prints the answer, or on standard error one line for each failure. A traceback is printed only
     if IOT_CA_DEBUG is 1.
+
+    `require_packages` raises SystemExit if a package is missing. `register` and `deregister` call
+    it, before they import one; for other commands, it has been called.
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.closed:
         # A character that the encoding lacks, such as in a CA's name, must not end the program.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(argv)
+        return _run(argv, require_packages)
     except Failures as failures:
         lines = failures.lines()
         _print_tracebacks(*failures.by_name.values())
@@ -47,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
     return 1
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], require_packages: Callable[[], None]) -> int:
     """Run a command for people, or print what a command for Terraform returns."""
     command = argv[0] if argv else ""
     # Imported here: a plan waits for what its command imports, and needs no other.
@@ -80,14 +83,14 @@ def _run(argv: Sequence[str]) -> int:
     else:
         from iot_ca.terraform.batch import carry_out
 
-        say(one_line(carry_out(command, _request(), _load_requests)), sys.stdout)
+        def load() -> Callable[[str, str], str]:
+            require_packages()
+            from iot_ca.terraform import requests
+
+            return requests.load()
+
+        say(one_line(carry_out(command, _request(), load)), sys.stdout)
     return 0
-
-
-def _load_requests() -> Callable[[str, str], str]:
-    from iot_ca.terraform.requests import load
-
-    return load()
 
 
 def _answer(text: str) -> None:
