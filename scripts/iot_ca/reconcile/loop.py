@@ -48,8 +48,10 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
     """
     progress = Progress()
     previous: tuple[Step, ...] = ()
-    for _ in range(_MAX_ROUNDS):
-        observed = remote.observe()
+    for round_number in range(_MAX_ROUNDS):
+        # Of a CA that the plan did not find, RegisterCACertificate says whether it is registered by
+        # now: to ask first would double the calls of an apply of many CAs, which AWS's quotas pace.
+        observed = None if round_number == 0 and goal.is_new else remote.observe()
         snapshot = None if progress.has_deleted_snapshot else remote.load_snapshot()
         state = progress.state(goal, observed, snapshot)
         plan = decide(goal, state)

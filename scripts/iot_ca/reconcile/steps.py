@@ -88,12 +88,16 @@ Step = Register | Update | Delete | SaveSnapshot | DeleteSnapshot | Untag | Tag
 
 @dataclass(frozen=True)
 class Goal:
-    """What a run has to reach: the CA as desired, carrying the run's revision and owner."""
+    """What a run has to reach: the CA as desired, carrying the run's revision and owner.
+
+    `is_new`: whether the CA was not registered when the revision was made.
+    """
 
     desired: DesiredCa
     certificate: Certificate
     revision: str
     owner: str
+    is_new: bool = False
 
 
 @dataclass(frozen=True)
