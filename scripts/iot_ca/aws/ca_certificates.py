@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Description = dict[str, Any]
+Tags = dict[str, str]
 
-# AWS allows about ten of these calls a second: more at once would only be throttled.
-_PARALLEL_CALLS = 10
+# A plan of fifty CAs waits for all of these calls, and AWS's quotas are for calls a second, not for
+# calls at once: iot_ca.aws.pacing keeps to them.
+_PARALLEL_CALLS = 20
 _PAGE_SIZE = 250
 
 
@@ -44,7 +46,7 @@ class CaCertificates:
         Makes two calls for each CA, in parallel. The ARN of a registered CA names the account.
         Only for other CAs is AWS STS asked for the account: "not registered" and "not permitted"
         must not be said of another account than the aws provider's. If the target's account is not
-        known, it is the account of the credentials, and the second calls wait for the first ones.
+        known, it is the account of the credentials, and each second call waits for the first one.
         """
         ids = list(dict.fromkeys(certificate_ids))
         described, tagged = self._describe_and_read_tags(ids)
@@ -52,7 +54,8 @@ class CaCertificates:
         for key in ids:
             try:
                 response = described[key].result()
-                observed[key] = observation.observed(self.account, key, response, tagged[key])
+                tags = tagged.get(key)
+                observed[key] = observation.observed(self.account, key, response, tags)
             except Exception as error:
                 observed[key] = as_failure(error)
         doubtful = [key for key in ids if isinstance(observed[key], Denied | None)]
@@ -65,23 +68,36 @@ class CaCertificates:
 
     def _describe_and_read_tags(
         self, ids: list[str]
-    ) -> tuple[dict[str, Future[Description | None]], dict[str, Future[dict[str, str] | None]]]:
-        """Make both calls for each CA, and return the answers when all are there."""
+    ) -> tuple[dict[str, Future[Description | None]], dict[str, Future[Tags | None]]]:
+        """Make both calls for each CA, and return the answers when all are there.
+
+        Without the account, the tags are only those of CAs that are registered.
+        """
         from concurrent.futures import ThreadPoolExecutor, wait
 
-        described, tagged = {}, {}
+        described: dict[str, Future[Description | None]] = {}
+        tagged: dict[str, Future[Tags | None]] = {}
+
+        def describe(key: str) -> Description | None:
+            response = observation.describe(self.account, key)
+            if response is not None and key not in tagged:
+                with self.account.failures():
+                    read_tags(key, observation.arn_in(response))
+            return response
+
+        def read_tags(key: str, arn: str) -> None:
+            tagged[key] = pool.submit(observation.read_tags, self.account, arn)
+
+        is_identified = bool(self.account.target.account_id)
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
-            is_identified = bool(self.account.target.account_id)
             for key in ids:
-                described[key] = pool.submit(observation.describe, self.account, key)
                 if is_identified:
                     # In turns: each operation has a quota of its own, both are used at once.
-                    tagged[key] = pool.submit(observation.read_tags, self.account, self.arn(key))
-            if not is_identified:
-                wait(described.values())
-                self.account.identify(_account_in(described.values()))
-                for key in ids:
-                    tagged[key] = pool.submit(observation.read_tags, self.account, self.arn(key))
+                    read_tags(key, self.arn(key))
+                described[key] = pool.submit(describe, key)
+            wait(described.values())
+        if not is_identified:
+            self.account.identify(_account_in(described.values()))
         return described, tagged
 
     def observe_one(self, certificate_id: str) -> ObservedCa | None:

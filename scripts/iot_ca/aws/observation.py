@@ -34,9 +34,14 @@ def describe(account: Account, certificate_id: str) -> dict[str, Any] | None:
     return response
 
 
+def arn_in(response: Mapping[str, Any]) -> str:
+    """Return the ARN of a CA, from the response of DescribeCACertificate."""
+    return str(response["certificateDescription"]["certificateArn"])
+
+
 def account_in(response: Mapping[str, Any]) -> str:
     """Return the account of a CA, from the response of DescribeCACertificate."""
-    return str(response["certificateDescription"]["certificateArn"].split(":")[4])
+    return arn_in(response).split(":")[4]
 
 
 def read_tags(account: Account, certificate_arn: str) -> dict[str, str] | None:
@@ -57,7 +62,7 @@ def observed(
     account: Account,
     certificate_id: str,
     response: Mapping[str, Any] | None,
-    tagged: Future[dict[str, str] | None],
+    tagged: Future[dict[str, str] | None] | None,
 ) -> ObservedCa | None:
     """Return a CA from what `describe` and `read_tags` have answered; None if not registered.
 
@@ -66,7 +71,7 @@ def observed(
     if response is None:
         return None
     _check_response(account, response, certificate_id)
-    tags = tagged.result()
+    tags = tagged.result() if tagged is not None else None
     if tags is None:
         # Another client registered it between the two calls, or its tags are not visible yet.
         tags = read_tags(account, arn(account, certificate_id))

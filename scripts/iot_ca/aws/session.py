@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 SESSION_NAME = "terraform-aws-iot-ca"
 
 _ATTEMPTS = 6
-# Ten calls about CAs at once, and one about events.
-_CONNECTIONS = 11
+# Twenty calls about CAs at once, and one about events.
+_CONNECTIONS = 21
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 
