@@ -360,7 +360,9 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
         "root": {
             "request": json.dumps(
                 {
-                    **json.loads(protocol.write_request("root", target, desired, "PEM")),
+                    **json.loads(
+                        protocol.write_request("root", target, desired, "PEM", is_new=True)
+                    ),
                     "default_tags": {"cost": "12"},
                     "default_tags_digest": "0",
                 }
@@ -393,6 +395,7 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
         certificate_authority=desired,
         revision="register 1",
         owner=request.owner,
+        is_new=True,
         default_tags={"cost": "12"},
         default_tags_digest="0",
     )

@@ -269,9 +269,9 @@ def test_missing_packages_without_uv_are_named_with_remedies(bare_python: Path) 
 def test_without_packages_the_program_runs_through_uv(
     bare_python: Path, fake_uv: Path, tmp_path: Path, command: str
 ) -> None:
-    path = {"PATH": f"{fake_uv}:{os.defpath}"}
+    variables = {"PATH": f"{fake_uv}:{os.defpath}", "IOT_CA_REQUEST": "{}"}
     given = "a query that\nonly the program itself may read"
-    done = run(bare_python, PROGRAM, command, given=given, env=path)
+    done = run(bare_python, PROGRAM, command, given=given, env=variables)
     assert (done.returncode, done.stdout, done.stderr) == (7, '{"from": "uv"}\n', "")
     assert (tmp_path / "stdin").read_text() == given
     arguments = (tmp_path / "arguments").read_text().splitlines()

@@ -71,6 +71,50 @@ def test_a_ca_registered_by_hand_is_adopted(program: Program, aws: FakeAws) -> N
     assert program.inspect({"root": authority()})["root"]["drift"] == []
 
 
+def test_a_ca_that_the_plan_has_not_found_is_registered_at_once(
+    program: Program, aws: FakeAws
+) -> None:
+    planned = program.inspect({"root": authority()})["root"]
+    aws.calls.clear()
+    request = {**json.loads(planned["request"]), "revision": planned["revision"], "owner": "me"}
+    status, out, err = program.request("register", request)
+    assert (status, err) == (0, [])
+    assert out == f"iot_ca: root ({WHERE}): registered; SNI_ONLY, ACTIVE\n"
+    assert list(dict.fromkeys(aws.calls)) == [
+        "GetCallerIdentity",
+        "DescribeThingGroup",
+        "RegisterCACertificate",
+        "DescribeCACertificate",
+        "ListTagsForResource",
+    ]
+    for operation in ("DescribeThingGroup", "DescribeCACertificate"):
+        assert aws.calls.count(operation) == 1
+    assert aws.writes == ["RegisterCACertificate"]
+
+
+def test_a_ca_registered_since_the_plan_is_adopted(program: Program, aws: FakeAws) -> None:
+    planned = program.inspect({"root": authority()})["root"]
+    program.register(authority(tags={"theirs": "1"}))
+    aws.tags[identity()] = {"theirs": "1"}
+    aws.calls.clear()
+    request = {**json.loads(planned["request"]), "revision": planned["revision"], "owner": "me"}
+    status, _, err = program.request("register", request)
+    assert (status, err) == (0, [])
+    assert aws.writes == ["RegisterCACertificate", "TagResource"]
+    tags = aws.tags[identity()]
+    assert (tags["theirs"], tags[ORIGIN_TAG], tags[OWNER_TAG]) == ("1", "adopted", "me")
+
+
+def test_a_new_ca_is_not_registered_in_another_account(program: Program, aws: FakeAws) -> None:
+    request = {**program.request_to_register(authority()), "is_new": True}
+    request["target"] = {**request["target"], "account_id": "999988887777"}
+    status, out, err = program.request("register", request)
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert f"the program's credentials belong to account {aws.account}" in line
+    assert aws.writes == []
+
+
 @pytest.mark.parametrize("removal_disables", [False, True])
 def test_auto_registration_stays_if_the_template_is_detached(
     program: Program, aws: FakeAws, removal_disables: bool

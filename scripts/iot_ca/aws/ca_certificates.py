@@ -80,7 +80,7 @@ class CaCertificates:
 
         def describe(key: str) -> Description | None:
             response = observation.describe(self.account, key)
-            if response is not None and key not in tagged:
+            if response is not None and not is_identified:
                 with self.account.failures():
                     read_tags(key, observation.arn_in(response))
             return response
@@ -91,10 +91,10 @@ class CaCertificates:
         is_identified = bool(self.account.target.account_id)
         with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
             for key in ids:
+                described[key] = pool.submit(describe, key)
                 if is_identified:
                     # In turns: each operation has a quota of its own, both are used at once.
                     read_tags(key, self.arn(key))
-                described[key] = pool.submit(describe, key)
             wait(described.values())
         if not is_identified:
             self.account.identify(_account_in(described.values()))

@@ -52,7 +52,7 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
         # Of a CA that the plan did not find, RegisterCACertificate says whether it is registered by
         # now: to ask first would double the calls of an apply of many CAs, which AWS's quotas pace.
         observed = None if round_number == 0 and goal.is_new else remote.observe()
-        snapshot = None if progress.has_deleted_snapshot else remote.load_snapshot()
+        snapshot = remote.load_snapshot() if progress.may_have_snapshot else None
         state = progress.state(goal, observed, snapshot)
         plan = decide(goal, state)
         if not plan.steps:
@@ -61,7 +61,7 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
             waiting.sleep(_RETRY_DELAY_SECONDS)
         previous = plan.steps
         plan = prepare(plan, observed, goal.desired, ownership, remote)
-        progress.record(plan, carry_out(plan, remote))
+        progress.record(plan, carry_out(plan, remote), snapshot)
     raise Failure(
         "what was written does not show up in AWS IoT, or something else changes the CA at the "
         "same time; run again when nothing else does"
@@ -77,12 +77,19 @@ class Progress:
         origin: of a CA that the run has registered.
         replaced: what the run has deleted and another client has registered again.
         earlier_revisions: what the CA carried before the run wrote its own revision.
+        is_new: the run has registered a CA that had no snapshot.
     """
 
     steps: list[Step] = field(default_factory=list)
     origin: Origin | None = None
     replaced: Snapshot | None = None
     earlier_revisions: set[str | None] = field(default_factory=set)
+    is_new: bool = False
+
+    @property
+    def may_have_snapshot(self) -> bool:
+        """Whether there can be a snapshot that the run has to finish with."""
+        return not (self.has_deleted_snapshot or self.is_new)
 
     @property
     def has_deleted_snapshot(self) -> bool:
@@ -103,12 +110,16 @@ class Progress:
             self._is_superseded(observed.revision, goal.revision),
         )
 
-    def record(self, plan: Plan, done: list[tuple[Step, bool]]) -> None:
-        """Note the steps of a plan that were carried out, and whether one registered the CA."""
+    def record(self, plan: Plan, done: list[tuple[Step, bool]], snapshot: Snapshot | None) -> None:
+        """Note the steps of a plan that were carried out, and whether one registered the CA.
+
+        `snapshot`: the one that the plan was decided with.
+        """
         for step, registered in done:
             self.steps.append(step)
             if isinstance(step, Register) and registered:
                 self.origin = origin_in(step.tags)
+                self.is_new = snapshot is None and plan.rollback is None
             elif isinstance(step, Register) and plan.rollback is not None:
                 self.replaced = plan.rollback.snapshot
 

@@ -28,7 +28,6 @@ NOT_IN_DIGEST = frozenset(
 
 # The length of a tag's value (developer guide, "Tag restrictions"; the API reference has 256).
 _MAX_LENGTH = 255
-_REGISTER = "register"
 _DIGEST = re.compile(r" ([0-9a-f]{8})-[0-9a-f]{8}$")
 # What AWS takes in a tag's value, without "@", which starts an encoded byte.
 _ENCODED = re.compile(r"[^0-9A-Za-z_ +\-=.:/]")
@@ -64,7 +63,7 @@ def new_revision(
     the CA then is to finish the change.
     """
     if observed is None:
-        action = _REGISTER if interrupted is None else "update"
+        action = "register" if interrupted is None else "update"
     elif ORIGIN_TAG not in observed.tags:
         action = "adopt"
     else:
@@ -75,11 +74,6 @@ def new_revision(
         changes = [f"mode {interrupted.mode} -> {desired.certificate_mode}"]
     text = " ".join([action, ", ".join(changes)]).strip()
     return f"{_shortened(text, _MAX_LENGTH - len(end))}{end}"
-
-
-def is_of_new_ca(revision: str) -> bool:
-    """Return whether a revision was made for a CA that was not registered."""
-    return revision.split(" ")[0] == _REGISTER
 
 
 def is_drift(desired: DesiredCa, observed: ObservedCa) -> bool:

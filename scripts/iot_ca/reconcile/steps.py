@@ -90,7 +90,7 @@ Step = Register | Update | Delete | SaveSnapshot | DeleteSnapshot | Untag | Tag
 class Goal:
     """What a run has to reach: the CA as desired, carrying the run's revision and owner.
 
-    `is_new`: whether the CA was not registered when the revision was made.
+    `is_new`: the plan has not found the CA.
     """
 
     desired: DesiredCa

@@ -228,7 +228,11 @@ def _result(lookup: Lookup, arn: str) -> Result:
         revision=revision
         or new_revision(desired, observed, os.urandom(4).hex(), lookup.interrupted),
         request=protocol.write_request(
-            lookup.name, lookup.account.target, desired, certificate.pem
+            lookup.name,
+            lookup.account.target,
+            desired,
+            certificate.pem,
+            is_new=observed is None and lookup.interrupted is None,
         ),
         drift=differing if observed is not None and is_drift(desired, observed) else [],
         differences=differing,

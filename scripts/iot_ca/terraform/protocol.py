@@ -106,7 +106,9 @@ def write_results(results: dict[str, Result]) -> str:
     return json.dumps({name: json.dumps(asdict(result)) for name, result in results.items()})
 
 
-def write_request(name: str, target: Target, desired: DesiredCa, certificate_pem: str) -> str:
+def write_request(
+    name: str, target: Target, desired: DesiredCa, certificate_pem: str, *, is_new: bool
+) -> str:
     """Return the request of `register` for one CA as JSON, without revision and owner.
 
     Of a verification certificate, too, only the first certificate is in it: a request travels in
@@ -114,6 +116,7 @@ def write_request(name: str, target: Target, desired: DesiredCa, certificate_pem
 
     Args:
         certificate_pem: the CA's certificate alone, in place of what came with or before it.
+        is_new: whether the CA has not been found.
     """
     verification = desired.verification
     if verification is not None and verification.certificate_pem is not None:
@@ -122,7 +125,12 @@ def write_request(name: str, target: Target, desired: DesiredCa, certificate_pem
             proof = pem.read(verification.certificate_pem).pem
             verification = replace(verification, certificate_pem=proof)
     desired = replace(desired, certificate_pem=certificate_pem, verification=verification)
-    request = {"name": name, "target": asdict(target), "certificate_authority": _given(desired)}
+    request = {
+        "name": name,
+        "target": asdict(target),
+        "certificate_authority": _given(desired),
+        "is_new": is_new,
+    }
     return json.dumps(request)
 
 

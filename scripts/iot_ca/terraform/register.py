@@ -14,7 +14,7 @@ from iot_ca.model import RegisterRequest, Target
 from iot_ca.reconcile.execution import RemoteCa
 from iot_ca.reconcile.loop import reconcile
 from iot_ca.reconcile.proof import Ownership
-from iot_ca.reconcile.revision import encode, is_of_new_ca
+from iot_ca.reconcile.revision import encode
 from iot_ca.reconcile.steps import Goal
 from iot_ca.terraform import protocol
 
@@ -36,9 +36,11 @@ def register(text: str, account_of: Callable[[Target], Account] = Account) -> st
 def _register(request: RegisterRequest, account: Account) -> str:
     desired = request.desired
     certificate = pem.read(desired.certificate_pem)
-    revision = request.revision
+    if request.is_new:
+        # The ARN of a CA that is described names the account; this one is registered at once.
+        account.check()
     return reconcile(
-        Goal(desired, certificate, encode(revision), request.owner, is_of_new_ca(revision)),
+        Goal(desired, certificate, encode(request.revision), request.owner, request.is_new),
         RemoteCa(certificate.certificate_id, CaCertificates(account), Snapshots(account)),
         Ownership(lambda: ownership.claim(desired, certificate, account)),
     )
