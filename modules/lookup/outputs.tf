@@ -5,7 +5,8 @@ output "certificate_authorities" {
     - `certificate_id`, `certificate_arn`, `certificate_mode`, `status`, `auto_registration_status`,
       `not_before`, `not_after`: the CA as it is once the configuration is applied.
     - `revision`: changes exactly if there is something to apply.
-    - `request`: what `modules/registration` needs to register the CA, as JSON. Its only certificate is the CA's.
+    - `request`: what `modules/registration` needs to register the CA, as JSON, and whether the lookup has found the CA.
+      Its only certificate is the CA's.
     - `drift`: what was changed outside Terraform, as a list of sentences: the plan warns of it.
     - `differences`: everything about the CA that is not as desired, as a list of sentences: `drift`, what the
       configuration has changed, and what a CA lacks that is not registered or was not registered by this module.

@@ -141,7 +141,7 @@ def start(argv):  # type: (list[str]) -> int
 class PackagesMissing(SystemExit):
     """Ends a command: requirements that this Python lacks, and why an import fails.
 
-    No error of the command: it passes everything that reports these.
+    A SystemExit, so that what reports a command's errors lets it pass.
     """
 
     def __init__(self, missing, extras, reasons):

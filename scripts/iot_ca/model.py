@@ -119,7 +119,7 @@ class RegisterRequest:
     """Reconcile one CA, and tag it with `revision` and `owner` at the end.
 
     The default tags, which the lookup did not know, come in addition to the CA as it was looked up.
-    `is_new`: the lookup has not found the CA.
+    `is_absent_in_plan`: the lookup has not found the CA.
     """
 
     name: str
@@ -127,7 +127,7 @@ class RegisterRequest:
     certificate_authority: DesiredCa
     revision: str
     owner: str
-    is_new: bool = False
+    is_absent_in_plan: bool = False
     default_tags: dict[str, str] = field(default_factory=dict)
     default_tags_digest: str = ""
 

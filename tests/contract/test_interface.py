@@ -361,7 +361,7 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
             "request": json.dumps(
                 {
                     **json.loads(
-                        protocol.write_request("root", target, desired, "PEM", is_new=True)
+                        protocol.write_request("root", target, desired, "PEM", is_absent=True)
                     ),
                     "default_tags": {"cost": "12"},
                     "default_tags_digest": "0",
@@ -395,7 +395,7 @@ def test_terraform_sends_exactly_the_requests_that_the_program_reads(
         certificate_authority=desired,
         revision="register 1",
         owner=request.owner,
-        is_new=True,
+        is_absent_in_plan=True,
         default_tags={"cost": "12"},
         default_tags_digest="0",
     )

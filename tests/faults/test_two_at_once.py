@@ -102,6 +102,7 @@ class Run:
     account: Account
     mode: str = "SNI_ONLY"
     settings: dict[str, Any] = field(default_factory=dict)
+    is_absent_in_plan: bool = True
 
     def request(self, ca: CA, key_file: str) -> str:
         """What `register` is asked for."""
@@ -127,6 +128,7 @@ class Run:
                     **{k: v for k, v in self.settings.items() if k != "from"},
                 },
                 "revision": f"register {self.name}",
+                "is_absent_in_plan": self.is_absent_in_plan,
                 "owner": self.name,
             }
         )
@@ -227,11 +229,13 @@ def as_wanted(account: Account, ca: CA, mode: str, by: set[str]) -> Registered:
     return found
 
 
-@pytest.mark.parametrize("mode", ["SNI_ONLY", "DEFAULT"])
+@pytest.mark.parametrize(
+    ("mode", "is_absent"), [("SNI_ONLY", True), ("SNI_ONLY", False), ("DEFAULT", True)]
+)
 def test_two_states_register_a_ca_in_one_account(
-    mode: str, at_once: AtOnce, account: Account, tmp_path: Path
+    mode: str, is_absent: bool, at_once: AtOnce, account: Account, tmp_path: Path
 ) -> None:
-    runs = [Run("one", account, mode), Run("two", account, mode)]
+    runs = [Run(name, account, mode, is_absent_in_plan=is_absent) for name in ("one", "two")]
     orders = set()
     for seed in range(TIMES):
         ca = new_ca(f"Root {seed}")
@@ -287,7 +291,7 @@ def test_two_states_change_the_mode_of_a_ca(
     before: str, after: str, at_once: AtOnce, account: Account, tmp_path: Path
 ) -> None:
     settings = {"allow_mode_change": True, "from": before}
-    runs = [Run("one", account, after, settings), Run("two", account, after, settings)]
+    runs = [Run(name, account, after, settings, False) for name in ("one", "two")]
     # 5, 15 and 56 have each lost something once.
     for seed in (5, 15, *range(50, 70)):
         ca = new_ca(f"Root {seed}")

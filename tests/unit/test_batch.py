@@ -241,3 +241,48 @@ def test_after_many_requests_the_next_finds_the_sdk_loaded(group: Group) -> None
 def test_a_run_of_few_requests_ends_at_once(group: Group) -> None:
     few = [group.start(f"{index}", wait=2, LINGER="600") for index in range(2)]
     assert sorted(process.communicate()[0] for process in few) == ["done 0\n", "done 1\n"]
+
+
+# Runs the program as Terraform does; another process, or this one, carries out the request.
+IMPORTS = """
+import runpy, sys
+_, scripts, role = sys.argv
+sys.path.insert(0, scripts)
+from iot_ca.terraform import batch
+is_leader = role == "leader"
+batch.carry_out = lambda command, text, load: load() and "done" if is_leader else "done"
+sys.argv[1:] = ["register"]
+try:
+    runpy.run_path(scripts + "/iot_ca/__main__.py", run_name="__main__")
+except SystemExit as end:
+    assert end.code == 0
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("role", ["waiting", "leader"])
+def test_only_the_process_that_carries_out_requests_imports_packages(role: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, str(ROOT / "scripts"), role],
+        env={"IOT_CA_REQUEST": "{}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    costly = {"botocore", "cryptography", "dataclasses", "tempfile"}
+    imported = costly & set(done.stdout.split())
+    assert imported == (costly - {"tempfile"} if role == "leader" else set())
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "TEMP"])
+def test_a_temporary_folder_that_is_missing_does_not_part_processes(
+    group: Group, variable: str
+) -> None:
+    folders = {"TMPDIR": "/nonexistent", variable: "/nonexistent", "TMP": str(group.temporary)}
+    first = group.start("hang", 0, **folders)
+    group.wait_for("register hang")
+    second = group.start("later", 0, **folders)
+    assert outcome(second) == ("done later", "")
+    group.release()
+    assert outcome(first) == ("done hang", "")
+    assert len(group.leaders) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -109,6 +110,36 @@ def test_observe_asks_once_per_ca_and_once_for_the_account(
     # Who asks is the same for all of them.
     assert aws.calls.count("GetCallerIdentity") == 1
     assert "ListCACertificates" not in aws.calls
+
+
+def test_without_an_account_tags_are_read_of_registered_cas_only(
+    aws: FakeAws, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CaCertificates(Account(TARGET)).register(registration(certificate))
+    absent, odd = f"{1:064}", f"{2:064}"
+    describe = aws._DescribeCACertificate
+
+    def answer(**request: Any) -> dict[str, Any]:
+        odd_answer: dict[str, Any] = {"certificateDescription": {}}
+        return odd_answer if request["certificateId"] == odd else describe(**request)
+
+    monkeypatch.setattr(aws, "_DescribeCACertificate", answer)
+    aws.calls.clear()
+    aws.requests.clear()
+    account = Account(replace(TARGET, account_id=""))
+    observed = CaCertificates(account).observe([absent, certificate.certificate_id])
+    assert account.target.account_id == ACCOUNT
+    assert observed[absent] is None
+    assert isinstance(observed[certificate.certificate_id], ObservedCa)
+    asked = aws.sent("ListTagsForResource")
+    assert {request["resourceArn"] for request in asked} == {
+        f"arn:aws:iot:{TARGET.region}:{ACCOUNT}:cacert/{certificate.certificate_id}"
+    }
+    # An answer without an ARN costs one CA.
+    account = Account(replace(TARGET, account_id=""))
+    observed = CaCertificates(account).observe([certificate.certificate_id, odd])
+    assert isinstance(observed[odd], Failure)
+    assert isinstance(observed[certificate.certificate_id], ObservedCa)
 
 
 def test_a_denied_account_check_fails_only_the_absent_cas(

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from iot_ca.model import REVISION_TAG
+from iot_ca.aws.session import Account
+from iot_ca.aws.snapshots import Snapshots
+from iot_ca.model import REVISION_TAG, Snapshot
 from iot_ca.reconcile.revision import encode
+from tests.support.program.aws_calls import TARGET
 from tests.support.program.fake_aws import FakeAws
 from tests.support.program.in_process import Program, authority, identity
 from tests.support.program.mode_changes import (
@@ -153,6 +156,43 @@ def test_a_change_killed_at_any_call_loses_no_data(
         else:
             program.deregister(identity(), template_name="t", on_destroy="delete")
             assert (aws.cas, aws.groups) == ({}, {})
+
+
+@pytest.mark.parametrize("is_absent", [True, False])
+def test_a_change_by_another_run_since_the_registration_loses_no_tags(
+    program: Program, aws: FakeAws, is_absent: bool
+) -> None:
+    def other_run(operation: str) -> None:
+        if operation != "DescribeCACertificate" or identity() not in aws.cas:
+            return
+        aws.before = lambda _: None
+        # It saves what the CA is, deletes the CA, and is killed.
+        tags = {**aws.tags[identity()], "theirs": "1"}
+        Snapshots(Account(TARGET)).save(
+            identity(), Snapshot("SNI_ONLY", "ACTIVE", auto_registration=True, tags=tags)
+        )
+        aws.cas.clear()
+        aws.tags.clear()
+
+    aws.before = other_run
+    request = {**program.request_to_register(authority()), "is_absent_in_plan": is_absent}
+    status, _, err = program.request("register", request)
+    assert (status, err) == (0, [])
+    assert aws.tags[identity()]["theirs"] == "1"
+    assert aws.groups == {}
+
+
+def test_a_snapshot_that_the_plan_has_not_found_is_finished_first(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = registered(program, aws, "DEFAULT", proof)
+    fail(aws, "RegisterCACertificate", 2, 3)
+    refused(program, wanted)
+    # As a plan that may not read snapshots.
+    request = {**program.request_to_register(wanted, "change 2"), "is_absent_in_plan": True}
+    status, _, err = program.request("register", request)
+    assert (status, err) == (0, [])
+    assert_changed(aws, "SNI_ONLY")
 
 
 @pytest.mark.parametrize("mode", MODES)

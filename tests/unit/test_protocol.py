@@ -118,14 +118,14 @@ def test_only_the_first_certificate_of_a_chain_of_proof_travels() -> None:
     assert len(chain) > 100_000
     desired = DesiredCa(chain, "DEFAULT", verification=Verification(chain))
     text = protocol.write_request(
-        "root", Target("1" * 12, "eu-west-1"), desired, "PEM", is_new=False
+        "root", Target("1" * 12, "eu-west-1"), desired, "PEM", is_absent=False
     )
     sent = json.loads(text)["certificate_authority"]
     assert (sent["certificate_pem"], sent["verification"]["certificate_pem"]) == ("PEM", proof)
     # What is not a certificate is for the check of the proof to refuse.
     desired = DesiredCa("PEM", verification=Verification("junk"))
     text = protocol.write_request(
-        "root", Target("1" * 12, "eu-west-1"), desired, "PEM", is_new=False
+        "root", Target("1" * 12, "eu-west-1"), desired, "PEM", is_absent=False
     )
     assert json.loads(text)["certificate_authority"]["verification"]["certificate_pem"] == "junk"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from iot_ca.model import ORIGIN_TAG, OWNER_TAG, REVISION_TAG
 from tests.support.certificates import ec_key, issue, key_pem
 from tests.support.messages import assert_tells_nothing_of
 from tests.support.program.fake_aws import FakeAws
-from tests.support.program.in_process import WHERE, Program, authority, identity
+from tests.support.program.in_process import WHERE, Program, as_applied, authority, identity
 from tests.support.program.refused import Refused
 
 
@@ -76,8 +77,7 @@ def test_a_ca_that_the_plan_has_not_found_is_registered_at_once(
 ) -> None:
     planned = program.inspect({"root": authority()})["root"]
     aws.calls.clear()
-    request = {**json.loads(planned["request"]), "revision": planned["revision"], "owner": "me"}
-    status, out, err = program.request("register", request)
+    status, out, err = program.request("register", as_applied(planned))
     assert (status, err) == (0, [])
     assert out == f"iot_ca: root ({WHERE}): registered; SNI_ONLY, ACTIVE\n"
     assert list(dict.fromkeys(aws.calls)) == [
@@ -92,21 +92,70 @@ def test_a_ca_that_the_plan_has_not_found_is_registered_at_once(
     assert aws.writes == ["RegisterCACertificate"]
 
 
+@pytest.mark.parametrize("lag", [1, 2])
+def test_a_new_ca_that_does_not_show_yet_is_registered_once(
+    program: Program, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, lag: int
+) -> None:
+    monkeypatch.setattr("iot_ca.waiting.sleep", lambda _: None)
+    planned = program.inspect({"root": authority()})["root"]
+    describe, asked = aws._DescribeCACertificate, 0
+
+    def late(**request: Any) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        if asked <= lag:
+            raise Refused("ResourceNotFoundException", "not yet")
+        return describe(**request)
+
+    aws._DescribeCACertificate = late  # type: ignore[method-assign]
+    status, _, err = program.request("register", as_applied(planned))
+    assert (status, err) == (0, [])
+    assert set(aws.writes) == {"RegisterCACertificate"}
+    assert aws.tags[identity()][ORIGIN_TAG] == "registered"
+
+
 def test_a_ca_registered_since_the_plan_is_adopted(program: Program, aws: FakeAws) -> None:
     planned = program.inspect({"root": authority()})["root"]
     program.register(authority(tags={"theirs": "1"}))
     aws.tags[identity()] = {"theirs": "1"}
     aws.calls.clear()
-    request = {**json.loads(planned["request"]), "revision": planned["revision"], "owner": "me"}
-    status, _, err = program.request("register", request)
+    status, _, err = program.request("register", as_applied(planned))
     assert (status, err) == (0, [])
     assert aws.writes == ["RegisterCACertificate", "TagResource"]
     tags = aws.tags[identity()]
     assert (tags["theirs"], tags[ORIGIN_TAG], tags[OWNER_TAG]) == ("1", "adopted", "me")
 
 
+def test_no_proof_is_made_of_a_ca_registered_since_the_plan(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    wanted = authority(certificate_mode="DEFAULT", verification=proof)
+    planned = program.inspect({"root": wanted})["root"]
+    program.register(wanted)
+    aws.tags[identity()] = {}
+    aws.calls.clear()
+    Path(proof["ca_private_key_file"]).unlink()
+    status, _, err = program.request("register", as_applied(planned))
+    assert (status, err) == (0, [])
+    assert aws.writes == ["TagResource"]
+
+
+def test_a_ca_registered_in_the_other_mode_since_the_plan_is_refused(
+    program: Program, aws: FakeAws, proof: dict[str, str]
+) -> None:
+    planned = program.inspect({"root": authority()})["root"]
+    program.register(authority(certificate_mode="DEFAULT", verification=proof))
+    before = copy.deepcopy((aws.cas, aws.tags))
+    status, out, err = program.request("register", as_applied(planned))
+    assert (status, out) == (1, "")
+    (line,) = err
+    assert "DEFAULT" in line
+    assert "allow_mode_change" in line
+    assert (aws.cas, aws.tags) == before
+
+
 def test_a_new_ca_is_not_registered_in_another_account(program: Program, aws: FakeAws) -> None:
-    request = {**program.request_to_register(authority()), "is_new": True}
+    request = {**program.request_to_register(authority()), "is_absent_in_plan": True}
     request["target"] = {**request["target"], "account_id": "999988887777"}
     status, out, err = program.request("register", request)
     assert (status, out) == (1, "")

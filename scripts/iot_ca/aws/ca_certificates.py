@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 Description = dict[str, Any]
 Tags = dict[str, str]
 
-# A plan of fifty CAs waits for all of these calls, and AWS's quotas are for calls a second, not for
-# calls at once: iot_ca.aws.pacing keeps to them.
-_PARALLEL_CALLS = 20
+# A plan of fifty CAs waits for all of these calls. Whether AWS IoT throttles so many at once is the
+# guess of iot_ca.aws.pacing.BURST_CALLS: its documented quotas are for calls a second.
+PARALLEL_CALLS = 20
 _PAGE_SIZE = 250
 
 
 class CaCertificates:
-    """The CA certificates of one account and Region. Methods raise Failure only."""
+    """The CA certificates of one account and Region. Methods raise Failure only.
 
-    def __init__(self, account: Account) -> None:
+    `parallel_calls`: how many calls `observe` makes at once.
+    """
+
+    def __init__(self, account: Account, parallel_calls: int = PARALLEL_CALLS) -> None:
         self.account = account
+        self._parallel_calls = parallel_calls
 
     @property
     def _iot(self) -> Any:
@@ -89,7 +93,7 @@ class CaCertificates:
             tagged[key] = pool.submit(observation.read_tags, self.account, arn)
 
         is_identified = bool(self.account.target.account_id)
-        with ThreadPoolExecutor(min(_PARALLEL_CALLS, 2 * len(ids) or 1)) as pool:
+        with ThreadPoolExecutor(min(self._parallel_calls, 2 * len(ids) or 1)) as pool:
             for key in ids:
                 described[key] = pool.submit(describe, key)
                 if is_identified:

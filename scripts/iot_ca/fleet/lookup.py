@@ -165,7 +165,7 @@ def _observe(
     if isinstance(identity, Failure):
         return _failed(certificate_ids, identity, listed)
     account = FleetAccount(account_region.target, run.clients, identity)
-    ca_certificates = CaCertificates(account)
+    ca_certificates = CaCertificates(account, _MAX_CALLS_PER_ACCOUNT_REGION)
     cas = result_or_failure(lambda: ca_certificates.observe(certificate_ids))
     if isinstance(cas, Failure):
         return _failed(certificate_ids, cas, listed)

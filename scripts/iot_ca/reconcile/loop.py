@@ -49,10 +49,11 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
     progress = Progress()
     previous: tuple[Step, ...] = ()
     for round_number in range(_MAX_ROUNDS):
-        # Of a CA that the plan did not find, RegisterCACertificate says whether it is registered by
-        # now: to ask first would double the calls of an apply of many CAs, which AWS's quotas pace.
-        observed = None if round_number == 0 and goal.is_new else remote.observe()
-        snapshot = remote.load_snapshot() if progress.may_have_snapshot else None
+        if round_number == 0 and _may_register_at_once(goal, remote):
+            observed, snapshot = None, None
+        else:
+            observed = remote.observe()
+            snapshot = remote.load_snapshot() if progress.may_have_snapshot(observed) else None
         state = progress.state(goal, observed, snapshot)
         plan = decide(goal, state)
         if not plan.steps:
@@ -68,6 +69,20 @@ def reconcile(goal: Goal, remote: RemoteCa, ownership: Ownership) -> str:
     )
 
 
+def _may_register_at_once(goal: Goal, remote: RemoteCa) -> bool:
+    """Return whether to register a CA without describing it, since the plan has not found it.
+
+    RegisterCACertificate says whether it is registered by now. To describe each new CA twice would
+    make an apply of fifty CAs wait for the quota of DescribeCACertificate. In DEFAULT mode, a proof
+    would be made, and perhaps paid for, of a CA that may need none.
+    """
+    return (
+        goal.is_absent_in_plan
+        and goal.desired.certificate_mode == "SNI_ONLY"
+        and remote.load_snapshot() is None
+    )
+
+
 @dataclass
 class Progress:
     """What one run has done so far, which AWS IoT may not show yet.
@@ -77,19 +92,24 @@ class Progress:
         origin: of a CA that the run has registered.
         replaced: what the run has deleted and another client has registered again.
         earlier_revisions: what the CA carried before the run wrote its own revision.
-        is_new: the run has registered a CA that had no snapshot.
+        has_registered_new: the run has registered a CA that had no snapshot.
     """
 
     steps: list[Step] = field(default_factory=list)
     origin: Origin | None = None
     replaced: Snapshot | None = None
     earlier_revisions: set[str | None] = field(default_factory=set)
-    is_new: bool = False
+    has_registered_new: bool = False
 
-    @property
-    def may_have_snapshot(self) -> bool:
-        """Whether there can be a snapshot that the run has to finish with."""
-        return not (self.has_deleted_snapshot or self.is_new)
+    def may_have_snapshot(self, observed: ObservedCa | None) -> bool:
+        """Return whether AWS IoT may have a snapshot that the run has to finish with.
+
+        That of a CA that the run has registered is of another run, and is finished by this one only
+        if it finds the CA deleted.
+        """
+        if self.has_deleted_snapshot:
+            return False
+        return observed is None or not self.has_registered_new
 
     @property
     def has_deleted_snapshot(self) -> bool:
@@ -119,7 +139,7 @@ class Progress:
             self.steps.append(step)
             if isinstance(step, Register) and registered:
                 self.origin = origin_in(step.tags)
-                self.is_new = snapshot is None and plan.rollback is None
+                self.has_registered_new = snapshot is None and plan.rollback is None
             elif isinstance(step, Register) and plan.rollback is not None:
                 self.replaced = plan.rollback.snapshot
 

@@ -90,14 +90,14 @@ Step = Register | Update | Delete | SaveSnapshot | DeleteSnapshot | Untag | Tag
 class Goal:
     """What a run has to reach: the CA as desired, carrying the run's revision and owner.
 
-    `is_new`: the plan has not found the CA.
+    `is_absent_in_plan`: the plan has not found the CA.
     """
 
     desired: DesiredCa
     certificate: Certificate
     revision: str
     owner: str
-    is_new: bool = False
+    is_absent_in_plan: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ A process holds a lock on its own request as long as it lives: nothing is carrie
 that is gone. The folder is open to its user alone, and its name depends on everything that a
 request depends on in addition to itself: environment, working folder and program.
 
-Fifty CAs are fifty of these processes, so this module imports little: it has no dataclass, whose
-module takes as long to import as a tenth of Python's start.
+Fifty CAs are fifty of these processes, so this module imports little: no dataclasses, tempfile or
+packages, of which each takes longer to import than a waiting process does for all its work.
 """
 
 from __future__ import annotations
@@ -94,7 +94,14 @@ def _folder() -> Path:
         [str(Path.cwd()), sys.executable, str(Path(__file__).resolve())],
     ]
     digest = hashlib.sha256(json.dumps(alike).encode()).hexdigest()[:_DIGEST_LENGTH]
-    return Path(os.environ.get("TMPDIR") or "/tmp", f"iot-ca-{os.getuid()}-{digest}")
+    return Path(_temporary_folder(), f"iot-ca-{os.getuid()}-{digest}")
+
+
+def _temporary_folder() -> str:
+    """Return the folder for temporary files, as Python's tempfile finds it."""
+    usual = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")] + ["/tmp", "/var/tmp"]
+    usable = (folder for folder in usual if folder and os.access(folder, os.W_OK | os.X_OK))
+    return next(usable, "/tmp")
 
 
 def _in_folder(folder: Path, request: str, load: Callable[[], Run]) -> RequestOutcome:

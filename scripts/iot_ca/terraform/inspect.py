@@ -232,7 +232,7 @@ def _result(lookup: Lookup, arn: str) -> Result:
             lookup.account.target,
             desired,
             certificate.pem,
-            is_new=observed is None and lookup.interrupted is None,
+            is_absent=observed is None and lookup.interrupted is None,
         ),
         drift=differing if observed is not None and is_drift(desired, observed) else [],
         differences=differing,

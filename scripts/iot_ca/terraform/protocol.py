@@ -39,9 +39,10 @@ class InspectRequest:
 class Result:
     """What `inspect` answers for one CA.
 
-    Everything except the three lists shows the CA as it will be after apply: an observed
-    value would change once more after the repair, and the plan would never be empty. `request` is
-    the request of `register` without the revision and the owner. `differences` is everything that
+    Everything except the three lists and `request` shows the CA as it will be after apply: an
+    observed value would change once more after the repair, and the plan would never be empty.
+    `request` is the request of `register` without the revision and the owner; it also says whether
+    the CA has been found. `differences` is everything that
     is not as desired, and `drift` is the same if the configuration does not explain it.
     `is_reconciled` says that `revision` is the one that AWS has. `default_tags` and
     `default_tags_digest` are what the CA carries of the provider's default tags, which the lookup
@@ -107,7 +108,7 @@ def write_results(results: dict[str, Result]) -> str:
 
 
 def write_request(
-    name: str, target: Target, desired: DesiredCa, certificate_pem: str, *, is_new: bool
+    name: str, target: Target, desired: DesiredCa, certificate_pem: str, *, is_absent: bool
 ) -> str:
     """Return the request of `register` for one CA as JSON, without revision and owner.
 
@@ -116,7 +117,7 @@ def write_request(
 
     Args:
         certificate_pem: the CA's certificate alone, in place of what came with or before it.
-        is_new: whether the CA has not been found.
+        is_absent: whether the lookup has not found the CA.
     """
     verification = desired.verification
     if verification is not None and verification.certificate_pem is not None:
@@ -129,7 +130,7 @@ def write_request(
         "name": name,
         "target": asdict(target),
         "certificate_authority": _given(desired),
-        "is_new": is_new,
+        "is_absent_in_plan": is_absent,
     }
     return json.dumps(request)
 

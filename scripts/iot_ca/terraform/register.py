@@ -36,11 +36,12 @@ def register(text: str, account_of: Callable[[Target], Account] = Account) -> st
 def _register(request: RegisterRequest, account: Account) -> str:
     desired = request.desired
     certificate = pem.read(desired.certificate_pem)
-    if request.is_new:
+    is_absent = request.is_absent_in_plan
+    if is_absent:
         # The ARN of a CA that is described names the account; this one is registered at once.
         account.check()
     return reconcile(
-        Goal(desired, certificate, encode(request.revision), request.owner, request.is_new),
+        Goal(desired, certificate, encode(request.revision), request.owner, is_absent),
         RemoteCa(certificate.certificate_id, CaCertificates(account), Snapshots(account)),
         Ownership(lambda: ownership.claim(desired, certificate, account)),
     )

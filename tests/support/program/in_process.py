@@ -61,6 +61,13 @@ class Program:
         self._monkeypatch.setenv("IOT_CA_REQUEST", json.dumps(request))
         return self.run(command)
 
+    def register_planned(self, authority: Any) -> str:
+        """`register` as Terraform calls it after a plan; returns what it says."""
+        planned = self.inspect({"root": authority})["root"]
+        status, out, err = self.request("register", as_applied(planned))
+        assert (status, err) == (0, [])
+        return out
+
     def register(self, authority: Any, revision: str = "register 1", owner: str = "me") -> str:
         """`register` that works; returns what it says."""
         status, out, err = self.request(
@@ -94,9 +101,14 @@ class Program:
         return out
 
 
+def as_applied(planned: dict[str, Any], owner: str = "me") -> dict[str, Any]:
+    """The request to register what `inspect` has answered of a CA."""
+    return {**json.loads(planned["request"]), "revision": planned["revision"], "owner": owner}
+
+
 def once_registered(planned: dict[str, Any]) -> dict[str, Any]:
     """What `inspect` answers of a CA that was registered as it was planned."""
-    request = {**json.loads(planned["request"]), "is_new": False}
+    request = {**json.loads(planned["request"]), "is_absent_in_plan": False}
     return {**planned, "request": json.dumps(request), "differences": [], "is_reconciled": True}
 
 
