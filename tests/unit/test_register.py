@@ -77,8 +77,7 @@ def test_a_ca_that_the_plan_has_not_found_is_registered_at_once(
 ) -> None:
     planned = program.inspect({"root": authority()})["root"]
     aws.calls.clear()
-    status, out, err = program.request("register", as_applied(planned))
-    assert (status, err) == (0, [])
+    out = program.carry_out("register", as_applied(planned))
     assert out == f"iot_ca: root ({WHERE}): registered; SNI_ONLY, ACTIVE\n"
     assert list(dict.fromkeys(aws.calls)) == [
         "GetCallerIdentity",
@@ -108,8 +107,7 @@ def test_a_new_ca_that_does_not_show_yet_is_registered_once(
         return describe(**request)
 
     aws._DescribeCACertificate = late  # type: ignore[method-assign]
-    status, _, err = program.request("register", as_applied(planned))
-    assert (status, err) == (0, [])
+    program.carry_out("register", as_applied(planned))
     assert set(aws.writes) == {"RegisterCACertificate"}
     assert aws.tags[identity()][ORIGIN_TAG] == "registered"
 
@@ -119,8 +117,7 @@ def test_a_ca_registered_since_the_plan_is_adopted(program: Program, aws: FakeAw
     program.register(authority(tags={"theirs": "1"}))
     aws.tags[identity()] = {"theirs": "1"}
     aws.calls.clear()
-    status, _, err = program.request("register", as_applied(planned))
-    assert (status, err) == (0, [])
+    program.carry_out("register", as_applied(planned))
     assert aws.writes == ["RegisterCACertificate", "TagResource"]
     tags = aws.tags[identity()]
     assert (tags["theirs"], tags[ORIGIN_TAG], tags[OWNER_TAG]) == ("1", "adopted", "me")
@@ -135,8 +132,7 @@ def test_no_proof_is_made_of_a_ca_registered_since_the_plan(
     aws.tags[identity()] = {}
     aws.calls.clear()
     Path(proof["ca_private_key_file"]).unlink()
-    status, _, err = program.request("register", as_applied(planned))
-    assert (status, err) == (0, [])
+    program.carry_out("register", as_applied(planned))
     assert aws.writes == ["TagResource"]
 
 
