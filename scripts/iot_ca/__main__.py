@@ -127,10 +127,6 @@ def start(argv):  # type: (list[str]) -> int
     from iot_ca.cli import run
 
     try:
-        # Of the processes that Terraform starts for each CA, one carries out the requests of all
-        # (iot_ca.terraform.batch): only that one needs the packages, whose import takes longest.
-        if argv not in (["register"], ["deregister"]):
-            require_packages(argv)
         return run(argv, lambda: require_packages(argv))
     except PackagesMissing as error:
         run_through_uv(argv, error.extras)

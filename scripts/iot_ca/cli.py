@@ -28,8 +28,7 @@ def run(argv: Sequence[str], require_packages: Callable[[], None] = lambda: None
     Prints the answer, or on standard error one line for each failure. A traceback is printed only
     if IOT_CA_DEBUG is 1.
 
-    `require_packages` raises SystemExit if a package is missing. `register` and `deregister` call
-    it, before they import one; for other commands, it has been called.
+    `require_packages` raises SystemExit if a package is missing.
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.closed:
         # A character that the encoding lacks, such as in a CA's name, must not end the program.
@@ -53,6 +52,10 @@ def run(argv: Sequence[str], require_packages: Callable[[], None] = lambda: None
 def _run(argv: Sequence[str], require_packages: Callable[[], None]) -> int:
     """Run a command for people, or print what a command for Terraform returns."""
     command = argv[0] if argv else ""
+    # Of the processes that Terraform starts for each CA, one carries out the requests of all
+    # (iot_ca.terraform.batch): only that one needs the packages, whose import takes longest.
+    if argv not in (["register"], ["deregister"]):
+        require_packages()
     # Imported here: a plan waits for what its command imports, and needs no other.
     if command == "csr":
         from iot_ca.ownership import csr

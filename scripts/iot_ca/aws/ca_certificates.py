@@ -22,7 +22,7 @@ Tags = dict[str, str]
 
 # A plan of fifty CAs waits for all of these calls. Whether AWS IoT throttles so many at once is the
 # guess of iot_ca.aws.pacing.BURST_CALLS: its documented quotas are for calls a second.
-PARALLEL_CALLS = 20
+_PARALLEL_CALLS = 20
 _PAGE_SIZE = 250
 
 
@@ -32,7 +32,7 @@ class CaCertificates:
     `parallel_calls`: how many calls `observe` makes at once.
     """
 
-    def __init__(self, account: Account, parallel_calls: int = PARALLEL_CALLS) -> None:
+    def __init__(self, account: Account, parallel_calls: int = _PARALLEL_CALLS) -> None:
         self.account = account
         self._parallel_calls = parallel_calls
 
